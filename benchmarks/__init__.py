@@ -1,0 +1,1 @@
+"""Benchmarks: the harness behind `linnet bench` and the pytest-benchmark suites."""

@@ -1,0 +1,1 @@
+"""Arithmetic kernels; knows no graph and no file format."""

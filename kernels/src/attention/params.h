@@ -1,0 +1,6 @@
+// Parameters of the attention kernels.
+#pragma once
+
+#include "core/kernel.h"
+
+namespace linnet {}

@@ -1,0 +1,6 @@
+// Parameters of the elementwise kernels.
+#pragma once
+
+#include "core/kernel.h"
+
+namespace linnet {}

@@ -1,0 +1,6 @@
+// Parameters of the int8 kernels.
+#pragma once
+
+#include "core/kernel.h"
+
+namespace linnet {}

@@ -1,0 +1,6 @@
+// Parameters of the reduce kernels.
+#pragma once
+
+#include "core/kernel.h"
+
+namespace linnet {}

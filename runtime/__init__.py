@@ -1,0 +1,3 @@
+"""linnet: an edge inference runtime."""
+
+from .errors import LinnetError

@@ -1,0 +1,17 @@
+"""The op registry: every operator of linnet, one class each, one file per family."""
+
+from .attention import *
+from .base import NO_CLAMP as NO_CLAMP
+from .base import Clamp as Clamp
+from .base import Op as Op
+from .binary import *
+from .conv import *
+from .layout import *
+from .matmul import *
+from .norm import *
+from .pooling import *
+from .quantize import *
+from .reduce import *
+from .resize import *
+from .shape import *
+from .unary import *

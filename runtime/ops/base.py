@@ -1,0 +1,134 @@
+"""The one op registry: what an operator is.
+
+An operator is one frozen struct whose fields are its attributes. Defining a subclass registers it,
+and the class name is its name in model files.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Protocol
+
+import msgspec
+import numpy as np
+
+from linnet.types import Array, Cost, NodeTypes, TensorType
+
+Clamp = tuple[float, float]
+NO_CLAMP: Clamp = (float("-inf"), float("inf"))
+
+
+class Buffer(Protocol):
+    """One input or output of a step being bound."""
+
+    type: TensorType
+    pointer: int
+    array: Array | None
+
+
+class Step(Protocol):
+    """What `Op.bind` gets: the node's buffers and the program to add kernels to."""
+
+    name: str
+    inputs: tuple[Any, ...]
+    outputs: tuple[Any, ...]
+    program: Any
+
+    @property
+    def types(self) -> NodeTypes:
+        """Types of the node's inputs and outputs."""
+        ...
+
+    def keep(self, item: Any) -> Any:
+        """Keep an object alive as long as the program."""
+        ...
+
+
+class Op(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True, kw_only=True):
+    """Base class of every operator; subclassing registers it.
+
+    Notes
+    -----
+    Class-level facts: ``arity`` is the least and most number of inputs, ``since`` the format
+    revision that knows the op, ``in_place`` the inputs whose buffer output 0 may take, ``alias``
+    whether output 0 is input 0's bytes under another shape, ``pure`` whether equal inputs give
+    equal outputs (so constants fold), ``outputs`` the number of outputs.
+    """
+
+    arity: ClassVar[tuple[int, int]] = (1, 1)
+    since: ClassVar[int] = 1
+    in_place: ClassVar[tuple[int, ...]] = ()
+    alias: ClassVar[bool] = False
+    pure: ClassVar[bool] = True
+    registry: ClassVar[dict[str, type[Op]]] = {}
+
+    def __init_subclass__(cls, **config: Any) -> None:
+        super().__init_subclass__(**config)
+        if cls.__name__.startswith("_"):
+            return
+        if cls.__name__ in Op.registry:
+            raise TypeError(f"op {cls.__name__} is defined twice")
+        Op.registry[cls.__name__] = cls
+
+    @property
+    def outputs(self) -> int:
+        """Number of outputs."""
+        return 1
+
+    def infer(self, *types: TensorType | None) -> tuple[TensorType, ...]:
+        """Return the output types for the input types (shapes may be symbolic).
+
+        Parameters
+        ----------
+        *types : TensorType or None
+            One per input, None where an optional input is absent. ``value`` is set where the
+            content is known.
+
+        Returns
+        -------
+        tuple of TensorType
+            Quantization is set only where the op decides it (data movement keeps the input's);
+            otherwise it is None and the graph's own declaration counts.
+
+        Raises
+        ------
+        ShapeError
+            If shapes or dtypes do not fit.
+        """
+        raise TypeError(f"{type(self).__name__} does not define infer")
+
+    def reference(self, types: NodeTypes, *arrays: Array | None) -> tuple[Array, ...]:
+        """Compute the outputs with plain NumPy: the oracle, the constant folder, the fallback.
+
+        Parameters
+        ----------
+        types : NodeTypes
+            Concrete types; quantized arithmetic reads scales and zero points from here.
+        *arrays : ndarray or None
+            One per input, as stored.
+
+        Returns
+        -------
+        tuple of ndarray
+            One per output, of the declared dtype and shape.
+        """
+        raise TypeError(f"{type(self).__name__} does not define reference")
+
+    def bind(self, step: Step) -> bool:
+        """Add this node's kernels to ``step.program``.
+
+        Returns
+        -------
+        bool
+            False where no kernel serves these types; the node then runs `reference` as a host step.
+        """
+        return False
+
+    def cost(self, types: NodeTypes) -> Cost:
+        """Return the multiply-accumulates and the bytes that one run moves."""
+        present = [t for t in (*types.inputs, *types.outputs) if t is not None]
+        return Cost(0, sum(t.nbytes for t in present))
+
+
+def as_array(array: Any, like: TensorType) -> Array:
+    """Return the array with the type's dtype, contiguous."""
+    return np.ascontiguousarray(array, like.dtype.numpy).reshape(np.shape(array))

@@ -1,0 +1,5 @@
+"""Convolutions over channels-last images."""
+
+from __future__ import annotations
+
+__all__: list[str] = []

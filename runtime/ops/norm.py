@@ -1,0 +1,5 @@
+"""Softmax and normalization."""
+
+from __future__ import annotations
+
+__all__: list[str] = []

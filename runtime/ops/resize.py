@@ -1,0 +1,5 @@
+"""Image resizing."""
+
+from __future__ import annotations
+
+__all__: list[str] = []

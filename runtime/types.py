@@ -1,0 +1,242 @@
+"""Element types, shapes and quantization: the vocabulary that every other module shares."""
+
+from __future__ import annotations
+
+import enum
+import math
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import QuantizationError, ShapeError
+
+Array = npt.NDArray[Any]
+Dim = int | str
+Shape = tuple[Dim, ...]
+
+
+class DType(str, enum.Enum):
+    """Element type of a tensor; the value is NumPy's name of it."""
+
+    FLOAT32 = "float32"
+    FLOAT16 = "float16"
+    FLOAT64 = "float64"
+    INT8 = "int8"
+    UINT8 = "uint8"
+    INT16 = "int16"
+    UINT16 = "uint16"
+    INT32 = "int32"
+    UINT32 = "uint32"
+    INT64 = "int64"
+    UINT64 = "uint64"
+    BOOL = "bool"
+    COMPLEX64 = "complex64"
+
+    @property
+    def numpy(self) -> np.dtype[Any]:
+        """NumPy's dtype of the same element type."""
+        return np.dtype(self.value)
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes per element."""
+        return int(self.numpy.itemsize)
+
+    @property
+    def is_float(self) -> bool:
+        """Whether this is a real floating-point type."""
+        return self.numpy.kind == "f"
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether this is a signed or unsigned integer type (bool is not)."""
+        return self.numpy.kind in "iu"
+
+    @classmethod
+    def of(cls, array: Array | np.dtype[Any] | type) -> DType:
+        """Return the DType of an array, a NumPy dtype or a scalar type.
+
+        Raises
+        ------
+        ShapeError
+            If the element type has no counterpart (strings, objects, structured types).
+        """
+        dtype = array.dtype if isinstance(array, np.ndarray) else np.dtype(array)
+        try:
+            return cls(dtype.name)
+        except ValueError:
+            names = ", ".join(member.value for member in cls)
+            raise ShapeError(
+                f"element type {dtype} is not supported; expected one of {names}"
+            ) from None
+
+
+class Quantization:
+    """Affine quantization: real = scale * (stored - zero_point), per tensor or along one axis.
+
+    Parameters
+    ----------
+    scale : array_like of float32, shape () or (n,)
+        Real value per integer step, finite and positive.
+    zero_point : array_like of int32, shape () or (n,)
+        Stored value that means real zero.
+    axis : int, optional
+        Axis that the parameters run along; None means one pair for the whole tensor.
+
+    Raises
+    ------
+    QuantizationError
+        If lengths differ, a scale is not finite and positive, or a per-tensor pair has n != 1.
+
+    Examples
+    --------
+    >>> Quantization(0.5, -3)
+    Quantization(scale=0.5, zero_point=-3)
+    """
+
+    __slots__ = ("axis", "scale", "zero_point")
+
+    def __init__(
+        self, scale: npt.ArrayLike, zero_point: npt.ArrayLike = 0, axis: int | None = None
+    ) -> None:
+        self.scale: Array = np.array(scale, np.float32).reshape(-1)
+        zero = np.asarray(zero_point)
+        self.zero_point: Array = zero.astype(np.int32).reshape(-1)
+        self.axis = axis
+        if self.zero_point.size == 1 and self.scale.size > 1:
+            self.zero_point = np.repeat(self.zero_point, self.scale.size)
+        if self.scale.size != self.zero_point.size or (axis is None and self.scale.size != 1):
+            raise QuantizationError(
+                f"{self.scale.size} scales and {self.zero_point.size} zero points with axis {axis}; "
+                "expected equal counts, and exactly one pair when axis is None"
+            )
+        if not (np.isfinite(self.scale).all() and (self.scale > 0).all()):
+            raise QuantizationError(
+                "a scale is zero, negative or not finite; scales must be positive"
+            )
+        self.scale.flags.writeable = False
+        self.zero_point.flags.writeable = False
+
+    @property
+    def per_tensor(self) -> bool:
+        """Whether one pair serves the whole tensor."""
+        return self.scale.size == 1
+
+    def __eq__(self, other: object) -> bool:
+        """Compare by value."""
+        return (
+            isinstance(other, Quantization)
+            and self.axis == other.axis
+            and np.array_equal(self.scale, other.scale)
+            and np.array_equal(self.zero_point, other.zero_point)
+        )
+
+    def __hash__(self) -> int:
+        """Hash by value."""
+        return hash((self.axis, self.scale.tobytes(), self.zero_point.tobytes()))
+
+    def __repr__(self) -> str:
+        """Show one pair, or the count and the axis."""
+        if self.axis is None:
+            scale, zero = float(self.scale[0]), int(self.zero_point[0])
+            return f"Quantization(scale={scale:.9g}, zero_point={zero})"
+        return f"Quantization({self.scale.size} scales along axis {self.axis})"
+
+
+@dataclass(frozen=True, slots=True)
+class TensorType:
+    """Element type, shape and quantization of a tensor.
+
+    Parameters
+    ----------
+    dtype : DType
+        Element type as stored.
+    shape : tuple of int or str
+        Dimensions; a string is a symbolic dimension or an expression over such.
+    quantization : Quantization, optional
+        How stored integers map to real values; None for plain numbers.
+    value : ndarray, optional
+        The content where it is known before running; shape inference reads it, equality ignores it.
+    """
+
+    dtype: DType
+    shape: Shape
+    quantization: Quantization | None = None
+    value: Array | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def rank(self) -> int:
+        """Number of dimensions."""
+        return len(self.shape)
+
+    @property
+    def is_static(self) -> bool:
+        """Whether every dimension is a number."""
+        return all(isinstance(dim, int) for dim in self.shape)
+
+    @property
+    def static_shape(self) -> tuple[int, ...]:
+        """The shape as integers.
+
+        Raises
+        ------
+        ShapeError
+            If a dimension is symbolic.
+        """
+        if not self.is_static:
+            raise ShapeError(f"shape {self.shape} is symbolic where numbers are needed")
+        return tuple(int(dim) for dim in self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of elements (static shapes only)."""
+        return math.prod(self.static_shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the content (static shapes only)."""
+        return self.size * self.dtype.itemsize
+
+    @property
+    def is_quantized(self) -> bool:
+        """Whether stored integers stand for real values."""
+        return self.quantization is not None
+
+    def with_(self, **changes: Any) -> TensorType:
+        """Return a copy with some fields replaced."""
+        return replace(self, **changes)
+
+    @classmethod
+    def of(cls, array: Array, quantization: Quantization | None = None) -> TensorType:
+        """Return the type of a constant, its value attached."""
+        return cls(DType.of(array), tuple(int(dim) for dim in array.shape), quantization, array)
+
+    def __str__(self) -> str:
+        """Show as ``int8[1,32,32,3]``."""
+        return f"{self.dtype.value}[{','.join(map(str, self.shape))}]"
+
+
+class NodeTypes(NamedTuple):
+    """Types of one node's inputs (None where an optional input is absent) and outputs."""
+
+    inputs: tuple[TensorType | None, ...]
+    outputs: tuple[TensorType, ...]
+
+
+class Cost(NamedTuple):
+    """Work of one node: multiply-accumulates (or element operations) and bytes moved."""
+
+    macs: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """Public description of a session input or output."""
+
+    name: str
+    shape: Shape
+    dtype: np.dtype[Any]
+    quantization: Quantization | None = None
