@@ -218,7 +218,7 @@ class Graph:
         self.outputs = [new if o == old else o for o in self.outputs]
 
     def prune(self) -> int:
-        """Remove nodes and values that no output needs (inputs stay); return how many nodes went."""
+        """Remove nodes and values that no output needs; return how many nodes went."""
         needed = set(self.outputs)
         kept: list[Node] = []
         for node in reversed(self.nodes):
