@@ -1,0 +1,125 @@
+"""The uint8 -> int8 pass: the runtime computes quantized values in int8 only."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from linnet.graph import Graph, Value
+from linnet.ops import Op, Quantize
+from linnet.types import DType, Quantization, TensorType
+
+# Inputs that an op reads as plain integers, whatever quantization their type declares.
+_PLAIN_INPUTS: dict[str, tuple[int, ...]] = {
+    "Cast": (0,),
+    "Gather": (1,),
+    "GatherElements": (1,),
+    "GatherND": (1,),
+    "Reshape": (1,),
+    "Expand": (1,),
+    "Tile": (1,),
+    "Slice": (1, 2, 3, 4),
+}
+
+
+def unsigned_to_int8(graph: Graph) -> int:
+    """Shift every uint8-quantized value to int8, in place; return how many were shifted.
+
+    A stored value s with zero point z means scale * (s - z); s - 128 with zero point z - 128 means
+    the same, so nothing is rounded. Constants change here (XOR 0x80), computed values by their
+    declared type. Graph inputs and outputs keep the dtype that the model declares: a Quantize at
+    the boundary, a pure shift, converts them. Readers of plain integers (casts, indices) get the
+    uint8 back by the same shift.
+
+    Parameters
+    ----------
+    graph : Graph
+
+    Returns
+    -------
+    int
+        Number of values that are int8 now.
+    """
+    unsigned = [v for v in graph.values.values() if _is_unsigned(v.type)]
+    inputs, outputs = set(graph.inputs), set(graph.outputs)
+    for value in unsigned:
+        if value.name in inputs:
+            _shift_input(graph, value)
+        elif value.name in outputs:
+            _shift_output(graph, value)
+        else:
+            _shift_inner(graph, value)
+    return len(unsigned)
+
+
+def _is_unsigned(type_: TensorType) -> bool:
+    return type_.dtype is DType.UINT8 and type_.quantization is not None
+
+
+def _signed(type_: TensorType) -> TensorType:
+    q = type_.quantization
+    assert q is not None
+    return type_.with_(
+        dtype=DType.INT8, quantization=Quantization(q.scale, q.zero_point - 128, q.axis)
+    )
+
+
+def _shift_input(graph: Graph, value: Value) -> None:
+    readers = graph.consumers()[value.name]
+    shifted = graph.add(
+        Quantize(dtype=DType.INT8),
+        [value.name],
+        name=graph.unique(f"{value.name}:int8"),
+        quantization=_signed(value.type).quantization,
+        at=0,
+    )
+    for node in readers:
+        plain = _plain_inputs(node.op)
+        node.inputs = tuple(
+            shifted if name == value.name and i not in plain else name
+            for i, name in enumerate(node.inputs)
+        )
+
+
+def _shift_output(graph: Graph, value: Value) -> None:
+    name, unsigned = value.name, value.type
+    inner = graph.unique(f"{name}:int8")
+    graph.rename(name, inner)
+    _shift_inner(graph, value)
+    graph.add(
+        Quantize(dtype=DType.UINT8),
+        [inner],
+        name=name,
+        outputs=[name],
+        quantization=unsigned.quantization,
+    )
+    graph.outputs = [name if o == inner else o for o in graph.outputs]
+
+
+def _shift_inner(graph: Graph, value: Value) -> None:
+    unsigned = value.type
+    value.type = _signed(unsigned)
+    if value.data is not None:
+        value.data = (value.data ^ np.uint8(0x80)).view(np.int8)
+    for node in graph.nodes:
+        if value.name in node.outputs and isinstance(node.op, Quantize):
+            node.op = Quantize(dtype=DType.INT8)
+    _restore_plain_readers(graph, value, unsigned)
+
+
+def _restore_plain_readers(graph: Graph, value: Value, unsigned: TensorType) -> None:
+    for node in graph.consumers()[value.name]:
+        plain = [i for i in _plain_inputs(node.op) if node.inputs[i : i + 1] == (value.name,)]
+        if not plain:
+            continue
+        restored = graph.add(
+            Quantize(dtype=DType.UINT8),
+            [value.name],
+            name=graph.unique(f"{value.name}:uint8"),
+            quantization=unsigned.quantization,
+            at=graph.nodes.index(node),
+        )
+        node.inputs = tuple(restored if i in plain else n for i, n in enumerate(node.inputs))
+
+
+def _plain_inputs(op: Op) -> tuple[int, ...]:
+    return _PLAIN_INPUTS.get(type(op).__name__, ())
