@@ -92,10 +92,13 @@ def output_size(
     if auto_pad.startswith("same"):
         return dims.ceil_div(size, stride)
     begin, end = (0, 0) if auto_pad == "valid" else pads
-    steps = dims.add(size, begin + end - span(kernel, dilation))
+    extra = begin + end - span(kernel, dilation)
+    if stride == 1:
+        return max(size + extra + 1, 0) if isinstance(size, int) else dims.add(size, extra + 1)
+    steps = dims.add(size, extra)
     if not isinstance(steps, int):
         divide = dims.ceil_div if ceil_mode else dims.floor_div
-        return dims.add(divide(steps, stride), 1) if stride > 1 else dims.add(steps, 1)
+        return dims.add(divide(steps, stride), 1)
     if steps < 0:
         return 0
     if not ceil_mode:
