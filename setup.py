@@ -39,7 +39,7 @@ ISAS: dict[str, dict[str, list[str]]] = {
 }  # fmt: skip
 CXX_FLAGS = [
     "-std=c++17", "-O3", "-g0", "-fvisibility=hidden", "-ffp-contract=off", "-fno-math-errno",
-    "-fno-trapping-math", "-Wall", "-Wextra", "-pthread",
+    "-fno-trapping-math", "-ffunction-sections", "-fdata-sections", "-Wall", "-Wextra", "-pthread",
 ]  # fmt: skip
 
 
@@ -132,9 +132,11 @@ class BuildIsaExt(build_ext):
             objects.append(str(obj))
             if not self.force and not is_stale(str(obj), source):
                 continue
-            macro = [] if isa == "plain" else [f"-DLINNET_ISA={isa}", f"-DLINNET_ISA_{isa}=1"]
+            macro = [f"-DLINNET_ISA={isa}", f"-DLINNET_ISA_{isa}=1"]
+            if isa == "plain":  # runs at load time only: small beats fast
+                macro = ["-Os"] if Path(source).name.startswith("bind") else ["-O2"]
             commands.append(
-                [*compiler, *includes, *defines, *macro, *ext.extra_compile_args, *flags,
+                [*compiler, *includes, *defines, *ext.extra_compile_args, *flags, *macro,
                  "-MMD", "-c", source, "-o", str(obj)]
             )  # fmt: skip
         run_parallel(commands)
@@ -194,7 +196,14 @@ def native_core() -> Extension:
         include_dirs=["kernels/src", pybind11.get_include()],
         define_macros=[("LINNET_ISA_ROWS", rows)],
         extra_compile_args=CXX_FLAGS,
-        extra_link_args=["-pthread", "-s", "-static-libstdc++", "-static-libgcc"],
+        extra_link_args=[
+            "-pthread",
+            "-s",
+            "-static-libstdc++",
+            "-static-libgcc",
+            "-Wl,--gc-sections",
+            "-Wl,--exclude-libs,ALL",
+        ],
         language="c++",
     )
 

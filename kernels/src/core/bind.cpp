@@ -1,0 +1,89 @@
+// The _core module: programs, the kernel table, what the CPU offers.
+#include "core/bind.h"
+
+#include "core/api.h"
+#include "core/cpu.h"
+
+namespace py = pybind11;
+
+namespace linnet {
+namespace {
+
+int run_program(void* program, int begin, int end) {
+  return static_cast<Program*>(program)->run(begin, end);
+}
+
+const ProgramApi kApi = {kProgramApi, run_program};
+
+py::list kernel_rows() {
+  py::list rows;
+  for (int i = 0; i < static_cast<int>(Kernel::count); ++i) {
+    rows.append(kernel_name(static_cast<Kernel>(i)));
+  }
+  return rows;
+}
+
+py::list available_isas() {
+  py::list names;
+  for (size_t i = 0; i < isa_names().size(); ++i) {
+    if (isa_supported(static_cast<int>(i))) names.append(isa_names()[i]);
+  }
+  return names;
+}
+
+py::list program_steps(const Program& program) {
+  py::list steps;
+  for (int i = 0; i < program.size(); ++i) {
+    steps.append(py::make_tuple(kernel_name(program.kernel(i)), program.step_threads(i)));
+  }
+  return steps;
+}
+
+const std::string& isa_name(int isa) { return isa_names()[static_cast<size_t>(isa)]; }
+
+}  // namespace
+}  // namespace linnet
+
+PYBIND11_MODULE(_core, module) {
+  using namespace linnet;
+  module.doc() = "C++ core of linnet: programs of kernels, run-time dispatch, the thread pool.";
+  ProgramClass program(module, "Program");
+  program
+      .def(py::init<size_t, const std::string&, int>(), py::arg("arena_bytes"), py::arg("isa") = "",
+           py::arg("threads") = 1)
+      .def(
+          "run",
+          [](Program& self, int begin, int end) {
+            py::gil_scoped_release release;
+            return self.run(begin, end < 0 ? self.size() : end);
+          },
+          py::arg("begin") = 0, py::arg("end") = -1)
+      .def("profile", &Program::profile, py::arg("on"))
+      .def("force_threads", &Program::force_threads, py::arg("threads"))
+      .def("__len__", &Program::size)
+      .def_property_readonly("arena", &Program::arena)
+      .def_property_readonly("arena_bytes", &Program::arena_bytes)
+      .def_property_readonly("scratch_bytes", &Program::scratch_bytes)
+      .def_property_readonly("threads", &Program::threads)
+      .def_property_readonly("times", &Program::times)
+      .def_property_readonly("steps", program_steps)
+      .def_property_readonly("isa", [](const Program& self) { return isa_name(self.isa()); })
+      .def_property_readonly("handle", [](Program& self) {
+        return py::capsule(static_cast<void*>(&self), "linnet.Program");
+      });
+  bind_int8(program);
+  bind_float(program);
+  bind_depthwise(program);
+  bind_reduce(program);
+  bind_elementwise(program);
+  bind_norm(program);
+  bind_move(program);
+  bind_attention(program);
+  module.def("kernel_rows", kernel_rows);
+  module.def("isa_names", isa_names);
+  module.def("available_isas", available_isas);
+  module.def("default_isa", [] { return isa_name(default_isa()); });
+  module.def("cpu_features", cpu_features);
+  module.def("usable_cpus", usable_cpus);
+  module.attr("program_api") = py::capsule(static_cast<const void*>(&kApi), "linnet.ProgramApi");
+}

@@ -1,0 +1,129 @@
+#include "core/cpu.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <thread>
+
+#if defined(__x86_64__) || defined(__i386__)
+#include <cpuid.h>
+#elif defined(__aarch64__)
+#include <sys/auxv.h>
+#endif
+
+namespace linnet {
+namespace {
+
+#if defined(__x86_64__) || defined(__i386__)
+
+// The operating system must save the wider registers too, hence XGETBV beside CPUID.
+struct Features {
+  bool avx2 = false, fma = false, f16c = false, avx512 = false, vnni = false, vbmi = false;
+
+  Features() {
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    if (!__get_cpuid(1, &a, &b, &c, &d)) return;
+    const bool has_xsave = (c >> 27) & 1, has_avx = (c >> 28) & 1;
+    const bool has_fma = (c >> 12) & 1, has_f16c = (c >> 29) & 1;
+    if (!has_xsave || !has_avx) return;
+    unsigned low = 0, high = 0;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    if ((low & 0x6) != 0x6 || !__get_cpuid_count(7, 0, &a, &b, &c, &d)) return;
+    fma = has_fma;
+    f16c = has_f16c;
+    avx2 = (b >> 5) & 1;
+    const unsigned needed = (1u << 16) | (1u << 17) | (1u << 30) | (1u << 31);  // F, DQ, BW, VL
+    avx512 = (low & 0xe6) == 0xe6 && (b & needed) == needed;
+    vnni = avx512 && ((c >> 11) & 1);
+    vbmi = avx512 && ((c >> 1) & 1);
+  }
+};
+
+#elif defined(__aarch64__)
+
+// Linux HWCAP bits of arch/arm64/include/uapi/asm/hwcap.h.
+struct Features {
+  bool dotprod = (getauxval(AT_HWCAP) >> 20) & 1;
+  bool i8mm = (getauxval(AT_HWCAP2) >> 13) & 1;
+};
+
+#else
+
+struct Features {};
+
+#endif
+
+const Features& features() {
+  static const Features found;
+  return found;
+}
+
+double quota_of(const std::string& quota, const std::string& period) {
+  try {
+    const double limit = std::stod(quota), span = std::stod(period);
+    return limit > 0 && span > 0 ? limit / span : 0.0;
+  } catch (const std::exception&) {
+    return 0.0;
+  }
+}
+
+// CPUs allowed by cgroup v2 or v1 as seen from inside a container; 0 where unlimited or unknown.
+double cgroup_cpus() {
+  std::string quota, period;
+  std::ifstream v2("/sys/fs/cgroup/cpu.max");
+  if (v2 >> quota >> period) return quota_of(quota, period);
+  std::ifstream limit("/sys/fs/cgroup/cpu/cpu.cfs_quota_us");
+  std::ifstream span("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
+  if (limit >> quota && span >> period) return quota_of(quota, period);
+  return 0.0;
+}
+
+}  // namespace
+
+bool cpu_runs(const std::string& isa) {
+  if (isa == "base") return true;
+#if defined(__x86_64__) || defined(__i386__)
+  const bool avx2 = features().avx2 && features().fma && features().f16c;
+  if (isa == "avx2") return avx2;
+  if (isa == "avx512vnni") return avx2 && features().vnni;
+#elif defined(__aarch64__)
+  if (isa == "dotprod") return features().dotprod;
+  if (isa == "i8mm") return features().dotprod && features().i8mm;
+#endif
+  return false;
+}
+
+std::vector<std::string> cpu_features() {
+  std::vector<std::string> names;
+  const auto note = [&names](bool present, const char* name) {
+    if (present) names.push_back(name);
+  };
+  (void)note;
+#if defined(__x86_64__) || defined(__i386__)
+  note(features().avx2, "avx2");
+  note(features().fma, "fma");
+  note(features().f16c, "f16c");
+  note(features().avx512, "avx512");
+  note(features().vnni, "avx512vnni");
+  note(features().vbmi, "avx512vbmi");
+#elif defined(__aarch64__)
+  note(true, "neon");
+  note(features().dotprod, "dotprod");
+  note(features().i8mm, "i8mm");
+#endif
+  return names;
+}
+
+int usable_cpus() {
+  int count = static_cast<int>(std::thread::hardware_concurrency());
+  cpu_set_t mask;
+  CPU_ZERO(&mask);
+  if (sched_getaffinity(0, sizeof mask, &mask) == 0) count = CPU_COUNT(&mask);
+  const double quota = cgroup_cpus();
+  if (quota > 0) count = std::min(count, static_cast<int>(std::ceil(quota)));
+  return std::max(count, 1);
+}
+
+}  // namespace linnet

@@ -1,0 +1,11 @@
+// Parameter structs of every kernel family.
+#pragma once
+
+#include "attention/params.h"
+#include "depthwise/params.h"
+#include "elementwise/params.h"
+#include "float/params.h"
+#include "int8/params.h"
+#include "move/params.h"
+#include "norm/params.h"
+#include "reduce/params.h"

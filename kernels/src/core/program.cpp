@@ -1,0 +1,95 @@
+#include "core/program.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <new>
+
+#include "core/threads.h"
+
+namespace linnet {
+namespace {
+
+constexpr size_t kAlignment = 64;
+constexpr size_t kOverRead = 256;
+// Below this a second thread costs more in waiting than it saves.
+constexpr double kNanosecondsPerThread = 8000;
+
+size_t rounded(size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+
+double now() {
+  const auto time = std::chrono::steady_clock::now().time_since_epoch();
+  return static_cast<double>(std::chrono::duration_cast<std::chrono::nanoseconds>(time).count());
+}
+
+}  // namespace
+
+AlignedBytes allocate_aligned(size_t bytes) {
+  const size_t size = rounded(std::max<size_t>(bytes, 1));
+  if (size < bytes) throw std::bad_alloc();
+  void* memory = std::aligned_alloc(kAlignment, size);
+  if (memory == nullptr) throw std::bad_alloc();
+  std::memset(memory, 0, size);
+  return AlignedBytes(memory);
+}
+
+Program::Program(size_t arena_bytes, const std::string& isa, int threads)
+    : arena_bytes_(arena_bytes),
+      arena_(allocate_aligned(arena_bytes + kOverRead)),
+      isa_(find_isa(isa)),
+      threads_(std::min(std::max(threads, 1), 64)) {}
+
+int Program::add_step(Kernel kernel, AlignedBytes params, Cost cost) {
+  const int wanted = static_cast<int>(std::min(cost.nanoseconds / kNanosecondsPerThread, 64.0));
+  const int threads = std::min(std::max(forced_ > 0 ? forced_ : wanted, 1), threads_);
+  const size_t scratch = cost.scratch > 0 ? rounded(cost.scratch) + kOverRead : 0;
+  if (scratch > scratch_bytes_) {
+    scratch_ = allocate_aligned(scratch * static_cast<size_t>(threads_));
+    scratch_bytes_ = scratch;
+  }
+  steps_.push_back({kernel_function(kernel, isa_), params.get(), threads, kernel});
+  params_.push_back(std::move(params));
+  widest_ = std::max(widest_, threads);
+  return size() - 1;
+}
+
+void Program::run_part(uint32_t index, int thread) noexcept {
+  const Step& step = steps_[index];
+  const int threads = std::min(step.threads, active_);
+  char* scratch = static_cast<char*>(scratch_.get());
+  if (scratch != nullptr) scratch += scratch_bytes_ * static_cast<size_t>(thread);
+  step.function(step.params, Worker{thread, threads, scratch, &error_});
+}
+
+void Program::run_task(void* self, uint32_t index, int thread) {
+  static_cast<Program*>(self)->run_part(index, thread);
+}
+
+int Program::run(int begin, int end) noexcept {
+  begin = std::max(begin, 0);
+  end = std::min(end, size());
+  error_ = 0;
+  ThreadPool* pool = widest_ > 1 ? &ThreadPool::instance() : nullptr;
+  active_ = pool != nullptr ? pool->acquire(widest_, run_task, this) : 1;
+  int failed = -1;
+  for (int i = begin; i < end && failed < 0; ++i) {
+    const double start = profiling_ ? now() : 0;
+    const int threads = std::min(steps_[static_cast<size_t>(i)].threads, active_);
+    if (threads > 1) {
+      pool->run(static_cast<uint32_t>(i), threads);
+    } else {
+      run_part(static_cast<uint32_t>(i), 0);
+    }
+    if (profiling_) times_[static_cast<size_t>(i)] += now() - start;
+    if (__builtin_expect(__atomic_load_n(&error_, __ATOMIC_RELAXED) != 0, 0)) failed = i;
+  }
+  if (active_ > 1) pool->release();
+  return failed;
+}
+
+void Program::profile(bool on) {
+  profiling_ = on;
+  times_.assign(steps_.size(), 0.0);
+}
+
+}  // namespace linnet

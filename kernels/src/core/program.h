@@ -1,0 +1,91 @@
+// A bound program: a flat array of (kernel, parameters) over one arena.
+#pragma once
+
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "core/dispatch.h"
+
+namespace linnet {
+
+// What a step costs: estimated nanoseconds on one thread (decides its threads) and scratch bytes
+// per thread.
+struct Cost {
+  double nanoseconds = 0;
+  size_t scratch = 0;
+};
+
+struct FreeDeleter {
+  void operator()(void* memory) const { std::free(memory); }
+};
+using AlignedBytes = std::unique_ptr<void, FreeDeleter>;
+
+// Zeroed memory aligned to 64 bytes; throws std::bad_alloc.
+AlignedBytes allocate_aligned(size_t bytes);
+
+class Program {
+ public:
+  // Arena of `arena_bytes` plus slack for over-reads. Throws std::invalid_argument for a bad ISA.
+  Program(size_t arena_bytes, const std::string& isa, int threads);
+
+  template <class Params>
+  int add(Kernel kernel, const Params& params, Cost cost) {
+    static_assert(std::is_trivially_copyable<Params>::value, "parameters are plain data");
+    AlignedBytes copy = allocate_aligned(sizeof(Params));
+    *static_cast<Params*>(copy.get()) = params;
+    return add_step(kernel, std::move(copy), cost);
+  }
+
+  // Runs steps [begin, end). Returns -1, or the index of the step that met bad data.
+  int run(int begin, int end) noexcept;
+
+  uintptr_t arena() const { return reinterpret_cast<uintptr_t>(arena_.get()); }
+  size_t arena_bytes() const { return arena_bytes_; }
+  int size() const { return static_cast<int>(steps_.size()); }
+  int isa() const { return isa_; }
+  int threads() const { return threads_; }
+  Kernel kernel(int step) const { return steps_[static_cast<size_t>(step)].kernel; }
+  int step_threads(int step) const { return steps_[static_cast<size_t>(step)].threads; }
+  size_t scratch_bytes() const { return scratch_bytes_ * static_cast<size_t>(threads_); }
+
+  // Lets every later step use `threads` threads however small it is; 0 goes back to estimates.
+  void force_threads(int threads) { forced_ = threads; }
+
+  // While profiling, run() adds each step's nanoseconds to times().
+  void profile(bool on);
+  const std::vector<double>& times() const { return times_; }
+
+ private:
+  struct Step {
+    KernelFn function;
+    const void* params;
+    int threads;
+    Kernel kernel;
+  };
+
+  int add_step(Kernel kernel, AlignedBytes params, Cost cost);
+  void run_part(uint32_t index, int thread) noexcept;
+  static void run_task(void* self, uint32_t index, int thread);
+
+  size_t arena_bytes_;
+  AlignedBytes arena_;
+  AlignedBytes scratch_;
+  size_t scratch_bytes_ = 0;
+  int isa_;
+  int threads_;
+  int widest_ = 1;
+  int active_ = 1;
+  int forced_ = 0;
+  int error_ = 0;
+  bool profiling_ = false;
+  std::vector<Step> steps_;
+  std::vector<AlignedBytes> params_;
+  std::vector<double> times_;
+};
+
+}  // namespace linnet

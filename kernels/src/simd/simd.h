@@ -1,0 +1,73 @@
+// The vector vocabulary of ISA units: types and helpers named alike on every ISA.
+//
+// F is a vector of kLanes floats, I of kLanes int32; + - * / and comparisons are the compiler's own.
+// Each simd_<isa>.h defines, beside those two:
+//   load_f store_f load_i store_i          unaligned; the forms with a count touch only that many lanes
+//   splat_f splat_i                        one value in every lane
+//   fma(a, b, c)                           a * b + c, fused where kHasFma
+//   min_f max_f                            the second operand where either is NaN
+//   to_f to_i_round to_i_trunc             int32 <-> float; round is half to even
+//   floor_f sqrt_f abs_f                   per lane
+//   load_s8 load_u8 (+ count)              kLanes bytes widened to int32
+//   store_s8 store_u8 (+ count)            int32 saturated to bytes
+//   as_i as_f                              reinterpret bits
+//   select(mask, a, b)                     mask lanes are 0 or -1
+//   madd16(a, b)                           int16 pairs: a0 * b0 + a1 * b1 in int32, exact
+//   dot_u8s8(c, a, b)                      c + four u8 * s8 products per lane, exact (if kHasDot)
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define LINNET_INLINE static inline __attribute__((always_inline, unused))
+
+#if defined(LINNET_ISA_avx512vnni)
+#include "simd/simd_avx512vnni.h"
+#elif defined(LINNET_ISA_avx2)
+#include "simd/simd_avx2.h"
+#elif defined(__SSE2__)
+#include "simd/simd_sse2.h"
+#else
+#error "no vector header for this ISA"
+#endif
+
+namespace linnet {
+namespace LINNET_ISA {
+
+LINNET_INLINE F clamp_f(F x, F low, F high) { return min_f(max_f(x, low), high); }
+
+// A 32-bit group of bytes at any address.
+LINNET_INLINE int32_t load_word(const void* p) {
+  int32_t word;
+  memcpy(&word, p, sizeof word);
+  return word;
+}
+
+LINNET_INLINE float sum_f(F x) {
+  float lanes[kLanes];
+  store_f(lanes, x);
+  for (int width = kLanes / 2; width > 0; width /= 2) {
+    for (int i = 0; i < width; ++i) lanes[i] += lanes[i + width];
+  }
+  return lanes[0];
+}
+
+LINNET_INLINE float max_of_f(F x) {
+  float lanes[kLanes];
+  store_f(lanes, x);
+  float best = lanes[0];
+  for (int i = 1; i < kLanes; ++i) best = lanes[i] > best ? lanes[i] : best;
+  return best;
+}
+
+LINNET_INLINE int32_t sum_i(I x) {
+  int32_t lanes[kLanes];
+  store_i(lanes, x);
+  int32_t total = 0;
+  for (int i = 0; i < kLanes; ++i) total += lanes[i];
+  return total;
+}
+
+}  // namespace LINNET_ISA
+}  // namespace linnet

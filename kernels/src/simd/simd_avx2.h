@@ -1,0 +1,89 @@
+// Eight lanes: AVX2, FMA, F16C.
+#pragma once
+
+#include <immintrin.h>
+
+namespace linnet {
+namespace LINNET_ISA {
+
+constexpr int kLanes = 8;
+constexpr bool kHasFma = true;
+constexpr bool kHasDot = false;
+typedef __m256 F;
+typedef int32_t I __attribute__((vector_size(32), may_alias));
+
+LINNET_INLINE __m256i raw(I x) { return (__m256i)x; }
+// Lanes below n are all ones.
+LINNET_INLINE __m256i first_lanes(int n) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+LINNET_INLINE F load_f(const float* p) { return _mm256_loadu_ps(p); }
+LINNET_INLINE void store_f(float* p, F x) { _mm256_storeu_ps(p, x); }
+LINNET_INLINE I load_i(const int32_t* p) { return (I)_mm256_loadu_si256((const __m256i*)p); }
+LINNET_INLINE void store_i(int32_t* p, I x) { _mm256_storeu_si256((__m256i*)p, raw(x)); }
+LINNET_INLINE F load_f(const float* p, int n) { return _mm256_maskload_ps(p, first_lanes(n)); }
+LINNET_INLINE void store_f(float* p, F x, int n) { _mm256_maskstore_ps(p, first_lanes(n), x); }
+LINNET_INLINE I load_i(const int32_t* p, int n) {
+  return (I)_mm256_maskload_epi32(p, first_lanes(n));
+}
+LINNET_INLINE void store_i(int32_t* p, I x, int n) {
+  _mm256_maskstore_epi32(p, first_lanes(n), raw(x));
+}
+LINNET_INLINE F splat_f(float x) { return _mm256_set1_ps(x); }
+LINNET_INLINE I splat_i(int32_t x) { return (I)_mm256_set1_epi32(x); }
+LINNET_INLINE F fma(F a, F b, F c) { return _mm256_fmadd_ps(a, b, c); }
+LINNET_INLINE F min_f(F a, F b) { return _mm256_min_ps(a, b); }
+LINNET_INLINE F max_f(F a, F b) { return _mm256_max_ps(a, b); }
+LINNET_INLINE F to_f(I x) { return _mm256_cvtepi32_ps(raw(x)); }
+LINNET_INLINE I to_i_round(F x) { return (I)_mm256_cvtps_epi32(x); }
+LINNET_INLINE I to_i_trunc(F x) { return (I)_mm256_cvttps_epi32(x); }
+LINNET_INLINE I as_i(F x) { return (I)_mm256_castps_si256(x); }
+LINNET_INLINE F as_f(I x) { return _mm256_castsi256_ps(raw(x)); }
+LINNET_INLINE F select(I mask, F a, F b) { return _mm256_blendv_ps(b, a, as_f(mask)); }
+LINNET_INLINE I select(I mask, I a, I b) {
+  return (I)_mm256_blendv_epi8(raw(b), raw(a), raw(mask));
+}
+LINNET_INLINE F abs_f(F x) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), x); }
+LINNET_INLINE F sqrt_f(F x) { return _mm256_sqrt_ps(x); }
+LINNET_INLINE F floor_f(F x) { return _mm256_floor_ps(x); }
+LINNET_INLINE I load_s8(const int8_t* p) {
+  return (I)_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i*)p));
+}
+LINNET_INLINE I load_u8(const uint8_t* p) {
+  return (I)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i*)p));
+}
+LINNET_INLINE I load_s8(const int8_t* p, int n) {
+  int8_t lanes[8] = {0, 0, 0, 0, 0, 0, 0, 0};
+  for (int i = 0; i < n && i < 8; ++i) lanes[i] = p[i];
+  return load_s8(lanes);
+}
+LINNET_INLINE I load_u8(const uint8_t* p, int n) {
+  uint8_t lanes[8] = {0, 0, 0, 0, 0, 0, 0, 0};
+  for (int i = 0; i < n && i < 8; ++i) lanes[i] = p[i];
+  return load_u8(lanes);
+}
+LINNET_INLINE __m128i words_of(I x) {
+  return _mm_packs_epi32(_mm256_castsi256_si128(raw(x)), _mm256_extracti128_si256(raw(x), 1));
+}
+LINNET_INLINE void store_s8(int8_t* p, I x) {
+  const __m128i words = words_of(x);
+  _mm_storel_epi64((__m128i*)p, _mm_packs_epi16(words, words));
+}
+LINNET_INLINE void store_u8(uint8_t* p, I x) {
+  const __m128i words = words_of(x);
+  _mm_storel_epi64((__m128i*)p, _mm_packus_epi16(words, words));
+}
+LINNET_INLINE void store_s8(int8_t* p, I x, int n) {
+  int8_t lanes[8];
+  store_s8(lanes, x);
+  for (int i = 0; i < n && i < 8; ++i) p[i] = lanes[i];
+}
+LINNET_INLINE void store_u8(uint8_t* p, I x, int n) {
+  uint8_t lanes[8];
+  store_u8(lanes, x);
+  for (int i = 0; i < n && i < 8; ++i) p[i] = lanes[i];
+}
+LINNET_INLINE I madd16(I a, I b) { return (I)_mm256_madd_epi16(raw(a), raw(b)); }
+
+}  // namespace LINNET_ISA
+}  // namespace linnet

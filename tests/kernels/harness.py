@@ -1,0 +1,149 @@
+"""Run one op's kernels on arrays, without planner or session."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from linnet.kernels import _core
+from linnet.ops import Op
+from linnet.types import NodeTypes, Quantization, TensorType
+
+SLACK = 256
+GUARD = 0xA5
+
+
+class NotBound(AssertionError):
+    """The op has no kernel for these types."""
+
+
+def aligned(nbytes: int) -> np.ndarray:
+    """Return bytes at a 64-byte boundary, `SLACK` readable guard bytes behind them."""
+    raw = np.full(nbytes + SLACK + 64, GUARD, np.uint8)
+    start = -raw.ctypes.data % 64
+    return raw[start : start + nbytes + SLACK]
+
+
+@dataclass
+class HarnessStep:
+    """What `Op.bind` gets in tests."""
+
+    name: str
+    inputs: tuple[Any, ...]
+    outputs: tuple[Any, ...]
+    program: Any
+    kept: list[Any]
+
+    @property
+    def types(self) -> NodeTypes:
+        return NodeTypes(
+            tuple(None if i is None else i.type for i in self.inputs),
+            tuple(o.type for o in self.outputs),
+        )
+
+    def keep(self, item: Any) -> Any:
+        self.kept.append(item)
+        return item
+
+
+def _buffer(array: np.ndarray, type_: TensorType, constant: bool) -> SimpleNamespace:
+    memory = aligned(array.nbytes)
+    memory[: array.nbytes] = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+    view = memory[: array.nbytes].view(array.dtype).reshape(array.shape)
+    return SimpleNamespace(
+        type=type_.with_(value=view if constant else None),
+        pointer=memory.ctypes.data,
+        array=view if constant else None,
+        memory=memory,
+    )
+
+
+def run_op(
+    op: Op,
+    arrays: Sequence[np.ndarray | None],
+    *,
+    quantizations: Sequence[Quantization | None] = (),
+    output_quantization: Quantization | Sequence[Quantization | None] | None = None,
+    constants: Sequence[int] = (),
+    isa: str = "",
+    threads: int = 1,
+) -> tuple[np.ndarray, ...]:
+    """Bind `op` to the arrays, run its program, return the outputs; check the guard bytes.
+
+    `constants` lists the inputs that are part of the model. With threads > 1 the steps are split
+    for real because `program` is told so, whatever their size.
+    """
+    given = list(quantizations) + [None] * (len(arrays) - len(quantizations))
+    types = [None if a is None else TensorType.of(a, q) for a, q in zip(arrays, given, strict=True)]
+    known = [
+        None if t is None else (t if i in constants else t.with_(value=None))
+        for i, t in enumerate(types)
+    ]
+    outs = op.infer(*known)
+    declared = (
+        list(output_quantization)
+        if isinstance(output_quantization, Sequence)
+        else [output_quantization] * len(outs)
+    )
+    outs = tuple(
+        o.with_(quantization=o.quantization or q, value=None)
+        for o, q in zip(outs, declared, strict=True)
+    )
+    program = _core.Program(0, isa, threads)
+    program.force_threads(threads)
+    step = HarnessStep(
+        "test",
+        tuple(
+            None if a is None else _buffer(a, t, i in constants)
+            for i, (a, t) in enumerate(zip(arrays, types, strict=True))
+        ),
+        tuple(_buffer(np.empty(o.static_shape, o.dtype.numpy), o, False) for o in outs),
+        program,
+        [],
+    )
+    if not op.bind(step):
+        raise NotBound(f"{op} has no kernel for {step.types}")
+    failed = program.run()
+    assert failed == -1, f"step {failed} of {program.steps} reported bad data"
+    for buffer in (*step.inputs, *step.outputs):
+        if buffer is not None:
+            assert (buffer.memory[-SLACK:] == GUARD).all(), "a kernel wrote past the end"
+    return tuple(
+        o.memory[: o.type.nbytes].view(o.type.dtype.numpy).reshape(o.type.static_shape).copy()
+        for o in step.outputs
+    )
+
+
+def expected(
+    op: Op,
+    arrays: Sequence[np.ndarray | None],
+    *,
+    quantizations: Sequence[Quantization | None] = (),
+    output_quantization: Quantization | Sequence[Quantization | None] | None = None,
+) -> tuple[np.ndarray, ...]:
+    """Return what `op.reference` gives for the same call (every input's value is known)."""
+    given = list(quantizations) + [None] * (len(arrays) - len(quantizations))
+    types = tuple(
+        None if a is None else TensorType.of(a, q) for a, q in zip(arrays, given, strict=True)
+    )
+    outs = op.infer(*types)
+    declared = (
+        list(output_quantization)
+        if isinstance(output_quantization, Sequence)
+        else [output_quantization] * len(outs)
+    )
+    outs = tuple(
+        o.with_(quantization=o.quantization or q) for o, q in zip(outs, declared, strict=True)
+    )
+    return op.reference(NodeTypes(types, outs), *arrays)
+
+
+def levels() -> Iterator[tuple[str, int]]:
+    """Every ISA of this CPU with one thread and two."""
+    for isa in _core.available_isas():
+        for threads in (1, 2):
+            yield isa, threads
