@@ -117,7 +117,7 @@ class BuildIsaExt(build_ext):
             for isa, flags in ISA_FLAGS.items():
                 jobs += [(source, isa, flags) for source in ext.isa_sources]
             ext.extra_objects = self.compile_all(ext, jobs)
-            ext.sources = []
+            ext.sources, ext.depends = [], ext.extra_objects
         super().build_extension(ext)
 
     def compile_all(self, ext: Extension, jobs: list[tuple[str, str, list[str]]]) -> list[str]:
