@@ -6,6 +6,8 @@ from .base import Clamp as Clamp
 from .base import Op as Op
 from .binary import *
 from .conv import *
+from .indexing import *
+from .joining import *
 from .layout import *
 from .matmul import *
 from .norm import *

@@ -2,4 +2,158 @@
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from typing import ClassVar
+
+import numpy as np
+
+from linnet import dims
+from linnet.errors import ShapeError, UnsupportedError
+from linnet.types import Array, Cost, Dim, DType, NodeTypes, TensorType
+
+from .base import Op
+from .movement import channel_axis, given, moved, need
+
+__all__ = ["Resize"]
+
+MODES = ("nearest", "linear")
+COORDINATES = ("half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel")
+ROUNDINGS = ("round_prefer_floor", "floor", "ceil", "round_prefer_ceil")
+_LINEAR = (DType.FLOAT32, DType.FLOAT16, DType.INT8, DType.UINT8, DType.INT16)
+
+
+class Resize(Op, frozen=True):
+    """Change height and width of channels-last images, x[N,H,W,C].
+
+    Parameters
+    ----------
+    mode : {"nearest", "linear"}
+    coordinates : {"half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel"}
+        Which input position x an output index i looks at, with s = scale, all in float32:
+        (i + 0.5) / s - 0.5; i * (n_in - 1) / (n_out - 1); i / s; as half_pixel, but 0 where
+        n_out is 1.
+    nearest : {"round_prefer_floor", "floor", "ceil", "round_prefer_ceil"}
+        How mode nearest makes an index of x.
+    size : tuple of int, optional
+        Output height and width; None computes floor(n_in * s) in float32.
+    scales : tuple of float, optional
+        s per axis, as float32; None means float32(n_out) / float32(n_in).
+
+    Notes
+    -----
+    An index is clipped to the image. Mode linear clips x to [0, n_in - 1] first, then per axis
+    lo = floor(x), hi = min(lo + 1, n_in - 1), f = x - lo, g = 1 - f in float32, and
+
+        left = x[lo_h, lo_w] * g_h + x[hi_h, lo_w] * f_h
+        right = x[lo_h, hi_w] * g_h + x[hi_h, hi_w] * f_h
+        out = left * g_w + right * f_w
+
+    in float32 with every product and every sum rounded (no fused multiply-add). Integer types,
+    quantized or not, interpolate their stored values and round half to even; the result lies
+    between stored values, so it needs no clipping and the quantization is kept.
+
+    TensorFlow's bilinear resize is coordinates half_pixel, align_corners or asymmetric; its
+    nearest resize is half_pixel with round_prefer_ceil, align_corners with round_prefer_ceil, or
+    asymmetric with floor.
+    """
+
+    mode: str = "nearest"
+    coordinates: str = "half_pixel"
+    nearest: str = "round_prefer_floor"
+    size: tuple[int, int] | None = None
+    scales: tuple[float, float] | None = None
+    arity: ClassVar[tuple[int, int]] = (1, 1)
+
+    def infer(self, *types: TensorType | None) -> tuple[TensorType, ...]:
+        """Return the image with its new height and width."""
+        x = need(types[0], "input")
+        for name, found, known in (
+            ("mode", self.mode, MODES),
+            ("coordinates", self.coordinates, COORDINATES),
+            ("nearest", self.nearest, ROUNDINGS),
+        ):
+            if found not in known:
+                raise UnsupportedError(f"Resize {name} '{found}'; expected one of {known}")
+        if x.rank != 4:
+            raise ShapeError(f"input is {x}; expected rank 4, channels last")
+        if self.mode == "linear" and x.dtype not in _LINEAR:
+            raise UnsupportedError(f"linear Resize of {x}; expected float32 or 8-bit integers")
+        n, h, w, c = x.shape
+        along = channel_axis(x)
+        shape = (n, self._resized(h, 0), self._resized(w, 1), c)
+        return (moved(x, shape, along if along in (0, 3) else None),)
+
+    def _resized(self, dim: Dim, which: int) -> Dim:
+        if self.size is not None:
+            out: Dim = self.size[which]
+        elif self.scales is None:
+            raise ShapeError("Resize has neither size nor scales; expected one of them")
+        elif isinstance(dim, int):
+            out = int(np.float32(dim) * np.float32(self.scales[which]))
+        else:
+            scale = self.scales[which]
+            out = dims.mul(dim, int(scale)) if scale == int(scale) else f"floor({dim}*{scale:g})"
+        if self.scales is not None and not self.scales[which] > 0:
+            raise ShapeError(f"scale is {self.scales[which]}; expected a positive number")
+        if isinstance(out, int) and (out < 0 or (out > 0 and dim == 0)):
+            raise ShapeError(f"cannot resize {dim} to {out}")
+        return out
+
+    def positions(self, before: int, after: int, which: int) -> Array:
+        """Return the input position (float32) that each output index of an axis looks at."""
+        index = np.arange(after, dtype=np.float32)
+        if self.coordinates == "align_corners":
+            if after == 1:
+                return np.zeros(1, np.float32)
+            return index * np.float32(before - 1) / np.float32(after - 1)
+        if self.scales is not None:
+            scale = np.float32(self.scales[which])
+        else:
+            scale = np.float32(after) / np.float32(max(before, 1))
+        if self.coordinates == "asymmetric":
+            return index / scale
+        if self.coordinates == "pytorch_half_pixel" and after == 1:
+            return np.zeros(1, np.float32)
+        return (index + np.float32(0.5)) / scale - np.float32(0.5)
+
+    def nearest_indices(self, before: int, after: int, which: int) -> Array:
+        """Return the input index (int64) of each output index in mode nearest."""
+        x = self.positions(before, after, which).astype(np.float64)
+        rounded = {
+            "round_prefer_floor": np.ceil(x - 0.5),
+            "round_prefer_ceil": np.floor(x + 0.5),
+            "floor": np.floor(x),
+            "ceil": np.ceil(x),
+        }[self.nearest]
+        return np.clip(rounded, 0, max(before - 1, 0)).astype(np.int64)
+
+    def linear_taps(self, before: int, after: int, which: int) -> tuple[Array, Array, Array]:
+        """Return lo, hi (int64) and f (float32) of each output index in mode linear."""
+        x = np.clip(
+            self.positions(before, after, which), np.float32(0), np.float32(max(before - 1, 0))
+        )
+        low = np.floor(x)
+        index = low.astype(np.int64)
+        return index, np.minimum(index + 1, max(before - 1, 0)), (x - low).astype(np.float32)
+
+    def reference(self, types: NodeTypes, *arrays: Array | None) -> tuple[Array, ...]:
+        """Return the resized image."""
+        x = given(arrays[0])
+        _, height, width, _ = types.outputs[0].static_shape
+        if self.mode == "nearest":
+            rows = self.nearest_indices(x.shape[1], height, 0)
+            columns = self.nearest_indices(x.shape[2], width, 1)
+            return (np.ascontiguousarray(x[:, rows][:, :, columns]),)
+        low_h, high_h, f_h = self.linear_taps(x.shape[1], height, 0)
+        low_w, high_w, f_w = self.linear_taps(x.shape[2], width, 1)
+        real = x.astype(np.float32)
+        f_h, f_w = f_h.reshape(-1, 1, 1), f_w.reshape(-1, 1)
+        lines = real[:, low_h] * (np.float32(1) - f_h) + real[:, high_h] * f_h
+        result = lines[:, :, low_w] * (np.float32(1) - f_w) + lines[:, :, high_w] * f_w
+        if x.dtype.kind in "iu":
+            result = np.rint(result)
+        return (result.astype(x.dtype),)
+
+    def cost(self, types: NodeTypes) -> Cost:
+        """Return one read and one write per output element, and six operations in mode linear."""
+        out = types.outputs[0]
+        return Cost(6 * out.size if self.mode == "linear" else 0, 2 * out.nbytes)
