@@ -109,7 +109,7 @@ class Quantization:
             self.zero_point = np.repeat(self.zero_point, self.scale.size)
         if self.scale.size != self.zero_point.size or (axis is None and self.scale.size != 1):
             raise QuantizationError(
-                f"{self.scale.size} scales and {self.zero_point.size} zero points with axis {axis}; "
+                f"{self.scale.size} scales, {self.zero_point.size} zero points, axis {axis}: "
                 "expected equal counts, and exactly one pair when axis is None"
             )
         if not (np.isfinite(self.scale).all() and (self.scale > 0).all()):

@@ -42,6 +42,10 @@ class Step(Protocol):
         """Keep an object alive as long as the program."""
         ...
 
+    def cached(self, key: str, make: Any) -> Any:
+        """Return what ``make()`` gave for this node and key, made once per session, and keep it."""
+        ...
+
 
 class Op(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True, kw_only=True):
     """Base class of every operator; subclassing registers it.

@@ -49,6 +49,9 @@ class HarnessStep:
         self.kept.append(item)
         return item
 
+    def cached(self, key: str, make: Any) -> Any:
+        return self.keep(make())
+
 
 def _buffer(array: np.ndarray, type_: TensorType, constant: bool) -> SimpleNamespace:
     memory = aligned(array.nbytes)

@@ -1,0 +1,18 @@
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Port = tuple[str, np.dtype[Any], tuple[int, ...], int]
+
+class Runner:
+    def __init__(
+        self,
+        program: Any,
+        inputs: Sequence[Port],
+        outputs: Sequence[Port],
+        segments: Sequence[tuple[int, int, Callable[[], None] | None]],
+    ) -> None: ...
+    def fits(self, feeds: dict[str, Any]) -> bool: ...
+    def run(self, feeds: dict[str, Any]) -> dict[str, npt.NDArray[Any]] | int | None: ...

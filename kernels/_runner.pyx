@@ -1,0 +1,140 @@
+"""The hot boundary: hand arrays in, one native call, hand arrays out."""
+
+cimport cython
+cimport numpy as cnp
+from cpython.pycapsule cimport PyCapsule_GetPointer
+from libc.string cimport memcpy
+
+from linnet.kernels import _core
+
+cnp.import_array()
+
+cdef extern from "core/api.h":
+    const int kProgramApi
+    struct ProgramApi:
+        int abi
+        int (*run)(void* program, int begin, int end) noexcept nogil
+
+cdef const ProgramApi* api = <const ProgramApi*>PyCapsule_GetPointer(
+    _core.program_api, "linnet.ProgramApi"
+)
+if api.abi != kProgramApi:
+    raise ImportError("linnet.kernels._runner and _core come from different builds")
+
+cdef enum:
+    MAX_RANK = 8
+
+
+@cython.final
+cdef class _Port:
+    cdef object name
+    cdef cnp.dtype dtype
+    cdef int type_num
+    cdef int rank
+    cdef cnp.npy_intp shape[MAX_RANK]
+    cdef size_t nbytes
+    cdef char* memory
+
+    def __init__(self, name, dtype, shape, size_t address):
+        if len(shape) > MAX_RANK:
+            raise ValueError(f"'{name}' has rank {len(shape)}; at most {MAX_RANK} is supported")
+        self.name = name
+        self.dtype = dtype
+        self.type_num = self.dtype.num
+        self.rank = len(shape)
+        self.nbytes = self.dtype.itemsize
+        for i in range(self.rank):
+            self.shape[i] = shape[i]
+            self.nbytes *= <size_t>shape[i]
+        self.memory = <char*>address
+
+    cdef bint fits(self, object value):
+        if not cnp.PyArray_Check(value):
+            return False
+        cdef cnp.ndarray array = <cnp.ndarray>value
+        cdef int i
+        if cnp.PyArray_NDIM(array) != self.rank or cnp.PyArray_TYPE(array) != self.type_num:
+            return False
+        if not cnp.PyArray_ISCARRAY_RO(array):
+            return False
+        for i in range(self.rank):
+            if cnp.PyArray_DIM(array, i) != self.shape[i]:
+                return False
+        return True
+
+
+@cython.final
+cdef class Runner:
+    """Runs one bound program on dicts of arrays.
+
+    Parameters
+    ----------
+    program : Program
+        Kept alive.
+    inputs, outputs : sequence of (name, dtype, shape, address)
+        Where each tensor lies in the program's arena.
+    segments : sequence of (begin, end, host)
+        What to run in order: native steps [begin, end), or ``host()`` where it is not None.
+    """
+
+    cdef object program
+    cdef void* handle
+    cdef list inputs
+    cdef list outputs
+    cdef list segments
+    cdef int count
+    cdef bint native
+
+    def __init__(self, program, inputs, outputs, segments):
+        self.program = program
+        self.handle = PyCapsule_GetPointer(program.handle, "linnet.Program")
+        self.inputs = [_Port(*port) for port in inputs]
+        self.outputs = [_Port(*port) for port in outputs]
+        self.segments = list(segments)
+        self.count = len(program)
+        self.native = all(host is None for _, _, host in self.segments)
+
+    def fits(self, dict feeds):
+        """Return whether names, dtypes and shapes are this program's."""
+        cdef _Port port
+        if len(feeds) != len(self.inputs):
+            return False
+        for port in self.inputs:
+            if not port.fits(feeds.get(port.name)):
+                return False
+        return True
+
+    def run(self, dict feeds):
+        """Return the outputs by name; None where the feeds do not fit; -1 - step on bad data."""
+        cdef _Port port
+        cdef cnp.ndarray array
+        cdef int failed = -1
+        cdef dict results = {}
+        if not self.fits(feeds):
+            return None
+        for port in self.inputs:
+            memcpy(port.memory, cnp.PyArray_DATA(<cnp.ndarray>feeds[port.name]), port.nbytes)
+        if self.native:
+            with nogil:
+                failed = api.run(self.handle, 0, self.count)
+        else:
+            failed = self.run_segments()
+        if failed >= 0:
+            return -1 - failed
+        for port in self.outputs:
+            array = cnp.PyArray_EMPTY(port.rank, port.shape, port.type_num, 0)
+            memcpy(cnp.PyArray_DATA(array), port.memory, port.nbytes)
+            results[port.name] = array
+        return results
+
+    cdef int run_segments(self) except -2:
+        cdef int begin, end, failed
+        for begin, end, host in self.segments:
+            if host is not None:
+                host()
+                continue
+            with nogil:
+                failed = api.run(self.handle, begin, end)
+            if failed >= 0:
+                return failed
+        return -1

@@ -1,0 +1,209 @@
+"""Sessions: a loaded model that runs."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from linnet.kernels import _core
+from linnet.kernels._runner import Runner
+
+from .binding import Cache, Plan, bind_graph
+from .errors import InputError, LinnetError
+from .graph import Graph
+from .types import Array, TensorSpec, TensorType
+
+PLAN_LIMIT = 8
+
+
+class Session:
+    """A model ready to run.
+
+    Parameters
+    ----------
+    graph : Graph
+        A valid graph.
+    threads : int, optional
+        Threads that one run may use; by default what the affinity mask and the cgroup allow.
+    isa : str, optional
+        Instruction set to use instead of the CPU's best.
+
+    Notes
+    -----
+    Runs of one session take turns; results do not depend on the number of threads.
+    """
+
+    def __init__(self, graph: Graph, threads: int | None = None, isa: str = "") -> None:
+        if threads is not None and threads < 1:
+            raise InputError(f"threads={threads}; expected at least 1")
+        self.graph = graph
+        self.threads = threads or _core.usable_cpus()
+        self.isa = isa
+        self.inputs = tuple(_spec(graph, name) for name in graph.inputs)
+        self.outputs = tuple(_spec(graph, name) for name in graph.outputs)
+        self._cache: Cache = {}
+        self._plans: OrderedDict[tuple[tuple[int, ...], ...], tuple[Plan, Runner]] = OrderedDict()
+        self._lock = threading.Lock()
+        self._current: Runner | None = None
+        if all(graph.type_of(name).is_static for name in graph.inputs):
+            self._plan_for({name: graph.type_of(name) for name in graph.inputs})
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Run the model once.
+
+        Parameters
+        ----------
+        inputs : mapping of str to ndarray
+            One array per input, of the dtype and shape that `inputs` declares.
+
+        Returns
+        -------
+        dict of str to ndarray
+            Fresh arrays, in the order of `outputs`.
+
+        Raises
+        ------
+        InputError
+            If a name is missing or unknown, a dtype or shape does not fit, or a value is out of
+            the range that an operator accepts (an index beyond its table).
+        """
+        feeds = inputs if type(inputs) is dict else dict(inputs)
+        with self._lock:
+            runner = self._current
+            results = runner.run(feeds) if runner is not None else None
+            if results is None:
+                results = self._run_other(feeds)
+            if type(results) is dict:
+                return results
+        raise self._bad_data(-1 - results)  # type: ignore[operator]
+
+    def plan(self, shapes: Mapping[str, tuple[int, ...]] | None = None) -> Plan:
+        """Return the plan for the given input shapes (needed where inputs are dynamic)."""
+        types = {}
+        for name in self.graph.inputs:
+            type_ = self.graph.type_of(name)
+            types[name] = type_.with_(shape=tuple(shapes[name])) if shapes else type_
+        with self._lock:
+            return self._plan_for(types)[0]
+
+    def _run_other(self, feeds: dict[str, Any]) -> dict[str, Array] | int:
+        """Run with inputs that the current plan does not fit: check them, take another plan."""
+        checked = self._check(feeds)
+        types = {
+            name: self.graph.type_of(name).with_(shape=array.shape)
+            for name, array in checked.items()
+        }
+        _, runner = self._plan_for(types)
+        results = runner.run(checked)
+        if results is None:
+            raise LinnetError("a plan does not accept the inputs that it was made for")
+        return results
+
+    def _plan_for(self, types: dict[str, TensorType]) -> tuple[Plan, Runner]:
+        key = tuple(types[name].static_shape for name in self.graph.inputs)
+        if key in self._plans:
+            self._plans.move_to_end(key)
+        else:
+            plan = bind_graph(
+                self.graph, types, threads=self.threads, isa=self.isa, cache=self._cache
+            )
+            self._plans[key] = (plan, _runner(plan))
+            if len(self._plans) > PLAN_LIMIT:
+                self._plans.popitem(last=False)
+        found = self._plans[key]
+        self._current = found[1]
+        return found
+
+    def _check(self, feeds: dict[str, Any]) -> dict[str, Array]:
+        """Return contiguous arrays of the declared dtypes, or raise with what is wrong."""
+        unknown = sorted(set(feeds) - set(self.graph.inputs))
+        missing = [name for name in self.graph.inputs if name not in feeds]
+        if unknown or missing:
+            raise InputError(
+                f"inputs missing: {missing or 'none'}, unknown: {unknown or 'none'}; "
+                f"the model takes {list(self.graph.inputs)}"
+            )
+        checked = {}
+        symbols: dict[str, int] = {}
+        for spec in self.inputs:
+            array = np.asarray(feeds[spec.name])
+            if array.dtype != spec.dtype:
+                raise InputError(
+                    f"input '{spec.name}' is {array.dtype}; expected {spec.dtype}: "
+                    f"convert it with .astype('{spec.dtype}')"
+                    + (" after quantizing" if spec.quantization is not None else "")
+                )
+            _check_shape(spec, array.shape, symbols)
+            checked[spec.name] = np.ascontiguousarray(array).reshape(array.shape)
+        return checked
+
+    def _bad_data(self, step: int) -> InputError:
+        for plan, runner in self._plans.values():
+            if runner is self._current:
+                for span in plan.spans:
+                    if span.begin <= step < span.end:
+                        return InputError(f"{span.item.node}: an index is out of range")
+        return InputError(f"program step {step} met an index out of range")
+
+
+def load(
+    source: str | os.PathLike[str] | bytes | Graph, threads: int | None = None, isa: str = ""
+) -> Session:
+    """Load a model.
+
+    Parameters
+    ----------
+    source : path, bytes or Graph
+        A ``.linnet`` file, its content, or a converted graph.
+    threads : int, optional
+        Threads that one run may use; by default what the affinity mask and the cgroup allow.
+    isa : str, optional
+        Instruction set to use instead of the CPU's best.
+
+    Raises
+    ------
+    FormatError
+        If the file is damaged or not a ``.linnet`` file.
+    UnsupportedError
+        If the file needs a newer linnet.
+
+    Examples
+    --------
+    >>> import linnet
+    >>> session = linnet.load("model.linnet", threads=2)  # doctest: +SKIP
+    """
+    if isinstance(source, Graph):
+        source.validate()
+        return Session(source, threads, isa)
+    from .format import read
+
+    return Session(read(source), threads, isa)
+
+
+def _spec(graph: Graph, name: str) -> TensorSpec:
+    type_ = graph.type_of(name)
+    return TensorSpec(name, type_.shape, type_.dtype.numpy, type_.quantization)
+
+
+def _runner(plan: Plan) -> Runner:
+    def ports(
+        tensors: list[tuple[str, TensorType, int]],
+    ) -> list[tuple[str, np.dtype[Any], tuple[int, ...], int]]:
+        return [(name, t.dtype.numpy, t.static_shape, address) for name, t, address in tensors]
+
+    return Runner(plan.program, ports(plan.inputs), ports(plan.outputs), plan.segments())
+
+
+def _check_shape(spec: TensorSpec, shape: tuple[int, ...], symbols: dict[str, int]) -> None:
+    fits = len(shape) == len(spec.shape)
+    for found, expected in zip(shape, spec.shape, strict=False):
+        wanted = symbols.setdefault(expected, found) if isinstance(expected, str) else expected
+        fits = fits and found == wanted
+    if not fits:
+        shown = ", ".join(str(dim) for dim in spec.shape)
+        raise InputError(f"input '{spec.name}' has shape {tuple(shape)}; expected ({shown})")

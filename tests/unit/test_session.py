@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import linnet
+from linnet.graph import Graph
+from linnet.ops import Clip, Concat, Reshape, Shape, Slice
+from linnet.types import DType, TensorType
+
+
+def relu_graph(shape=("n", 4)) -> Graph:
+    graph = Graph("relu")
+    x = graph.add_input("x", TensorType(DType.FLOAT32, shape))
+    y = graph.add(Clip(minimum=0.0), [x], outputs=["y"])
+    graph.add(Reshape(shape=(-1,)), [y], outputs=["flat"])
+    graph.outputs = ["y", "flat"]
+    graph.validate()
+    return graph
+
+
+def test_run_gives_fresh_arrays_for_each_shape():
+    session = linnet.load(relu_graph())
+    for rows in (1, 3, 1, 0, 7):
+        x = np.linspace(-1, 1, rows * 4, dtype=np.float32).reshape(rows, 4)
+        first, second = session.run({"x": x}), session.run({"x": x})
+        np.testing.assert_array_equal(first["y"], np.maximum(x, 0))
+        np.testing.assert_array_equal(first["flat"], np.maximum(x, 0).reshape(-1))
+        assert list(first) == ["y", "flat"]
+        assert first["y"] is not second["y"]
+
+
+def test_non_contiguous_input_is_copied():
+    x = np.arange(8, dtype=np.float32).reshape(4, 2).T - 4
+    y = linnet.load(relu_graph((2, 4))).run({"x": x})["y"]
+    np.testing.assert_array_equal(y, np.maximum(x, 0))
+
+
+@pytest.mark.parametrize(
+    ("feeds", "message"),
+    [
+        ({}, "missing: \\['x'\\]"),
+        ({"x": np.zeros((1, 4), np.float32), "z": 1}, "unknown: \\['z'\\]"),
+        ({"x": np.zeros((1, 4))}, "float64; expected float32"),
+        ({"x": np.zeros((1, 5), np.float32)}, "shape \\(1, 5\\); expected \\(n, 4\\)"),
+        ({"x": np.zeros(4, np.float32)}, "shape \\(4,\\)"),
+    ],
+)
+def test_wrong_inputs_say_what_is_expected(feeds, message):
+    session = linnet.load(relu_graph())
+    with pytest.raises(linnet.InputError, match=message):
+        session.run(feeds)
+    session.run({"x": np.zeros((2, 4), np.float32)})
+
+
+def test_shape_arithmetic_folds_for_each_shape():
+    graph = Graph("reshape")
+    x = graph.add_input("x", TensorType(DType.FLOAT32, ("n", 2, 3)))
+    shape = graph.add(Shape(), [x])
+    n = graph.add(Slice(starts=(0,), ends=(1,), axes=(0,), steps=(1,)), [shape])
+    minus = graph.add_constant("minus", np.array([-1], np.int64))
+    target = graph.add(Concat(axis=0), [n, minus])
+    graph.outputs = [graph.add(Reshape(), [x, target], outputs=["y"])]
+    graph.validate()
+    session = linnet.load(graph)
+    for rows in (1, 4):
+        x = np.random.default_rng(0).normal(size=(rows, 2, 3)).astype(np.float32)
+        np.testing.assert_array_equal(session.run({"x": x})["y"], x.reshape(rows, 6))
+    assert not session.plan({"x": (4, 2, 3)}).has_host_steps
+    assert len(session.plan({"x": (4, 2, 3)}).program) == 0
+
+
+def test_plans_are_kept_for_a_few_shapes_only():
+    session = linnet.load(relu_graph())
+    for rows in range(1, 40):
+        session.run({"x": np.zeros((rows, 4), np.float32)})
+    assert len(session._plans) <= 8
+
+
+def test_bad_isa_and_threads_are_refused():
+    with pytest.raises(linnet.InputError, match="threads=0"):
+        linnet.load(relu_graph(), threads=0)
+    with pytest.raises(linnet.InputError, match="ISA 'abacus'"):
+        linnet.load(relu_graph((1, 4)), isa="abacus")
