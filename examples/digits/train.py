@@ -52,7 +52,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one network is trained and quantised.
+    """How one network is trained and quantized.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ class Recipe:
     learning_rate : float
         Peak learning rate of the one-cycle schedule.
     quantized_operators : tuple of str
-        ONNX operators to quantise; every operator that can be when empty.
+        ONNX operators to quantize; every operator that can be when empty.
     """
 
     name: str
@@ -73,7 +73,7 @@ class Recipe:
 
 
 class ConvUnit(nn.Sequential):
-    """3x3 convolution, batch normalisation and ReLU.
+    """3x3 convolution, batch normalization and ReLU.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ class Attention(nn.Module):
 
 
 class TransformerBlock(nn.Module):
-    """Pre-normalised attention and feed-forward layers, each with a residual add.
+    """Pre-normalized attention and feed-forward layers, each with a residual add.
 
     Parameters
     ----------
@@ -226,12 +226,12 @@ class DigitViT(nn.Module):
 
 
 class CalibrationImages(CalibrationDataReader):
-    """Feeds images to the quantiser one at a time.
+    """Feeds images to the quantizer one at a time.
 
     Parameters
     ----------
     images : ndarray of float32, shape (n, 1, 8, 8)
-        Images whose activations set the quantisation ranges.
+        Images whose activations set the quantization ranges.
     """
 
     def __init__(self, images: FloatArray) -> None:
@@ -346,7 +346,7 @@ def export_float(model: nn.Module, path: Path) -> None:
 
 
 def export_int8(source: Path, path: Path, calibration: FloatArray, recipe: Recipe) -> None:
-    """Quantise a float ONNX file to int8 in QDQ form.
+    """Quantize a float ONNX file to int8 in QDQ form.
 
     Parameters
     ----------
@@ -357,7 +357,7 @@ def export_int8(source: Path, path: Path, calibration: FloatArray, recipe: Recip
     calibration : ndarray of float32, shape (n, 1, 8, 8)
         Images that set the activation ranges.
     recipe : Recipe
-        Names the operators to quantise.
+        Names the operators to quantize.
     """
     with tempfile.TemporaryDirectory() as folder:
         prepared = Path(folder) / "prepared.onnx"
