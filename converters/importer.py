@@ -132,7 +132,7 @@ def _import(source: Source) -> Graph:
         return _import_bytes(bytes(source), None, "model")
     if hasattr(source, "SerializeToString"):
         return _import_onnx(source, None, "")
-    path = Path(source)  # type: ignore[arg-type]
+    path = Path(source)
     if path.is_dir():
         raise FormatError(f"{path} is a folder (a SavedModel?); expected a .tflite or .onnx file")
     try:

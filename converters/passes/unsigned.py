@@ -5,20 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from linnet.graph import Graph, Value
-from linnet.ops import Op, Quantize
+from linnet.ops import Quantize
 from linnet.types import DType, Quantization, TensorType
-
-# Inputs that an op reads as plain integers, whatever quantization their type declares.
-_PLAIN_INPUTS: dict[str, tuple[int, ...]] = {
-    "Cast": (0,),
-    "Gather": (1,),
-    "GatherElements": (1,),
-    "GatherND": (1,),
-    "Reshape": (1,),
-    "Expand": (1,),
-    "Tile": (1,),
-    "Slice": (1, 2, 3, 4),
-}
 
 
 def unsigned_to_int8(graph: Graph) -> int:
@@ -27,8 +15,7 @@ def unsigned_to_int8(graph: Graph) -> int:
     A stored value s with zero point z means scale * (s - z); s - 128 with zero point z - 128 means
     the same, so nothing is rounded. Constants change here (XOR 0x80), computed values by their
     declared type. Graph inputs and outputs keep the dtype that the model declares: a Quantize at
-    the boundary, a pure shift, converts them. Readers of plain integers (casts, indices) get the
-    uint8 back by the same shift.
+    the boundary, a pure shift, converts them. Plain uint8 numbers, without quantization, stay.
 
     Parameters
     ----------
@@ -73,11 +60,7 @@ def _shift_input(graph: Graph, value: Value) -> None:
         at=0,
     )
     for node in readers:
-        plain = _plain_inputs(node.op)
-        node.inputs = tuple(
-            shifted if name == value.name and i not in plain else name
-            for i, name in enumerate(node.inputs)
-        )
+        node.inputs = tuple(shifted if name == value.name else name for name in node.inputs)
 
 
 def _shift_output(graph: Graph, value: Value) -> None:
@@ -96,30 +79,9 @@ def _shift_output(graph: Graph, value: Value) -> None:
 
 
 def _shift_inner(graph: Graph, value: Value) -> None:
-    unsigned = value.type
-    value.type = _signed(unsigned)
+    value.type = _signed(value.type)
     if value.data is not None:
         value.data = (value.data ^ np.uint8(0x80)).view(np.int8)
     for node in graph.nodes:
         if value.name in node.outputs and isinstance(node.op, Quantize):
             node.op = Quantize(dtype=DType.INT8)
-    _restore_plain_readers(graph, value, unsigned)
-
-
-def _restore_plain_readers(graph: Graph, value: Value, unsigned: TensorType) -> None:
-    for node in graph.consumers()[value.name]:
-        plain = [i for i in _plain_inputs(node.op) if node.inputs[i : i + 1] == (value.name,)]
-        if not plain:
-            continue
-        restored = graph.add(
-            Quantize(dtype=DType.UINT8),
-            [value.name],
-            name=graph.unique(f"{value.name}:uint8"),
-            quantization=unsigned.quantization,
-            at=graph.nodes.index(node),
-        )
-        node.inputs = tuple(restored if i in plain else n for i, n in enumerate(node.inputs))
-
-
-def _plain_inputs(op: Op) -> tuple[int, ...]:
-    return _PLAIN_INPUTS.get(type(op).__name__, ())

@@ -1,0 +1,203 @@
+"""TFLite files into graphs.
+
+Owns the order of conversion, the names of values and what is reported of a refused model. The rules
+of single operators are in the tables of ``ops_*.py``.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+import numpy as np
+
+from linnet.converters.importer import Importer
+from linnet.errors import FormatError, UnsupportedError
+from linnet.graph import Graph, Value
+from linnet.types import Array, Dim, DType, Quantization, Shape, TensorType
+
+from .node import TfliteNode
+from .operators import CONVERTERS, REFUSED
+from .reader import Model, Operator, TensorInfo, read_model
+
+
+def import_tflite(data: bytes, name: str = "model") -> Graph:
+    """Convert the content of a TFLite file.
+
+    Weights of dynamic-range ("hybrid") models, int8 beside float activations, become float32
+    constants: TFLite quantizes the activations of such operators on the fly, so its own results
+    stray from the float ones by up to that rounding, and so do they from these.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file.
+    name : str
+        Name of the graph.
+
+    Returns
+    -------
+    Graph
+        Validated; uint8 values are as in the file.
+
+    Raises
+    ------
+    FormatError
+        If the file is damaged.
+    UnsupportedError
+        With every operator that cannot be converted.
+    """
+    return TfliteImporter(read_model(data), name).convert()
+
+
+class TfliteImporter(Importer):
+    """State of one TFLite conversion.
+
+    Parameters
+    ----------
+    model : Model
+    name : str
+    """
+
+    def __init__(self, model: Model, name: str) -> None:
+        super().__init__(name)
+        self.model = model
+        self.main = model.subgraphs[0]
+        self.names = self._name_tensors()
+        self.graph.metadata["source"] = "tflite"
+        if model.description:
+            self.graph.metadata["description"] = model.description
+
+    def convert(self) -> Graph:
+        """Convert every operator and return the graph, or refuse with all reasons."""
+        if len(self.model.subgraphs) > 1:
+            self.refuse("model", f"{len(self.model.subgraphs)} subgraphs; only one is supported")
+        for index in self.main.inputs:
+            self._declare_input(self.main.tensors[index])
+        for operator in self.main.operators:
+            self._convert_operator(operator)
+        with self.converting("model outputs"):
+            self.graph.outputs = [self.value(i) for i in self.main.outputs]
+        return self.finish()
+
+    def value(self, index: int) -> str:
+        """Return the graph's name of a tensor, adding constants when first read.
+
+        Raises
+        ------
+        FormatError
+            If no operator has computed the tensor yet.
+        UnsupportedError
+            If the tensor is of a kind that graphs cannot hold.
+        """
+        if index < 0:
+            return ""
+        name, info = self.names[index], self.main.tensors[index]
+        if name not in self.graph.values:
+            self.graph.add_constant(name, self._content(info), info.quantization)
+        return name
+
+    def declared(self, index: int) -> TensorType:
+        """Return the type that the file declares for a tensor."""
+        info = self.main.tensors[index]
+        if info.dtype is None:
+            raise UnsupportedError(f"tensor '{info.name}' has element type {info.kind}")
+        return TensorType(info.dtype, self._shape(info), info.quantization)
+
+    def refined(self, inferred: Shape, index: int) -> Shape:
+        """Return an inferred shape with numbers from the file where inference found none."""
+        declared = self.declared(index).shape
+        if len(declared) != len(inferred):
+            return inferred
+        known = {d for name in self.graph.inputs for d in self.graph.type_of(name).shape}
+        return tuple(
+            there if isinstance(here, str) and here not in known else here
+            for here, there in zip(inferred, declared, strict=True)
+        )
+
+    def float_constant(self, index: int, content: Array, quantization: Quantization) -> str:
+        """Add a quantized constant's real values once and return their name."""
+        name = f"{self.names[index]}:float"
+        if name not in self.graph.values:
+            scale, zero = quantization.scale, quantization.zero_point
+            if quantization.axis is not None:
+                along = [1] * content.ndim
+                along[quantization.axis] = -1
+                scale, zero = scale.reshape(along), zero.reshape(along)
+            real = (content.astype(np.int32) - zero).astype(np.float32) * scale
+            self.graph.add_constant(name, real.astype(np.float32))
+        return name
+
+    def _name_tensors(self) -> list[str]:
+        """Return one name per tensor; only inner ones get a number where names repeat."""
+        tensors = self.main.tensors
+        names = [""] * len(tensors)
+        public = dict.fromkeys((*self.main.inputs, *self.main.outputs))
+        taken: dict[str, int] = {}
+        for index in (*public, *(i for i in range(len(tensors)) if i not in public)):
+            name = tensors[index].name
+            number = taken.get(name, 0)
+            taken[name] = number + 1
+            while number and f"{name}_{number}" in taken:
+                number += 1
+            names[index] = f"{name}_{number}" if number else name
+            taken.setdefault(names[index], 1)
+        return names
+
+    def _shape(self, info: TensorInfo) -> Shape:
+        stem = re.sub(r"\W", "_", info.name)
+        dims: list[Dim] = []
+        for axis, dim in enumerate(info.signature):
+            symbol = "batch" if axis == 0 else f"{stem}_{axis}"
+            dims.append(dim if dim >= 0 else symbol)
+        return tuple(dims)
+
+    def _declare_input(self, info: TensorInfo) -> None:
+        name = self.names[info.index]
+        with self.converting(f"input '{name}'"):
+            self.graph.add_input(name, self.declared(info.index))
+            return
+        self._stand_in(info)
+
+    def _convert_operator(self, operator: Operator) -> None:
+        where = f"{operator.kind} node {operator.index}"
+        if operator.outputs:
+            where += f" (output '{self.main.tensors[operator.outputs[0]].name}')"
+        for index in operator.outputs:
+            if self.names[index] in self.graph.values or self.main.tensors[index].data is not None:
+                raise FormatError(
+                    f"{where} writes '{self.names[index]}', which has a value already"
+                )
+        done = False
+        with self.converting(where):
+            convert = CONVERTERS.get(operator.kind)
+            if convert is None:
+                name = f"custom operator '{operator.custom}'" if operator.custom else operator.kind
+                raise UnsupportedError(
+                    REFUSED.get(operator.kind, "{} has no converter").format(name)
+                )
+            convert(TfliteNode(self, operator))
+            done = True
+        if not done:
+            for index in operator.outputs:
+                self._stand_in(self.main.tensors[index])
+
+    def _stand_in(self, info: TensorInfo) -> None:
+        """Declare what a refused node would have made, so that later nodes are examined too."""
+        type_ = TensorType(info.dtype or DType.FLOAT32, self._shape(info), info.quantization)
+        self.graph.values[self.names[info.index]] = Value(self.names[info.index], type_)
+
+    def _content(self, info: TensorInfo) -> Array:
+        if info.is_sparse:
+            raise UnsupportedError(f"constant '{info.name}' is sparse; store it dense")
+        if info.is_variable:
+            raise UnsupportedError(f"tensor '{info.name}' is a variable (state between runs)")
+        dtype = self.declared(info.index).dtype
+        if info.data is not None:
+            return info.data
+        if math.prod(info.shape):
+            raise FormatError(
+                f"tensor {info.index} '{info.name}' is read but neither an input, a constant nor "
+                "computed before"
+            )
+        return np.zeros(info.shape, dtype.numpy)

@@ -1,0 +1,57 @@
+"""The table of every TFLite operator that converts, and why some others cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from . import (
+    ops_elementwise,
+    ops_images,
+    ops_movement,
+    ops_products,
+    ops_reductions,
+    ops_shapes,
+    ops_strided,
+)
+from .node import TfliteNode
+
+_FAMILIES: tuple[Mapping[str, Callable[[TfliteNode], None]], ...] = (
+    ops_elementwise.CONVERTERS,
+    ops_images.CONVERTERS,
+    ops_movement.CONVERTERS,
+    ops_products.CONVERTERS,
+    ops_reductions.CONVERTERS,
+    ops_shapes.CONVERTERS,
+    ops_strided.CONVERTERS,
+)
+CONVERTERS = {kind: convert for family in _FAMILIES for kind, convert in family.items()}
+if len(CONVERTERS) != sum(map(len, _FAMILIES)):
+    raise TypeError("two families convert the same TFLite operator")
+
+_CONTROL = "control flow ({}) is not supported; unroll it or export the branch that runs"
+_STATE = "variables ({}) are not supported; give the state as model inputs and outputs"
+_RECURRENT = "recurrent operators ({}) are not supported; export the model unrolled"
+_TABLES = "{} is not supported; look the table up outside the model"
+
+# Reasons for operators that need more than a missing rule; {} is the operator.
+REFUSED = {
+    "ASSIGN_VARIABLE": _STATE,
+    "BIDIRECTIONAL_SEQUENCE_LSTM": _RECURRENT,
+    "BIDIRECTIONAL_SEQUENCE_RNN": _RECURRENT,
+    "CALL": _CONTROL,
+    "CALL_ONCE": _CONTROL,
+    "CUSTOM": "{} is not part of TFLite; export the model without it",
+    "HASHTABLE": _TABLES,
+    "HASHTABLE_FIND": _TABLES,
+    "HASHTABLE_IMPORT": _TABLES,
+    "HASHTABLE_LOOKUP": _TABLES,
+    "IF": _CONTROL,
+    "LSTM": _RECURRENT,
+    "READ_VARIABLE": _STATE,
+    "RNN": _RECURRENT,
+    "SVDF": _RECURRENT,
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": _RECURRENT,
+    "UNIDIRECTIONAL_SEQUENCE_RNN": _RECURRENT,
+    "VAR_HANDLE": _STATE,
+    "WHILE": _CONTROL,
+}

@@ -1,0 +1,161 @@
+"""Rules of operators that move elements: joining, cutting, padding, indexing."""
+
+from __future__ import annotations
+
+from linnet.errors import FormatError, UnsupportedError
+from linnet.ops import (
+    Add,
+    Concat,
+    Dequantize,
+    Gather,
+    GatherND,
+    Pad,
+    Reverse,
+    Slice,
+    Split,
+    Tile,
+    Transpose,
+)
+from linnet.types import DType
+
+from .node import TfliteNode
+
+_TO_END = (1 << 63) - 1
+_MIRRORS = {0: "reflect", 1: "symmetric"}
+
+
+def concatenation(node: TfliteNode) -> None:
+    """CONCATENATION: inputs one after the other along an axis."""
+    if node.option("FusedActivationFunction", 0):
+        raise UnsupportedError("a fused activation; only none is known")
+    node.emit(Concat(axis=int(node.option("Axis"))), node.inputs())
+
+
+def transpose(node: TfliteNode) -> None:
+    """TRANSPOSE: axes in a constant order."""
+    node.emit(Transpose(perm=node.integers(1, "permutation")), [node.input(0)])
+
+
+def reverse(node: TfliteNode) -> None:
+    """REVERSE_V2: the order of elements turned around along constant axes."""
+    node.emit(Reverse(axes=node.integers(1, "axes")), [node.input(0)])
+
+
+def tile(node: TfliteNode) -> None:
+    """TILE: repeated along each axis."""
+    node.emit(Tile(), [node.input(0), node.as_int64(node.input(1))])
+
+
+def _paddings(node: TfliteNode) -> tuple[int, ...]:
+    numbers, rank = node.integers(1, "paddings"), node.type(0).rank
+    if len(numbers) != 2 * rank:
+        raise FormatError(f"{len(numbers)} paddings for rank {rank}; expected {2 * rank}")
+    return (*numbers[::2], *numbers[1::2])
+
+
+def pad(node: TfliteNode) -> None:
+    """PAD: real zeros around."""
+    node.emit(Pad(pads=_paddings(node)), [node.input(0)])
+
+
+def pad_v2(node: TfliteNode) -> None:
+    """PADV2: a constant value around; quantized tensors give it quantized."""
+    value = float(node.constant(2, "padding value").reshape(-1)[0])
+    q = node.type(2).quantization
+    if q is not None:
+        value = (value - float(q.zero_point[0])) * float(q.scale[0])
+    node.emit(Pad(pads=_paddings(node), value=value), [node.input(0)])
+
+
+def mirror_pad(node: TfliteNode) -> None:
+    """MIRROR_PAD: the mirror image around, without or with the edge repeated."""
+    mode = _MIRRORS.get(node.option("Mode"))
+    if mode is None:
+        raise FormatError(f"mirror mode {node.option('Mode')}; expected one of {_MIRRORS}")
+    node.emit(Pad(pads=_paddings(node), mode=mode), [node.input(0)])
+
+
+def split(node: TfliteNode) -> None:
+    """SPLIT: axis, x; equal parts."""
+    axis, x, count = node.integer(0, "axis"), node.type(1), node.output_count
+    length = x.shape[axis] if -x.rank <= axis < x.rank else 0
+    if not isinstance(length, int) or not count or length % count:
+        raise UnsupportedError(f"axis {axis} of {x} in {count} equal parts")
+    node.emit(Split(axis=axis, sizes=(length // count,) * count), [node.input(1)])
+
+
+def split_v(node: TfliteNode) -> None:
+    """SPLIT_V: x, sizes, axis; one size may be -1, what is left."""
+    sizes, axis, x = list(node.integers(1, "sizes")), node.integer(2, "axis"), node.type(0)
+    if -1 in sizes:
+        length = x.shape[axis] if -x.rank <= axis < x.rank else None
+        if not isinstance(length, int):
+            raise UnsupportedError(f"a part of unknown size along axis {axis} of {x}")
+        sizes[sizes.index(-1)] = length - sum(sizes) - 1
+    node.emit(Split(axis=axis, sizes=tuple(sizes)), [node.input(0)])
+
+
+def slice_(node: TfliteNode) -> None:
+    """SLICE: begin and size; a size of -1 reaches the end."""
+    sizes = node.integers(2, "sizes")
+    if node.graph.constant(node.input(1)) is None:
+        _slice_from(node, sizes)
+        return
+    starts = node.integers(1, "begin")
+    if len(starts) != len(sizes):
+        raise FormatError(f"{len(starts)} begins and {len(sizes)} sizes")
+    ends = (_TO_END if n < 0 else s + n for s, n in zip(starts, sizes, strict=True))
+    node.emit(Slice(starts=starts, ends=tuple(ends)), [node.input(0)])
+
+
+def _slice_from(node: TfliteNode, sizes: tuple[int, ...]) -> None:
+    if min(sizes, default=0) < 0:
+        raise UnsupportedError("begin computed at run time with a size of -1")
+    starts = node.as_int64(node.input(1))
+    ends = node.step(Add(), [starts, node.as_int64(node.input(2))], "ends")
+    node.emit(Slice(), [node.input(0), starts, ends])
+
+
+def gather(node: TfliteNode) -> None:
+    """GATHER: entries of x along an axis, by indices."""
+    x, indices = node.type(0), node.type(1)
+    axis, batch = int(node.option("Axis", 0)), int(node.option("BatchDims", 0))
+    batch = batch + indices.rank if batch < 0 else batch
+    axis = axis + x.rank if axis < 0 else axis
+    node.emit(Gather(axis=axis, batch_dims=batch), [node.input(0), _indices(node, 1)])
+
+
+def gather_nd(node: TfliteNode) -> None:
+    """GATHER_ND: slices of x at index tuples."""
+    node.emit(GatherND(), [node.input(0), _indices(node, 1)])
+
+
+def embedding_lookup(node: TfliteNode) -> None:
+    """EMBEDDING_LOOKUP: rows of a table, dequantized where the output is float."""
+    inputs = [node.input(1), _indices(node, 0)]
+    if node.type(1).is_quantized and node.output_type().dtype.is_float:
+        node.emit(Dequantize(), [node.step(Gather(axis=0), inputs, "rows")])
+    else:
+        node.emit(Gather(axis=0), inputs)
+
+
+def _indices(node: TfliteNode, position: int) -> str:
+    known = node.type(position).dtype in (DType.INT32, DType.INT64)
+    return node.input(position) if known else node.as_int64(node.input(position))
+
+
+CONVERTERS = {
+    "CONCATENATION": concatenation,
+    "EMBEDDING_LOOKUP": embedding_lookup,
+    "GATHER": gather,
+    "GATHER_ND": gather_nd,
+    "MIRROR_PAD": mirror_pad,
+    "PAD": pad,
+    "PADV2": pad_v2,
+    "REVERSE_V2": reverse,
+    "SLICE": slice_,
+    "SPLIT": split,
+    "SPLIT_V": split_v,
+    "TILE": tile,
+    "TRANSPOSE": transpose,
+}

@@ -1,0 +1,128 @@
+"""Rules of convolutions and matrix products."""
+
+from __future__ import annotations
+
+from linnet.errors import FormatError, UnsupportedError
+from linnet.ops import (
+    Conv2D,
+    ConvTranspose2D,
+    DepthwiseConv2D,
+    FullyConnected,
+    MatMul,
+    Reshape,
+)
+
+from .node import TfliteNode
+from .windows import padding, pair_option, static_sizes
+
+
+def conv_2d(node: TfliteNode) -> None:
+    """CONV_2D: x[N,H,W,C], filter[O,KH,KW,C/groups], bias[O]."""
+    x, weights = node.type(0), node.type(1)
+    kernel = static_sizes(weights, "filter")
+    strides = pair_option(node, "StrideH", "StrideW")
+    dilations = pair_option(node, "DilationHFactor", "DilationWFactor", (1, 1))
+    pads, auto_pad = padding(node, x, kernel, strides, dilations)
+    channels, per_group = x.shape[-1], weights.static_shape[3]
+    if not isinstance(channels, int) or not per_group or channels % per_group:
+        raise UnsupportedError(f"{channels} input channels for a filter of {weights}")
+    node.emit(
+        Conv2D(
+            strides=strides,
+            dilations=dilations,
+            pads=pads,
+            auto_pad=auto_pad,
+            groups=channels // per_group,
+            clamp=node.clamp,
+        ),
+        _operands(node),
+    )
+
+
+def depthwise_conv_2d(node: TfliteNode) -> None:
+    """DEPTHWISE_CONV_2D: x[N,H,W,C], filter[1,KH,KW,C*M], bias[C*M]."""
+    x, weights = node.type(0), node.type(1)
+    kernel = static_sizes(weights, "filter")
+    strides = pair_option(node, "StrideH", "StrideW")
+    dilations = pair_option(node, "DilationHFactor", "DilationWFactor", (1, 1))
+    pads, auto_pad = padding(node, x, kernel, strides, dilations)
+    node.emit(
+        DepthwiseConv2D(
+            strides=strides, dilations=dilations, pads=pads, auto_pad=auto_pad, clamp=node.clamp
+        ),
+        _operands(node),
+    )
+
+
+def transpose_conv(node: TfliteNode) -> None:
+    """TRANSPOSE_CONV: output shape, filter[O,KH,KW,I], x[N,H,W,I], bias[O]."""
+    x, weights = node.type(2), node.type(1)
+    kernel, strides = static_sizes(weights, "filter"), pair_option(node, "StrideH", "StrideW")
+    before, after, extra = [], [], []
+    for size, out, span, stride in zip(
+        static_sizes(x, "input"), _output_sizes(node), kernel, strides, strict=True
+    ):
+        same = node.option("Padding") == 0
+        overlap = (-(-out // stride) - 1) * stride + span - out
+        before.append(max(overlap, 0) // 2 if same else 0)
+        cut = (size - 1) * stride + span - before[-1] - out
+        after.append(max(cut, 0))
+        extra.append(max(-cut, 0))
+    node.emit(
+        ConvTranspose2D(
+            strides=strides,
+            pads=(before[0], before[1], after[0], after[1]),
+            output_padding=(extra[0], extra[1]),
+            clamp=node.clamp,
+        ),
+        [node.input(2), node.real_weights(1, beside=2), node.optional(3)],
+    )
+
+
+def _output_sizes(node: TfliteNode) -> tuple[int, int]:
+    content = node.graph.constant(node.input(0))
+    shape = node.output_type().shape if content is None else tuple(content.tolist())
+    if len(shape) != 4:
+        raise FormatError(f"its output has shape {shape}; expected 4 dimensions")
+    height, width = shape[1:3]
+    if not isinstance(height, int) or not isinstance(width, int):
+        raise UnsupportedError(f"output sizes {height} x {width} computed at run time")
+    return height, width
+
+
+def fully_connected(node: TfliteNode) -> None:
+    """FULLY_CONNECTED: x[...,K], weights[O,K], bias[O]; leading axes merge unless kept."""
+    if node.option("WeightsFormat", 0):
+        raise UnsupportedError("weights in the shuffled format; only the default [O, K] is known")
+    x, weights = node.input(0), node.type(1)
+    if weights.rank != 2:
+        raise FormatError(f"weights are {weights}; expected two dimensions")
+    keeps = bool(node.option("KeepNumDims", False))
+    depth = weights.static_shape[1]
+    if (not keeps and node.type(0).rank != 2) or node.type(0).shape[-1:] != (depth,):
+        x = node.step(Reshape(shape=(-1, depth)), [x], "rows")
+    node.emit(FullyConnected(clamp=node.clamp), [x, node.real_weights(1), node.optional(2)])
+
+
+def batch_matmul(node: TfliteNode) -> None:
+    """BATCH_MATMUL: product of the last two axes, optionally transposed ("adjoint")."""
+    node.emit(
+        MatMul(
+            transpose_a=bool(node.option("AdjX", False)),
+            transpose_b=bool(node.option("AdjY", False)),
+        ),
+        [node.input(0), node.real_weights(1)],
+    )
+
+
+def _operands(node: TfliteNode) -> list[str]:
+    return [node.input(0), node.real_weights(1), node.optional(2)]
+
+
+CONVERTERS = {
+    "BATCH_MATMUL": batch_matmul,
+    "CONV_2D": conv_2d,
+    "DEPTHWISE_CONV_2D": depthwise_conv_2d,
+    "FULLY_CONNECTED": fully_connected,
+    "TRANSPOSE_CONV": transpose_conv,
+}

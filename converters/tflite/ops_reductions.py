@@ -1,0 +1,109 @@
+"""Rules of reductions and normalizations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from linnet.errors import UnsupportedError
+from linnet.ops import (
+    ArgMax,
+    ArgMin,
+    Cast,
+    CumSum,
+    Identity,
+    LogSoftmax,
+    LpNormalization,
+    ReduceMax,
+    ReduceMean,
+    ReduceMin,
+    ReduceProd,
+    ReduceSum,
+    Softmax,
+    TopK,
+)
+from linnet.types import DType
+
+from .node import TfliteNode
+
+Converter = Callable[[TfliteNode], None]
+_Reduction = type[ReduceMax | ReduceMean | ReduceMin | ReduceProd | ReduceSum]
+
+
+def _reduce(kind: _Reduction) -> Converter:
+    def convert(node: TfliteNode) -> None:
+        axes = node.integers(1, "axes")
+        keeps = bool(node.option("KeepDims", False))
+        op = kind(axes=axes, keepdims=keeps) if axes else Identity()
+        node.emit(op, [node.input(0)])
+
+    return convert
+
+
+def _reduce_bool(kind: type[ReduceMax | ReduceMin]) -> Converter:
+    def convert(node: TfliteNode) -> None:
+        axes, keeps = node.integers(1, "axes"), bool(node.option("KeepDims", False))
+        numbers = node.step(Cast(to=DType.INT32), [node.input(0)], "numbers")
+        op = kind(axes=axes, keepdims=keeps) if axes else Identity()
+        node.emit(Cast(to=DType.BOOL), [node.step(op, [numbers], "reduced")])
+
+    return convert
+
+
+def _arg(kind: type[ArgMax | ArgMin]) -> Converter:
+    def convert(node: TfliteNode) -> None:
+        axis = node.integer(1, "axis")
+        op = kind(axis=axis, keepdims=False, dtype=node.output_type().dtype)
+        node.emit(op, [node.input(0)])
+
+    return convert
+
+
+def cumsum(node: TfliteNode) -> None:
+    """CUMSUM: running sums along a constant axis."""
+    op = CumSum(
+        axis=node.integer(1, "axis"),
+        exclusive=bool(node.option("Exclusive", False)),
+        reverse=bool(node.option("Reverse", False)),
+    )
+    node.emit(op, [node.input(0)])
+
+
+def softmax(node: TfliteNode) -> None:
+    """SOFTMAX: along the last axis."""
+    node.emit(Softmax(beta=float(node.option("Beta"))), [node.input(0)])
+
+
+def log_softmax(node: TfliteNode) -> None:
+    """LOG_SOFTMAX: along the last axis."""
+    node.emit(LogSoftmax(), [node.input(0)])
+
+
+def l2_normalization(node: TfliteNode) -> None:
+    """L2_NORMALIZATION: along the last axis; the norm is at least 1e-6, as TFLite has it."""
+    if node.option("FusedActivationFunction", 0):
+        raise UnsupportedError("a fused activation; only none is known")
+    node.emit(LpNormalization(axis=-1, p=2, epsilon=1e-6), [node.input(0)])
+
+
+def topk(node: TfliteNode) -> None:
+    """TOPK_V2: the k largest along the last axis, in order, and their indices."""
+    op = TopK(k=node.integer(1, "k"), axis=-1, dtype=node.output_type(1).dtype)
+    node.emit(op, [node.input(0)])
+
+
+CONVERTERS: dict[str, Converter] = {
+    "ARG_MAX": _arg(ArgMax),
+    "ARG_MIN": _arg(ArgMin),
+    "CUMSUM": cumsum,
+    "L2_NORMALIZATION": l2_normalization,
+    "LOG_SOFTMAX": log_softmax,
+    "MEAN": _reduce(ReduceMean),
+    "REDUCE_ALL": _reduce_bool(ReduceMin),
+    "REDUCE_ANY": _reduce_bool(ReduceMax),
+    "REDUCE_MAX": _reduce(ReduceMax),
+    "REDUCE_MIN": _reduce(ReduceMin),
+    "REDUCE_PROD": _reduce(ReduceProd),
+    "SOFTMAX": softmax,
+    "SUM": _reduce(ReduceSum),
+    "TOPK_V2": topk,
+}
