@@ -1,0 +1,121 @@
+"""Rules that a decoded header must keep; the writer and the reader apply the same ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+
+from .header import Header, NodeRecord, QuantizationRecord, ValueRecord
+from .layout import ALIGNMENT, MAX_TENSOR_BYTES, align, problem
+
+
+def check_header(header: Header, data_bytes: int) -> None:
+    """Check everything that the header says against itself and the bytes of the tensor sections.
+
+    Parameters
+    ----------
+    header : Header
+    data_bytes : int
+        Bytes from the start of the first section to the end of the file.
+
+    Raises
+    ------
+    FormatError
+        At the first rule that is broken.
+    """
+    _check_sections(header, data_bytes)
+    names: set[str] = set()
+    used = [False] * len(header.sections)
+    for index, value in enumerate(header.values):
+        where = f"values[{index}] '{value.name}'"
+        if value.name in names:
+            raise problem(where, "the name twice", "unique names")
+        names.add(value.name)
+        _check_value(where, value)
+        if value.section is not None:
+            _check_content(where, value, header)
+            used[value.section] = True
+    if not all(used):
+        raise problem(f"sections[{used.index(False)}]", "no value that reads it", "one or more")
+    count = len(header.values)
+    _check_references("inputs", header.inputs, count)
+    _check_references("outputs", header.outputs, count)
+    for index, node in enumerate(header.nodes):
+        where = node_label(index, node)
+        _check_references(f"{where} inputs", node.inputs, count)
+        _check_references(f"{where} outputs", node.outputs, count)
+
+
+def node_label(index: int, node: NodeRecord) -> str:
+    """Return how messages call a node."""
+    return f"nodes[{index}] {node.op}" + (f" '{node.name}'" if node.name else "")
+
+
+def _check_sections(header: Header, data_bytes: int) -> None:
+    end = 0
+    for index, section in enumerate(header.sections):
+        where = f"sections[{index}]"
+        if section.offset != align(end):
+            rule = f"{align(end)} (sections follow each other, {ALIGNMENT}-byte aligned)"
+            raise problem(f"{where} offset", section.offset, rule)
+        end = section.offset + section.size
+        if end > data_bytes:
+            raise problem(f"{where} end", end, f"at most {data_bytes}", "it is beyond the file")
+    if end != data_bytes:
+        raise problem("tensor data", f"{data_bytes} bytes", f"{end}, the end of the last section")
+
+
+def _check_value(where: str, value: ValueRecord) -> None:
+    known = [dim for dim in value.shape if isinstance(dim, int)]
+    # NumPy refuses a shape whose non-zero dimensions overflow, even when another one is zero.
+    bytes_ = math.prod(dim or 1 for dim in known) * value.dtype.itemsize
+    if bytes_ > MAX_TENSOR_BYTES:
+        raise problem(f"{where} shape", value.shape, f"at most {MAX_TENSOR_BYTES} bytes")
+    if value.quantization is not None:
+        _check_quantization(f"{where} quantization", value, value.quantization)
+
+
+def _check_quantization(where: str, value: ValueRecord, record: QuantizationRecord) -> None:
+    count, odd = divmod(len(record.scale), 4)
+    if odd:
+        raise problem(f"{where} scale", f"{len(record.scale)} bytes", "a multiple of 4")
+    if record.zero_point is not None and len(record.zero_point) != len(record.scale):
+        found = f"{len(record.zero_point)} bytes"
+        raise problem(f"{where} zero_point", found, f"{len(record.scale)}, one for each scale")
+    if record.axis is None and count != 1:
+        raise problem(f"{where} scale", f"{count} scales without axis", "one")
+    if record.axis is not None:
+        if record.axis >= len(value.shape):
+            raise problem(f"{where} axis", record.axis, f"below the rank {len(value.shape)}")
+        dim = value.shape[record.axis]
+        if isinstance(dim, int) and count != dim:
+            raise problem(f"{where} scale", f"{count} scales", f"{dim}, the size of its axis")
+    scales = np.frombuffer(record.scale, "<f4")
+    if not (np.isfinite(scales).all() and (scales > 0).all()):
+        raise problem(f"{where} scale", "a scale that is not", "finite and positive ones")
+    if record.zero_point is not None and value.dtype.is_integer:
+        zeros, info = np.frombuffer(record.zero_point, "<i4"), np.iinfo(value.dtype.numpy)
+        if int(zeros.min()) < info.min or int(zeros.max()) > info.max:
+            found = f"{zeros.min()} to {zeros.max()}"
+            raise problem(f"{where} zero_point", found, f"{info.min} to {info.max}")
+
+
+def _check_content(where: str, value: ValueRecord, header: Header) -> None:
+    index = value.section
+    if index is None or index >= len(header.sections):
+        raise problem(f"{where} section", index, f"below {len(header.sections)}")
+    shape = tuple(dim for dim in value.shape if isinstance(dim, int))
+    if len(shape) != len(value.shape):
+        raise problem(f"{where} shape", value.shape, "numbers only, it is a constant")
+    size, expected = header.sections[index].size, math.prod(shape) * value.dtype.itemsize
+    if size != expected:
+        of = f"{value.dtype.value}{list(shape)}"
+        raise problem(f"{where} section {index}", f"{size} bytes", f"{expected} for {of}")
+
+
+def _check_references(where: str, references: Iterable[int], count: int) -> None:
+    for reference in references:
+        if reference >= count:
+            raise problem(where, f"value {reference}", f"below {count}, the number of values")

@@ -1,0 +1,75 @@
+"""SHA-256 of the tensor sections, computed by threads while the graph is being built."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Sequence
+from threading import Lock, Thread
+from types import TracebackType
+
+from .header import Section
+from .layout import problem
+
+# Below this a thread costs more than it saves.
+_THREADED_BYTES = 1 << 18
+_MAX_THREADS = 4
+
+
+class Digests:
+    """Hash sections in the background of a ``with`` block; raise at its end if one is damaged.
+
+    Parameters
+    ----------
+    data : memoryview of bytes
+        The tensor sections, from the first one's start.
+    sections : sequence of Section
+        Those to check.
+    """
+
+    def __init__(self, data: memoryview, sections: Sequence[Section]) -> None:
+        self._data = data
+        self._sections = sections
+        self._found: list[bytes | None] = [None] * len(sections)
+        self._next = 0
+        self._lock = Lock()
+        self._threads: list[Thread] = []
+
+    def __enter__(self) -> None:
+        if sum(section.size for section in self._sections) < _THREADED_BYTES:
+            return
+        count = min(_MAX_THREADS, len(self._sections), os.cpu_count() or 1)
+        # A process may be out of threads; the one that leaves the block hashes what is left.
+        with contextlib.suppress(RuntimeError):
+            for _ in range(count):
+                thread = Thread(target=self._work, daemon=True)
+                thread.start()
+                self._threads.append(thread)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._work()
+        for thread in self._threads:
+            thread.join()
+        for index, (section, found) in enumerate(zip(self._sections, self._found, strict=True)):
+            if found != section.sha256:
+                shown = found.hex() if found else "none"
+                hint = "the file is damaged; copy it again"
+                where = f"sections[{index}] SHA-256"
+                raise problem(where, shown, section.sha256.hex(), hint) from error
+
+    def _take(self) -> int:
+        with self._lock:
+            self._next += 1
+            return self._next - 1
+
+    def _work(self) -> None:
+        while (index := self._take()) < len(self._sections):
+            section = self._sections[index]
+            content = self._data[section.offset : section.offset + section.size]
+            self._found[index] = hashlib.sha256(content).digest()
