@@ -1,0 +1,32 @@
+"""``linnet convert``: a trained model into a .linnet file."""
+
+from __future__ import annotations
+
+import argparse
+
+from .models import model_bytes
+from .tables import bytes_text
+
+NAME = "convert"
+HELP = "Convert an ONNX or TFLite model into a .linnet file."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``linnet convert``."""
+    parser.add_argument("source", help="ONNX or TFLite model; told apart by content")
+    parser.add_argument("-o", "--output", required=True, help=".linnet file to write")
+    parser.add_argument("--name", help="name of the model (default: the source's own)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Convert, write, and say what came of it."""
+    import linnet
+
+    graph = linnet.convert(options.source, options.name)
+    linnet.save(graph, options.output)
+    before, after = model_bytes(options.source), model_bytes(options.output)
+    print(
+        f"{options.output}: {len(graph.nodes)} nodes, {bytes_text(after)} "
+        f"(source {bytes_text(before)})"
+    )
+    return 0

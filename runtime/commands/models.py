@@ -1,0 +1,124 @@
+"""What several subcommands share: opening any model file, reading and making inputs."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from linnet.errors import InputError
+from linnet.format import read
+from linnet.graph import Graph
+from linnet.types import Array, TensorType
+
+MODEL_HELP = ".linnet file, or an ONNX or TFLite model to convert on the fly"
+
+
+def open_model(path: str) -> Graph:
+    """Return the graph of a ``.linnet`` file, or of a source model converted on the fly."""
+    with open(path, "rb") as file:
+        start = file.read(8)
+    if start.startswith(b"LINNET") or path.endswith(".linnet"):
+        return read(path)
+    from linnet import convert
+
+    return convert(path)
+
+
+def add_input_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that choose inputs."""
+    parser.add_argument(
+        "--input",
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        help="input array from a .npy file; repeat for more; others are seeded random",
+    )
+    parser.add_argument(
+        "--dim",
+        action="append",
+        default=[],
+        metavar="NAME=N",
+        help="size of a symbolic dimension of random inputs (default 1)",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of random inputs (default 0)")
+
+
+def make_feeds(graph: Graph, options: argparse.Namespace) -> dict[str, Array]:
+    """Return one array per graph input: from files where given, else seeded random."""
+    files = dict(_pair(text, "--input NAME=FILE") for text in options.input)
+    unknown = sorted(set(files) - set(graph.inputs))
+    if unknown:
+        raise InputError(f"no inputs named {unknown}; the model takes {graph.inputs}")
+    sizes = {name: _whole(size) for name, size in (_pair(t, "--dim NAME=N") for t in options.dim)}
+    generator = np.random.default_rng(options.seed)
+    feeds = {}
+    for name in graph.inputs:
+        made = random_array(graph.type_of(name), sizes, generator)
+        feeds[name] = load_array(files[name]) if name in files else made
+    return feeds
+
+
+def load_array(path: str) -> Array:
+    """Return the array of a .npy file.
+
+    Raises
+    ------
+    InputError
+        If the file is not a .npy file of plain numbers.
+    """
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise InputError(f"'{path}' is not a .npy file of numbers: {error}") from error
+    if not isinstance(array, np.ndarray):
+        raise InputError(f"'{path}' holds several arrays; give one .npy file per input")
+    return array
+
+
+def random_array(type_: TensorType, sizes: dict[str, int], generator: np.random.Generator) -> Array:
+    """Return seeded data of a type: uniform integers, standard normal floats, 0/1 booleans."""
+    shape = tuple(d if isinstance(d, int) else sizes.get(d, 1) for d in type_.shape)
+    dtype = type_.dtype.numpy
+    if dtype.kind == "f":
+        return np.asarray(generator.standard_normal(shape)).astype(dtype)
+    if dtype.kind == "b":
+        return np.asarray(generator.integers(0, 2, shape)).astype(dtype)
+    if dtype.itemsize == 1:
+        info = np.iinfo(dtype)
+        return np.asarray(generator.integers(info.min, info.max + 1, shape)).astype(dtype)
+    return np.asarray(generator.integers(0, 10, shape)).astype(dtype)
+
+
+def _pair(text: str, form: str) -> tuple[str, str]:
+    name, mark, value = text.partition("=")
+    if not mark or not name or not value:
+        raise InputError(f"'{text}' is not of the form {form}")
+    return name, value
+
+
+def _whole(text: str) -> int:
+    if not text.isdigit():
+        raise InputError(f"--dim takes a whole number, got '{text}'")
+    return int(text)
+
+
+def model_bytes(path: str) -> int:
+    """Return the size of a file."""
+    return Path(path).stat().st_size
+
+
+def thread_list(text: str) -> Sequence[int]:
+    """Parse ``1`` or ``1,2,4``.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If a part is not a positive whole number.
+    """
+    parts = text.split(",")
+    if not all(part.isdigit() and int(part) > 0 for part in parts):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a list of positive whole numbers")
+    return [int(part) for part in parts]
