@@ -1,0 +1,43 @@
+# Everything runs in .venv; nothing is cached outside this folder.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+BUILD_TOOLS := "setuptools>=77" wheel "Cython>=3.0" "pybind11>=2.12" "numpy>=1.26"
+
+.PHONY: demo test check quick bench clean
+
+demo: $(VENV)/demo.stamp  ## convert, inspect, run and compare the digits models
+	$(BIN)/python examples/digits/demo.py
+
+test: $(VENV)/test.stamp  ## environment, build, every check and test
+	$(BIN)/python -m pytest tests
+
+check: $(VENV)/test.stamp  ## format, lint, types and house rules only
+	$(BIN)/python -m pytest tests/rules
+
+bench: $(VENV)/test.stamp  ## kernel, op and call benchmarks
+	$(BIN)/python -m pytest benchmarks -o python_files='bench_*.py' --benchmark-only
+
+SOURCES := $(shell find runtime kernels converters benchmarks -name '*.py' -o -name '*.pyx' \
+	-o -name '*.cpp' -o -name '*.h' -o -name '*.inc' -o -name '*.pyi' -o -name '*.md')
+
+$(VENV)/tools.stamp:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --disable-pip-version-check --upgrade pip
+	$(BIN)/pip install -q --disable-pip-version-check $(BUILD_TOOLS)
+	touch $@
+
+$(VENV)/built.stamp: $(VENV)/tools.stamp setup.py pyproject.toml $(SOURCES)
+	$(BIN)/pip install -q --disable-pip-version-check --no-build-isolation --no-deps --force-reinstall .
+	touch $@
+
+$(VENV)/demo.stamp: $(VENV)/built.stamp
+	$(BIN)/pip install -q --disable-pip-version-check --no-build-isolation ".[onnx]" onnxruntime
+	touch $@
+
+$(VENV)/test.stamp: $(VENV)/built.stamp
+	$(BIN)/pip install -q --disable-pip-version-check --no-build-isolation ".[dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist
