@@ -15,6 +15,7 @@ from linnet.kernels._runner import Runner
 
 from .binding import Cache, Plan, bind_graph
 from .errors import InputError, LinnetError
+from .format import read
 from .graph import Graph
 from .types import Array, TensorSpec, TensorType
 
@@ -180,8 +181,6 @@ def load(
     if isinstance(source, Graph):
         source.validate()
         return Session(source, threads, isa)
-    from .format import read
-
     return Session(read(source), threads, isa)
 
 
