@@ -3,6 +3,11 @@
 
 #include <immintrin.h>
 
+// GCC 12's own headers trip this once inlined: their "undefined" vectors are initialized with
+// themselves (GCC bug 105593).
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
+
 namespace linnet {
 namespace LINNET_ISA {
 
@@ -75,6 +80,9 @@ LINNET_INLINE void store_u8(uint8_t* p, I x, int n) {
 }
 LINNET_INLINE I madd16(I a, I b) { return (I)_mm512_madd_epi16(raw(a), raw(b)); }
 LINNET_INLINE I dot_u8s8(I c, I a, I b) { return (I)_mm512_dpbusd_epi32(raw(c), raw(a), raw(b)); }
+LINNET_INLINE I load_pairs_s8(const int8_t* p) {
+  return (I)_mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i*)p));
+}
 
 }  // namespace LINNET_ISA
 }  // namespace linnet
