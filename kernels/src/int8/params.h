@@ -1,6 +1,55 @@
 // Parameters of the int8 kernels.
+//
+// Packed weights: panels of 16 output channels, [panel][k / G][16][G] bytes, channels and k padded
+// with zeros; G consecutive k make one 32-bit lane: 4 where bytes are multiplied (u8 * s8), 2 where
+// 16-bit numbers are. Activations enter sums as x + shift: 128 where they are made unsigned, else 0.
 #pragma once
 
 #include "core/kernel.h"
 
-namespace linnet {}
+namespace linnet {
+
+// What follows a sum: y = clip(round_half_even(float(acc) * scale[n]) + zero, low, high), where
+// acc = bias[n] + sum of (x + shift) * w - weight_zero[n] * sum of (x + shift).
+// Arrays are padded to whole panels. `weight_zero` is null where all are zero.
+struct OutputS8 {
+  const int32_t* bias;
+  const float* scale;
+  const int32_t* weight_zero;
+  int32_t zero;
+  int32_t low;
+  int32_t high;
+};
+
+// y[n,i,j,g*o + c] over x[n, i*sh - top + p*dh, j*sw - left + q*dw, g*channels + k]; x is contiguous
+// with groups * channels bytes per pixel and may be over-read by 64 bytes. A matrix product is a
+// 1 x 1 convolution over an image of one row.
+struct ConvS8Params {
+  const int8_t* x;
+  int8_t* y;
+  const int8_t* weights;
+  OutputS8 output;
+  int64_t y_image, y_row, y_pixel;  // steps of y in bytes
+  int32_t batch, height, width, channels, groups;
+  int32_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, top, left;
+  int32_t out_h, out_w, out_channels;  // out_channels of one group
+  int32_t zero;                        // stored value of the padding
+  int32_t block;                       // rows gathered at a time; scratch holds them
+};
+
+// y[b] = a[b] * op(b[b]) for `batch` pairs of matrices whose offsets are given; b is packed at run
+// time. a may be over-read by 64 bytes.
+struct MatMulS8Params {
+  const int8_t* a;
+  const int8_t* b;
+  int8_t* y;
+  const int64_t* a_offsets;
+  const int64_t* b_offsets;
+  OutputS8 output;  // scale is padded to whole panels; bias and weight_zero are made at run time
+  int32_t batch, rows, depth, columns;
+  int32_t b_transposed;  // b is (columns, depth) and not (depth, columns)
+  int32_t a_zero, b_zero;
+  int32_t block;
+};
+
+}  // namespace linnet

@@ -1,0 +1,153 @@
+// int8 product of two activations: the second operand is packed at run time, per thread.
+#pragma once
+
+#include "int8/gather.h"
+
+namespace linnet {
+namespace LINNET_ISA {
+
+typedef uint8_t Bytes16 __attribute__((vector_size(16), may_alias));
+
+LINNET_INLINE Bytes16 load16(const int8_t* p) {
+  Bytes16 bytes;
+  memcpy(&bytes, p, sizeof bytes);
+  return bytes;
+}
+
+LINNET_INLINE Bytes16 bytes_low(Bytes16 a, Bytes16 b) {
+  return __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+}
+LINNET_INLINE Bytes16 bytes_high(Bytes16 a, Bytes16 b) {
+  return __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15,
+                                 31);
+}
+LINNET_INLINE Bytes16 pairs_low(Bytes16 a, Bytes16 b) {
+  return __builtin_shufflevector(a, b, 0, 1, 16, 17, 2, 3, 18, 19, 4, 5, 20, 21, 6, 7, 22, 23);
+}
+LINNET_INLINE Bytes16 pairs_high(Bytes16 a, Bytes16 b) {
+  return __builtin_shufflevector(a, b, 8, 9, 24, 25, 10, 11, 26, 27, 12, 13, 28, 29, 14, 15, 30,
+                                 31);
+}
+
+// One lane's worth of rows of b (depth, columns), 16 columns each: rows beyond the depth and
+// columns beyond the last are zero.
+LINNET_INLINE void pack_lane(int8_t* to, const int8_t* b, int64_t columns, int rows, int width) {
+  Bytes16 row[kLayout.group];
+#pragma GCC unroll 4
+  for (int g = 0; g < kLayout.group; ++g) {
+    if (g < rows && width == kPanel) {
+      row[g] = load16(b + g * columns);
+    } else {
+      int8_t bytes[kPanel] = {0};
+      for (int n = 0; g < rows && n < width; ++n) bytes[n] = b[g * columns + n];
+      row[g] = load16(bytes);
+    }
+  }
+  const Bytes16 low = bytes_low(row[0], row[1]), high = bytes_high(row[0], row[1]);
+  Bytes16* out = (Bytes16*)to;
+  if constexpr (kLayout.group == 2) {
+    out[0] = low;
+    out[1] = high;
+  } else {
+    const Bytes16 low2 = bytes_low(row[kLayout.group - 2], row[kLayout.group - 1]);
+    const Bytes16 high2 = bytes_high(row[kLayout.group - 2], row[kLayout.group - 1]);
+    out[0] = pairs_low(low, low2);
+    out[1] = pairs_high(low, low2);
+    out[2] = pairs_low(high, high2);
+    out[3] = pairs_high(high, high2);
+  }
+}
+
+static void pack_panel(int8_t* to, const int8_t* b, const MatMulS8Params& p, int column) {
+  constexpr int group = kLayout.group;
+  const int width = p.columns - column < kPanel ? p.columns - column : kPanel;
+  for (int64_t k = 0; k < p.depth; k += group, to += kPanel * group) {
+    const int rows = p.depth - k < group ? (int)(p.depth - k) : group;
+    if (!p.b_transposed) {
+      pack_lane(to, b + k * p.columns + column, p.columns, rows, width);
+      continue;
+    }
+    for (int n = 0; n < kPanel; ++n) {
+      for (int g = 0; g < group; ++g) {
+        const bool inside = n < width && g < rows;
+        to[n * group + g] = inside ? b[(column + n) * (int64_t)p.depth + k + g] : (int8_t)0;
+      }
+    }
+  }
+}
+
+// Where a thread's scratch holds what.
+struct MatMulScratch {
+  uint8_t* a;
+  int8_t* b;
+  int32_t* bias;
+  int32_t* weight_zero;
+};
+
+LINNET_INLINE MatMulScratch matmul_scratch(const MatMulS8Params& p, void* scratch) {
+  const int64_t panels = padded(p.columns, kPanel) / kPanel;
+  MatMulScratch s;
+  s.a = (uint8_t*)scratch;
+  s.b = (int8_t*)s.a + padded(p.block * row_bytes(p.depth, kLayout) + 64, 64);
+  s.bias = (int32_t*)(s.b + panels * panel_bytes(p.depth, kLayout));
+  s.weight_zero = s.bias + panels * kPanel;
+  return s;
+}
+
+// Packs one b and folds the zero points: bias[n] = (depth * zero_b - sum of b[:, n]) * (zero_a + shift).
+static void pack_b(const MatMulS8Params& p, const MatMulScratch& s, const int8_t* b) {
+  const int64_t step = panel_bytes(p.depth, kLayout);
+  const I ones = kHasDot ? splat_i(0x01010101) : splat_i(0x00010001);
+  const U zero_a = (U)splat_i(p.a_zero + kLayout.shift);
+  const U constant = (U)splat_i((int32_t)((uint32_t)p.depth * (uint32_t)p.b_zero));
+  int8_t* panel = s.b;
+  for (int column = 0; column < p.columns; column += kPanel, panel += step) {
+    pack_panel(panel, b, p, column);
+    for (int lane = 0; lane < kPanel; lane += kLanes) {
+      I sum = splat_i(0);
+      for (int64_t k = 0; k < step; k += kPanel * kLayout.group) {
+        sum = multiply_add(sum, ones, load_weights(panel + k + lane * kLayout.group));
+      }
+      store_i(s.bias + column + lane, (I)((constant - (U)sum) * zero_a));
+      store_i(s.weight_zero + column + lane, splat_i(p.b_zero));
+    }
+  }
+}
+
+static void matmul_s8_body(const MatMulS8Params& p, const Worker& worker) {
+  const MatMulScratch s = matmul_scratch(p, worker.scratch);
+  const int64_t blocks = (p.rows + p.block - 1) / p.block;
+  const Span mine = split(p.batch * blocks, worker);
+  const int vectors = (p.columns + kLanes - 1) / kLanes;
+  int32_t row_sums[kMaxBlock];
+  int8_t* y[kMaxBlock];
+  BlockS8 block;
+  block.a = s.a;
+  block.a_step = row_bytes(p.depth, kLayout);
+  block.row_sums = p.b_zero != 0 ? row_sums : nullptr;
+  block.weights = s.b;
+  block.panel_step = panel_bytes(p.depth, kLayout);
+  block.steps = padded(p.depth, kLayout.group) / kLayout.group;
+  block.output = p.output;
+  block.output.bias = s.bias;
+  block.output.weight_zero = s.weight_zero;
+  block.y = y;
+  block.channels = p.columns;
+  for (int64_t index = mine.begin, packed = -1; index < mine.end; ++index) {
+    const int64_t batch = index / blocks, first = index % blocks * p.block;
+    if (batch != packed) pack_b(p, s, p.b + p.b_offsets[batch]);
+    packed = batch;
+    const int rows = (int)(p.rows - first < p.block ? p.rows - first : p.block);
+    for (int r = 0; r < rows; ++r) {
+      uint8_t* row = s.a + r * block.a_step;
+      copy_row(row, p.a + p.a_offsets[batch] + (first + r) * p.depth, p.depth);
+      end_row(row, p.depth);
+      if (block.row_sums != nullptr) row_sums[r] = row_sum(row, p.depth);
+      y[r] = p.y + ((int64_t)batch * p.rows + first + r) * p.columns;
+    }
+    block_s8(block, rows, 0, vectors);
+  }
+}
+
+}  // namespace LINNET_ISA
+}  // namespace linnet
