@@ -1,1 +1,18 @@
-"""Importers and graph passes."""
+"""The ONNX importer: one function per operator, by family; importing a family registers it."""
+
+from __future__ import annotations
+
+from . import (
+    binary,
+    conv,
+    elementwise,
+    matmul,
+    movement,
+    norm,
+    pooling,
+    qlinear,
+    quantized,
+    reduce,
+    resize,
+    shape,
+)

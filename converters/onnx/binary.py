@@ -1,0 +1,97 @@
+"""ONNX operators of two or more inputs with broadcasting."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from linnet import ops
+from linnet.errors import UnsupportedError
+
+from .node import OnnxNode
+from .registry import handles
+
+PAIRS: dict[str, ops.Op] = {
+    "Add": ops.Add(),
+    "And": ops.And(),
+    "Div": ops.Div(),
+    "Equal": ops.Equal(),
+    "Greater": ops.Greater(),
+    "GreaterOrEqual": ops.GreaterOrEqual(),
+    "Less": ops.Less(),
+    "LessOrEqual": ops.LessOrEqual(),
+    "Mul": ops.Mul(),
+    "Or": ops.Or(),
+    "Sub": ops.Sub(),
+    "Xor": ops.Xor(),
+}
+CHAINS: dict[str, ops.Op] = {
+    "Max": ops.Maximum(),
+    "Mean": ops.Add(),
+    "Min": ops.Minimum(),
+    "Sum": ops.Add(),
+}
+
+
+@handles(*PAIRS)
+def pair(node: OnnxNode) -> None:
+    """Operators of two inputs without attributes."""
+    node.finish(PAIRS[node.kind], node.input(0), node.input(1))
+
+
+@handles(*CHAINS)
+def chain(node: OnnxNode) -> None:
+    """Operators of any number of inputs, two at a time."""
+    result = node.input(0)
+    for index in range(1, len(node.inputs)):
+        result = node.emit(CHAINS[node.kind], result, node.input(index))
+    if node.kind == "Mean" and len(node.inputs) > 1:
+        node.finish(ops.Div(), result, node.number(len(node.inputs)))
+    else:
+        node.give(result)
+
+
+@handles("Pow")
+def power(node: OnnxNode) -> None:
+    """Cast the exponent to the type of the base; a constant 2 is a square."""
+    x, y = node.input(0), node.input(1)
+    exponent = node.constant(1)
+    if exponent is not None and exponent.size == 1 and node.type(1).rank <= node.rank():
+        value = float(exponent.reshape(()))
+        if value == 2.0:
+            node.finish(ops.Square(), x)
+            return
+        if value == 0.5 and node.type(0).dtype.is_float:
+            node.finish(ops.Sqrt(), x)
+            return
+    if node.type(0).dtype != node.type(1).dtype:
+        wide = node.type(1).dtype.is_float and not node.type(0).dtype.is_float
+        if wide:
+            raise UnsupportedError("an integer raised to a float power; cast the base to float32")
+        y = node.emit(ops.Cast(to=node.type(0).dtype), y)
+    node.finish(ops.Pow(), x, y)
+
+
+@handles("Mod")
+def modulo(node: OnnxNode) -> None:
+    """Remainder with the sign of the divisor, or of the dividend where fmod is set."""
+    node.finish(ops.Mod(fmod=bool(node.integer("fmod", 0))), node.input(0), node.input(1))
+
+
+@handles("Where")
+def where(node: OnnxNode) -> None:
+    """Choose between two inputs by a third."""
+    node.finish(ops.Where(), node.input(0), node.input(1), node.input(2))
+
+
+@handles("Trilu")
+def trilu(node: OnnxNode) -> None:
+    """Keep a triangle of the last two axes, which must be known."""
+    shape = node.shape()[-2:]
+    if len(shape) < 2 or not all(isinstance(dim, int) for dim in shape):
+        raise UnsupportedError(f"the last two axes are {shape}; they must be numbers")
+    offset = int(node.known(1, "k").reshape(())) if node.optional(1) else 0
+    rows, columns = (int(dim) for dim in shape)
+    upper = bool(node.integer("upper", 1))
+    mask = np.tri(rows, columns, offset - 1 if upper else offset, dtype=np.bool_)
+    keep = node.constant_like(~mask if upper else mask, "triangle")
+    node.finish(ops.Where(), keep, node.input(0), node.number(0))

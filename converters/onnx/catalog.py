@@ -1,0 +1,53 @@
+"""Why an ONNX operator cannot be imported, and the nearest rewrite."""
+
+from __future__ import annotations
+
+from .registry import HANDLERS
+
+_CONTROL = "control flow is not supported; export with a fixed branch or an unrolled loop"
+_RECURRENT = "recurrent layers are not supported"
+_NEAREST: dict[str, str] = {
+    "If": _CONTROL,
+    "Loop": _CONTROL,
+    "Scan": _CONTROL,
+    "LSTM": _RECURRENT,
+    "GRU": _RECURRENT,
+    "RNN": _RECURRENT,
+    "LRN": "use BatchNormalization, or train without local response normalization",
+    "NonMaxSuppression": "cut the model before it and run it outside",
+    "NonZero": "its output size depends on the data; use Where with a mask",
+    "Unique": "its output size depends on the data",
+    "Compress": "its output size depends on the data; use Where with a mask",
+    "GridSample": "use Resize, or cut the model before it",
+    "RoiAlign": "cut the model before it",
+    "MaxRoiPool": "cut the model before it",
+    "ConvInteger": "export QLinearConv or DequantizeLinear + Conv + QuantizeLinear",
+    "DeformConv": "use Conv",
+    "LpPool": "use AveragePool of a power",
+    "GlobalLpPool": "use ReduceL2",
+    "MaxUnpool": "use Resize or ConvTranspose",
+    "ScatterND": "use Where with a mask, or Concat of slices",
+    "ScatterElements": "use Where with a mask",
+    "Einsum": "use Transpose and MatMul",
+    "RandomNormal": "make the noise an input of the model",
+    "RandomUniform": "make the noise an input of the model",
+    "RandomNormalLike": "make the noise an input of the model",
+    "RandomUniformLike": "make the noise an input of the model",
+    "Bernoulli": "make the noise an input of the model",
+    "Multinomial": "sample outside the model",
+    "DFT": "compute spectra outside the model, or as a MatMul with constant factors",
+    "STFT": "compute spectra outside the model, or as a Conv with constant factors",
+    "StringNormalizer": "text is not supported; tokenize outside the model",
+    "TfIdfVectorizer": "text is not supported; vectorize outside the model",
+    "SequenceConstruct": "sequences are not supported; use Concat or separate tensors",
+    "Optional": "optional values are not supported",
+}
+
+
+def why_not(domain: str, kind: str) -> str:
+    """Return why an operator without an importer is refused."""
+    if domain and ("", kind) in HANDLERS:
+        return f"domain '{domain}' is not supported; the standard operator {kind} is"
+    if domain and domain != "com.microsoft":
+        return f"domain '{domain}' is not known; export with standard operators"
+    return _NEAREST.get(kind, "there is no such operator in linnet; rewrite it with others")

@@ -1,0 +1,254 @@
+"""From an ONNX model to a graph: inputs, constants, nodes in order, outputs.
+
+Owns names, versions and the collection of everything that cannot be imported. The operators
+themselves are functions in the files beside this one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from linnet.converters.importer import Importer
+from linnet.errors import FormatError, LinnetError, UnsupportedError
+from linnet.graph import Graph
+from linnet.ops import Identity
+from linnet.types import Dim, TensorType
+
+from . import catalog
+from .node import OnnxNode
+from .proto import attributes, dtype_of, tensor_array
+from .quantized import declared_quantization
+from .registry import HANDLERS
+
+OLDEST_OPSET = 7
+_STANDARD = ("", "ai.onnx")
+_MALFORMED = (IndexError, KeyError, ValueError, TypeError, OverflowError, AttributeError)
+
+
+def import_onnx(model: Any, folder: Path | None = None, name: str = "") -> Graph:
+    """Import an ONNX model.
+
+    Parameters
+    ----------
+    model : onnx.ModelProto
+    folder : Path, optional
+        The model file's folder; external data is read from inside it only.
+    name : str
+        Name of the graph; the model's own where empty.
+
+    Returns
+    -------
+    Graph
+        As imported: not yet simplified.
+
+    Raises
+    ------
+    FormatError
+        If the model is damaged.
+    UnsupportedError
+        With every node and value that linnet cannot express.
+    """
+    return _OnnxImporter(model, folder, name).run()
+
+
+class _OnnxImporter(Importer):
+    """State of one import; `bound` maps ONNX value names to graph values."""
+
+    def __init__(self, model: onnx.ModelProto, folder: Path | None, name: str) -> None:
+        self.folder = folder
+        self.model = _inlined(model)
+        self.proto = self.model.graph
+        super().__init__(name or self.proto.name or "model")
+        self.bound: dict[str, str] = {"": ""}
+        self.lost: set[str] = set()
+        self.versions = {
+            "" if entry.domain in _STANDARD else entry.domain: entry.version
+            for entry in self.model.opset_import
+        }
+
+    def run(self) -> Graph:
+        """Import everything and return the graph."""
+        version = self.versions.get("")
+        if version is not None and version < OLDEST_OPSET:
+            self.refuse(
+                f"opset {version}",
+                f"the oldest that is read is {OLDEST_OPSET}; upgrade with onnx.version_converter",
+            )
+            return self.finish()
+        constants = self._constants()
+        self._inputs(set(constants))
+        wanted = _used_names(self.proto)
+        for index, proto in enumerate(self.proto.node):
+            self._node(index, proto, wanted)
+        if not self.reasons:
+            self._outputs()
+        return self.finish()
+
+    def _constants(self) -> list[str]:
+        names = []
+        for tensor in self.proto.initializer:
+            with self.converting(f"initializer '{tensor.name}'"):
+                self._declare(tensor.name)
+                array = tensor_array(tensor, self.folder)
+                self.bound[tensor.name] = self.graph.add_constant(tensor.name, array)
+            if tensor.name not in self.bound:
+                self.lost.add(tensor.name)
+            names.append(tensor.name)
+        for sparse in self.proto.sparse_initializer:
+            name = sparse.values.name
+            self.refuse(f"initializer '{name}'", "is sparse; store it dense")
+            self.lost.add(name)
+            names.append(name)
+        return names
+
+    def _declare(self, name: str) -> None:
+        if not name or name in self.bound:
+            raise FormatError(f"value '{name}' is defined twice" if name else "a value has no name")
+
+    def _inputs(self, constants: set[str]) -> None:
+        quantizations = declared_quantization(self.proto, self.folder)
+        for info in self.proto.input:
+            if info.name in constants:
+                continue
+            with self.converting(f"input '{info.name}'"):
+                self._declare(info.name)
+                type_ = _declared_type(info)
+                if type_.dtype.is_integer:
+                    type_ = type_.with_(quantization=quantizations.get(info.name))
+                self.bound[info.name] = self.graph.add_input(info.name, type_)
+            if info.name not in self.bound:
+                self.lost.add(info.name)
+
+    def _node(self, index: int, proto: onnx.NodeProto, wanted: set[str]) -> None:
+        domain = "" if proto.domain in _STANDARD else proto.domain
+        outputs = tuple(o if o in wanted else "" for o in proto.output)
+        name = proto.name or next(iter(proto.output), "") or f"{proto.op_type}_{index}"
+        version = self.versions.get(domain, 0)
+        where = f"{domain + ':' if domain else ''}{proto.op_type} (opset {version}) '{name}'"
+        handler = HANDLERS.get((domain, proto.op_type))
+        missing = [i for i in proto.input if i not in self.bound and i not in self.lost]
+        if missing:
+            raise FormatError(f"{where} reads '{missing[0]}', which nothing defines before it")
+        for output in proto.output:
+            if output and (output in self.bound or output in self.lost):
+                raise FormatError(f"{where} defines '{output}', which is defined before")
+        if handler is None:
+            self.refuse(where, catalog.why_not(domain, proto.op_type))
+        elif not self.lost.intersection(proto.input):
+            with self.converting(where):
+                self._convert(
+                    handler, proto, (proto.op_type, domain, name, version), outputs, where
+                )
+        self.lost.update(o for o in proto.output if o and o not in self.bound)
+
+    def _convert(
+        self,
+        handler: Any,
+        proto: onnx.NodeProto,
+        identity: tuple[str, str, str, int],
+        outputs: tuple[str, ...],
+        where: str,
+    ) -> None:
+        try:
+            given = attributes(proto, self.folder)
+            inputs = tuple(self.bound[i] for i in proto.input)
+            handler(OnnxNode(self.graph, *identity, given, inputs, outputs, self.bound))
+        except LinnetError as error:
+            if isinstance(error, FormatError):
+                raise FormatError(f"{where}: {error}") from error
+            raise
+        except _MALFORMED as error:
+            raise FormatError(f"{where} is malformed: {type(error).__name__}: {error}") from error
+        absent = [o for o in outputs if o and o not in self.bound]
+        if absent:
+            raise UnsupportedError(f"output '{absent[0]}' has no counterpart")
+
+    def _outputs(self) -> None:
+        for info in self.proto.output:
+            name = info.name
+            if name not in self.bound:
+                raise FormatError(f"graph output '{name}' is never computed")
+            value = self.bound[name]
+            declared = _declared_type(info) if info.type.tensor_type.elem_type else None
+            made = self.graph.type_of(value)
+            if declared is not None and declared.dtype != made.dtype:
+                raise FormatError(
+                    f"graph output '{name}' is {made.dtype.value}, "
+                    f"the model declares {declared.dtype.value}"
+                )
+            named = self._named(value, name)
+            self.graph.outputs.append(named)
+
+    def _named(self, value: str, name: str) -> str:
+        """Return the value under the name that the model gives it."""
+        if value == name:
+            return name
+        if name in self.graph.values:
+            self.graph.rename(name, self.graph.unique(f"{name}/inner"))
+        kept = value in self.graph.inputs or value in self.graph.outputs
+        if kept or self.graph.values[value].is_constant:
+            return self.graph.add(Identity(), [value], name=name, outputs=[name])
+        self.graph.rename(value, name)
+        self.bound = {k: name if v == value else v for k, v in self.bound.items()}
+        return name
+
+
+def _inlined(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return the model with its own functions inlined."""
+    local = {(f.domain, f.name) for f in model.functions}
+    if not any((n.domain, n.op_type) in local for n in model.graph.node):
+        return model
+    from onnx import inliner
+
+    try:
+        return inliner.inline_local_functions(model)
+    except (ValueError, RuntimeError) as error:
+        raise FormatError(f"the model's functions cannot be inlined: {error}") from error
+
+
+def _used_names(graph: onnx.GraphProto) -> set[str]:
+    """Return every value that a node, a subgraph or the graph's outputs read."""
+    used = {output.name for output in graph.output}
+    for node in graph.node:
+        used.update(node.input)
+        for attribute in node.attribute:
+            for inner in _subgraphs(attribute):
+                used |= _used_names(inner)
+    return used
+
+
+def _subgraphs(attribute: onnx.AttributeProto) -> Iterable[onnx.GraphProto]:
+    if attribute.HasField("g"):
+        yield attribute.g
+    yield from attribute.graphs
+
+
+def _declared_type(info: onnx.ValueInfoProto) -> TensorType:
+    kind = info.type.WhichOneof("value")
+    if kind != "tensor_type":
+        raise UnsupportedError(f"is a {kind or 'value without a type'}; only tensors are supported")
+    tensor = info.type.tensor_type
+    dtype = dtype_of(tensor.elem_type, f"'{info.name}'")
+    if not tensor.HasField("shape"):
+        raise UnsupportedError("has no declared rank; give the model's input a shape")
+    dims = [_dimension(d, f"{info.name}_{i}") for i, d in enumerate(tensor.shape.dim)]
+    return TensorType(dtype, tuple(dims))
+
+
+def _dimension(dim: onnx.TensorShapeProto.Dimension, fresh: str) -> Dim:
+    if dim.HasField("dim_value"):
+        if dim.dim_value >= 0:
+            return int(dim.dim_value)
+        return _symbol(fresh)
+    return _symbol(dim.dim_param or fresh)
+
+
+def _symbol(text: str) -> str:
+    """Return the text as an identifier, which symbolic dimensions are."""
+    name = re.sub(r"\W", "_", text, flags=re.ASCII)
+    return name if not name[:1].isdigit() else f"d{name}"

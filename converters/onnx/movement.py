@@ -1,0 +1,195 @@
+"""ONNX operators that move elements: layout, slices, gathers, pads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from linnet import ops
+from linnet.errors import FormatError, UnsupportedError
+from linnet.types import DType
+
+from .node import OnnxNode, normalized
+from .registry import handles
+
+
+@handles("Transpose")
+def transpose(node: OnnxNode) -> None:
+    """Axes reversed where no order is given."""
+    perm = node.integers("perm", tuple(reversed(range(node.rank())))) or ()
+    node.finish(ops.Transpose(perm=perm), node.input(0))
+
+
+@handles("Concat")
+def concat(node: OnnxNode) -> None:
+    """Join along an axis; absent inputs do not count."""
+    names = [name for name in node.inputs if name]
+    if not names:
+        raise FormatError("no inputs")
+    if not node.has("axis"):
+        raise FormatError("attribute axis is missing")
+    if len(names) == 1:
+        node.give(names[0])
+    else:
+        node.finish(ops.Concat(axis=node.axis(0, node.rank())), *names)
+
+
+@handles("Slice")
+def slice_(node: OnnxNode) -> None:
+    """Bounds are attributes up to opset 9, then inputs."""
+    if node.version < 10:
+        starts, ends = node.integers("starts"), node.integers("ends")
+        if starts is None or ends is None:
+            raise FormatError("attribute starts or ends is missing")
+        axes = node.integers("axes", range(len(starts))) or ()
+        _cut(node, starts, ends, axes, (1,) * len(starts))
+        return
+    values = [node.constant(i) for i in range(1, 5)]
+    given = [node.optional(i) for i in range(1, 5)]
+    if all(v is not None or not g for v, g in zip(values, given, strict=True)):
+        lists = [tuple(int(i) for i in v.reshape(-1)) if v is not None else None for v in values]
+        if lists[0] is None or lists[1] is None:
+            raise FormatError("input starts or ends is missing")
+        axes = lists[2] if lists[2] is not None else tuple(range(len(lists[0])))
+        _cut(node, lists[0], lists[1], axes, lists[3] or (1,) * len(lists[0]))
+        return
+    while given and not given[-1]:
+        given.pop()
+    node.finish(ops.Slice(), node.input(0), *given)
+
+
+def _cut(
+    node: OnnxNode,
+    starts: Sequence[int],
+    ends: Sequence[int],
+    axes: Sequence[int],
+    steps: Sequence[int],
+) -> None:
+    if not len(starts) == len(ends) == len(axes) == len(steps):
+        raise FormatError(
+            f"{len(starts)} starts, {len(ends)} ends, {len(axes)} axes, {len(steps)} steps"
+        )
+    rank = node.rank()
+    op = ops.Slice(
+        starts=tuple(starts),
+        ends=tuple(ends),
+        axes=tuple(normalized(a, rank) for a in axes),
+        steps=tuple(steps),
+    )
+    node.finish(op, node.input(0))
+
+
+@handles("Split")
+def split(node: OnnxNode) -> None:
+    """Sizes are an attribute, an input, or made equal (the last one smaller)."""
+    axis = node.axis(0, node.rank())
+    sizes = node.known_integers(1, "split")
+    if sizes is None:
+        count = node.integer("num_outputs", len(node.outputs))
+        total = node.shape()[axis]
+        if not isinstance(total, int) or count < 1:
+            raise UnsupportedError(f"{count} equal parts of axis {axis} = {total}; give the sizes")
+        if node.version < 18 and total % count:
+            raise FormatError(f"{total} elements do not split into {count} equal parts")
+        part = -(-total // count)
+        sizes = tuple(max(min(part, total - part * i), 0) for i in range(count))
+    if len(sizes) != len(node.outputs):
+        raise FormatError(f"{len(sizes)} sizes for {len(node.outputs)} outputs")
+    node.finish(ops.Split(axis=axis, sizes=sizes), node.input(0))
+
+
+@handles("Pad")
+def pad(node: OnnxNode) -> None:
+    """Read counts and value from attributes up to opset 10, then inputs; some axes only from 18."""
+    rank = node.rank()
+    node.only("mode", "constant", "reflect", "edge", hint="pad with Slice and Concat")
+    if node.version < 11:
+        counts = node.integers("pads") or ()
+        value = node.real("value", 0.0)
+    else:
+        counts = tuple(int(i) for i in node.known(1, "pads").reshape(-1))
+        value = float(node.known(2, "constant_value").reshape(())) if node.optional(2) else 0.0
+    axes = list(range(rank))
+    if node.optional(3):
+        axes = [normalized(int(a), rank) for a in node.known(3, "axes").reshape(-1)]
+    if len(counts) != 2 * len(axes):
+        raise FormatError(f"{len(counts)} pads for {len(axes)} axes")
+    before, after = [0] * rank, [0] * rank
+    for index, axis in enumerate(axes):
+        before[axis], after[axis] = counts[index], counts[index + len(axes)]
+    q = node.type(0).quantization
+    if q is not None:
+        value = (value - float(q.zero_point[0])) * float(q.scale[0])
+    op = ops.Pad(pads=(*before, *after), mode=node.text("mode", "constant"), value=value)
+    node.finish(op, node.input(0))
+
+
+@handles("Gather")
+def gather(node: OnnxNode) -> None:
+    """Pick slices along an axis."""
+    node.finish(ops.Gather(axis=node.axis(0, node.rank())), node.input(0), node.input(1))
+
+
+@handles("GatherElements")
+def gather_elements(node: OnnxNode) -> None:
+    """Pick single elements along an axis."""
+    op = ops.GatherElements(axis=node.axis(0, node.rank()))
+    node.finish(op, node.input(0), node.input(1))
+
+
+@handles("GatherND")
+def gather_nd(node: OnnxNode) -> None:
+    """Pick slices by index tuples."""
+    op = ops.GatherND(batch_dims=node.integer("batch_dims", 0))
+    node.finish(op, node.input(0), node.input(1))
+
+
+@handles("Tile")
+def tile(node: OnnxNode) -> None:
+    """Repeat along every axis."""
+    node.finish(ops.Tile(), node.input(0), node.input(1))
+
+
+@handles("OneHot")
+def one_hot(node: OnnxNode) -> None:
+    """Emit the on value where an index points, the off value elsewhere."""
+    depth = int(node.known(1, "depth").reshape(-1)[0])
+    values = node.known(2, "values").reshape(-1)
+    if depth < 0 or values.size != 2:
+        raise FormatError(f"depth {depth} with {values.size} values")
+    indices = node.input(0)
+    if node.type(0).dtype != DType.INT64:
+        indices = node.emit(ops.Cast(to=DType.INT64), indices)
+    axis = node.axis(-1, node.rank() + 1)
+    columns = node.emit(ops.Unsqueeze(axes=(axis,)), indices)
+    zero = node.constant_like(np.array(0, np.int64), "zero")
+    count = node.constant_like(np.array(depth, np.int64), "depth")
+    wrapped = node.emit(ops.Add(), columns, count)
+    wrapped = node.emit(ops.Where(), node.emit(ops.Less(), columns, zero), wrapped, columns)
+    shape = [1] * (node.rank() + 1)
+    shape[axis] = depth
+    places = node.constant_like(np.arange(depth, dtype=np.int64).reshape(shape), "places")
+    found = node.emit(ops.Equal(), wrapped, places)
+    on, off = (node.constant_like(values[i].reshape(()), n) for i, n in ((1, "on"), (0, "off")))
+    node.finish(ops.Where(), found, on, off)
+
+
+def target_shape(node: OnnxNode, name: str) -> tuple[int, ...] | None:
+    """Return a value's shape as a reshape target, None where more than one dimension is open."""
+    shape = node.graph.type_of(name).shape
+    target = tuple(dim if isinstance(dim, int) else -1 for dim in shape)
+    return target if target.count(-1) <= 1 and 0 not in target else None
+
+
+def reshaped_like(node: OnnxNode, name: str, like: str, inner: bool = False) -> str:
+    """Reshape a value to another one's shape; it is the node's output unless ``inner``."""
+    target = target_shape(node, like)
+    inputs = [name]
+    if target is None:
+        inputs.append(node.emit(ops.Shape(), like))
+    op = ops.Reshape(shape=target)
+    if inner:
+        return node.emit(op, *inputs)
+    node.finish(op, *inputs)
+    return node.bound[node.outputs[0]] if node.wants(0) else ""

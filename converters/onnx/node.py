@@ -1,0 +1,224 @@
+"""One ONNX node as the op functions see it: checked attributes, graph inputs, ways to emit.
+
+Owns the reading of attributes and the naming of what a node makes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+
+from linnet.converters.passes.fold import fold_node
+from linnet.errors import FormatError, UnsupportedError
+from linnet.graph import Graph
+from linnet.ops import Op
+from linnet.types import Array, Dim, Quantization, TensorType
+
+Declared = Quantization | Sequence[Quantization | None] | None
+T = TypeVar("T")
+
+
+class OnnxNode:
+    """One node of the model being imported.
+
+    Parameters
+    ----------
+    graph : Graph
+        The graph being built.
+    kind, domain : str
+        Operator and its domain, "" for the standard one.
+    name : str
+        The node's name, made from its place where the model gives none.
+    version : int
+        Version of the domain's operator set.
+    attributes : dict
+        Decoded attributes.
+    inputs : tuple of str
+        Names of graph values; "" where absent.
+    outputs : tuple of str
+        Names of the values that the model wants; "" where it wants none.
+    bound : dict of str to str
+        The importer's table from ONNX names to graph values, which `finish` fills.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        kind: str,
+        domain: str,
+        name: str,
+        version: int,
+        attributes: dict[str, Any],
+        inputs: tuple[str, ...],
+        outputs: tuple[str, ...],
+        bound: dict[str, str],
+    ) -> None:
+        self.graph = graph
+        self.kind = kind
+        self.domain = domain
+        self.name = name
+        self.version = version
+        self.attributes = attributes
+        self.inputs = inputs
+        self.outputs = outputs
+        self.bound = bound
+
+    # Attributes
+
+    def _get(self, name: str, kinds: type | tuple[type, ...], default: Any) -> Any:
+        value = self.attributes.get(name, default)
+        if value is None or isinstance(value, kinds):
+            return value
+        raise FormatError(f"attribute {name} is {type(value).__name__}, which ONNX does not allow")
+
+    def integer(self, name: str, default: int) -> int:
+        """Return an integer attribute."""
+        return int(self._get(name, int, default))
+
+    def real(self, name: str, default: float) -> float:
+        """Return a float attribute."""
+        return float(self._get(name, (int, float), default))
+
+    def text(self, name: str, default: str) -> str:
+        """Return a string attribute."""
+        return str(self._get(name, str, default))
+
+    def integers(self, name: str, default: Sequence[int] | None = None) -> tuple[int, ...] | None:
+        """Return a list-of-integers attribute, the default where it is absent."""
+        value = self._get(name, tuple, tuple(default) if default is not None else None)
+        if value is not None and not all(isinstance(item, int) for item in value):
+            raise FormatError(f"attribute {name} holds something else than integers")
+        return value  # type: ignore[no-any-return]
+
+    def has(self, name: str) -> bool:
+        """Whether an attribute is given."""
+        return name in self.attributes
+
+    def only(self, name: str, *allowed: Any, hint: str = "") -> None:
+        """Refuse the node where an attribute is given with none of the allowed values.
+
+        Raises
+        ------
+        UnsupportedError
+            Naming the attribute, its value and what is allowed.
+        """
+        value = self.attributes.get(name, allowed[0])
+        if value not in allowed:
+            wanted = " or ".join(map(repr, allowed))
+            raise UnsupportedError(
+                f"{name}={value!r}; only {wanted}" + (f"; {hint}" if hint else "")
+            )
+
+    # Inputs
+
+    def input(self, index: int) -> str:
+        """Return the name of an input that must be present."""
+        name = self.optional(index)
+        if not name:
+            raise FormatError(f"input {index} is missing")
+        return name
+
+    def optional(self, index: int) -> str:
+        """Return the name of an input, "" where it is absent."""
+        return self.inputs[index] if index < len(self.inputs) else ""
+
+    def type(self, index: int) -> TensorType:
+        """Return the type of an input."""
+        return self.graph.type_of(self.input(index))
+
+    def rank(self, index: int = 0) -> int:
+        """Return the number of dimensions of an input."""
+        return self.type(index).rank
+
+    def shape(self, index: int = 0) -> tuple[Dim, ...]:
+        """Return the shape of an input."""
+        return self.type(index).shape
+
+    def constant(self, index: int) -> Array | None:
+        """Return the content of an input where it is a constant."""
+        return self.graph.constant(self.optional(index))
+
+    def known(self, index: int, what: str) -> Array:
+        """Return the content of an input that must be a constant.
+
+        Raises
+        ------
+        UnsupportedError
+            If it is computed at run time.
+        """
+        value = self.graph.constant(self.input(index))
+        if value is None:
+            raise UnsupportedError(f"{what} is computed at run time; make it a constant")
+        return value
+
+    def known_integers(self, index: int, attribute: str) -> tuple[int, ...] | None:
+        """Return integers given by an attribute (older opsets) or a constant input, else None."""
+        if self.has(attribute):
+            return self.integers(attribute)
+        if not self.optional(index):
+            return None
+        return tuple(int(item) for item in self.known(index, attribute).reshape(-1))
+
+    def axis(self, default: int, rank: int, name: str = "axis") -> int:
+        """Return the axis attribute as a number >= 0."""
+        return normalized(self.integer(name, default), rank)
+
+    def wants(self, index: int) -> bool:
+        """Whether the model uses an output."""
+        return index < len(self.outputs) and bool(self.outputs[index])
+
+    # Making
+
+    def constant_like(
+        self, array: Array, suffix: str, quantization: Quantization | None = None
+    ) -> str:
+        """Add a constant named after the node."""
+        return self.graph.add_constant(f"{self.name}/{suffix}", array, quantization)
+
+    def number(self, value: float, index: int = 0) -> str:
+        """Add a scalar constant of an input's element type."""
+        return self.constant_like(np.array(value, self.type(index).dtype.numpy), "number")
+
+    def emit(self, op: Op, *inputs: str, quantization: Declared = None) -> str:
+        """Add an op whose result only this node uses; return its name."""
+        name = self.graph.unique(f"{self.name}/{type(op).__name__}")
+        made = self.graph.add(op, inputs, name=name, quantization=quantization)
+        fold_node(self.graph, self.graph.nodes[-1])
+        return made
+
+    def finish(self, op: Op, *inputs: str, quantization: Declared = None) -> None:
+        """Add the op that makes the node's outputs."""
+        count = op.outputs
+        wanted = [*self.outputs, *[""] * count][:count]
+        names = [self.graph.unique(w or f"{self.name}:{i}") for i, w in enumerate(wanted)]
+        self.graph.add(op, inputs, name=self.name, outputs=names, quantization=quantization)
+        fold_node(self.graph, self.graph.nodes[-1])
+        self.give(*names)
+
+    def give(self, *names: str) -> None:
+        """Bind the node's outputs to values that exist."""
+        for wanted, name in zip(self.outputs, names, strict=False):
+            if wanted:
+                self.bound[wanted] = name
+
+    def fold(self, op: Callable[[str, str], str], names: Sequence[str]) -> str:
+        """Return the left fold of a two-input emitter over values."""
+        result = names[0]
+        for name in names[1:]:
+            result = op(result, name)
+        return result
+
+
+def normalized(axis: int, rank: int) -> int:
+    """Return an axis as a number >= 0.
+
+    Raises
+    ------
+    FormatError
+        If it lies outside the rank.
+    """
+    if not -rank <= axis < max(rank, 1):
+        raise FormatError(f"axis {axis} is outside rank {rank}")
+    return axis + rank if axis < 0 else axis

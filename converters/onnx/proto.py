@@ -1,0 +1,158 @@
+"""Reading ONNX protocol buffers into NumPy without trusting them.
+
+Owns tensors, attributes and external data. Knows nothing of graphs or operators.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+from linnet.errors import FormatError, UnsupportedError
+from linnet.types import Array, DType
+
+_DTYPES: dict[int, DType] = {
+    onnx.TensorProto.FLOAT: DType.FLOAT32,
+    onnx.TensorProto.FLOAT16: DType.FLOAT16,
+    onnx.TensorProto.DOUBLE: DType.FLOAT64,
+    onnx.TensorProto.INT8: DType.INT8,
+    onnx.TensorProto.UINT8: DType.UINT8,
+    onnx.TensorProto.INT16: DType.INT16,
+    onnx.TensorProto.UINT16: DType.UINT16,
+    onnx.TensorProto.INT32: DType.INT32,
+    onnx.TensorProto.UINT32: DType.UINT32,
+    onnx.TensorProto.INT64: DType.INT64,
+    onnx.TensorProto.UINT64: DType.UINT64,
+    onnx.TensorProto.BOOL: DType.BOOL,
+    onnx.TensorProto.COMPLEX64: DType.COMPLEX64,
+}
+_SCALARS = {
+    onnx.AttributeProto.FLOAT: "f",
+    onnx.AttributeProto.INT: "i",
+    onnx.AttributeProto.FLOATS: "floats",
+    onnx.AttributeProto.INTS: "ints",
+}
+MAX_RANK = 32
+
+
+def dtype_of(code: int, what: str) -> DType:
+    """Return the DType of an ONNX element type code.
+
+    Raises
+    ------
+    UnsupportedError
+        If linnet has no such element type.
+    FormatError
+        If ONNX has none either.
+    """
+    if code in _DTYPES:
+        return _DTYPES[code]
+    try:
+        name = onnx.TensorProto.DataType.Name(code).lower()
+    except ValueError:
+        raise FormatError(f"{what} has element type {code}, which ONNX does not define") from None
+    raise UnsupportedError(f"{what} has element type {name}; cast it to float32 or int8 first")
+
+
+def tensor_array(tensor: onnx.TensorProto, folder: Path | None) -> Array:
+    """Return a tensor's content.
+
+    Parameters
+    ----------
+    tensor : onnx.TensorProto
+    folder : Path or None
+        The model file's folder, which external data must lie in; None where there is no file.
+
+    Raises
+    ------
+    FormatError
+        If the content does not fit the declared shape, or external data is missing or elsewhere.
+    UnsupportedError
+        If the element type has no counterpart.
+    """
+    what = f"tensor '{tensor.name}'"
+    dtype = dtype_of(tensor.data_type, what)
+    shape = tuple(tensor.dims)
+    if len(shape) > MAX_RANK or any(dim < 0 for dim in shape):
+        raise FormatError(f"{what} has shape {list(shape)}; dimensions must be >= 0")
+    count = math.prod(shape)
+    if tensor.data_location == onnx.TensorProto.EXTERNAL:
+        return _external(tensor, folder, dtype, shape)
+    if tensor.HasField("raw_data"):
+        return _from_bytes(tensor.raw_data, dtype, shape, what)
+    try:
+        array = numpy_helper.to_array(tensor)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise FormatError(f"{what} does not hold {count} elements: {error}") from error
+    if array.shape != shape or array.dtype != dtype.numpy:
+        raise FormatError(f"{what} holds {array.dtype}{list(array.shape)}, declared {dtype.value}")
+    return np.asarray(array)
+
+
+def _from_bytes(data: bytes, dtype: DType, shape: tuple[int, ...], what: str) -> Array:
+    expected = math.prod(shape) * dtype.itemsize
+    if len(data) != expected:
+        raise FormatError(
+            f"{what} holds {len(data)} bytes; {dtype.value}{list(shape)} is {expected}"
+        )
+    little = dtype.numpy.newbyteorder("<")
+    array = np.frombuffer(data, little).reshape(shape)
+    return array.astype(dtype.numpy, copy=False)
+
+
+def _external(
+    tensor: onnx.TensorProto, folder: Path | None, dtype: DType, shape: tuple[int, ...]
+) -> Array:
+    what = f"external data of tensor '{tensor.name}'"
+    entries = {entry.key: entry.value for entry in tensor.external_data}
+    location = entries.get("location", "")
+    if folder is None:
+        raise FormatError(f"{what} is in '{location}'; give the model's path, not its bytes")
+    home = folder.resolve()
+    path = (home / location).resolve()
+    if not location or Path(location).is_absolute() or not path.is_relative_to(home):
+        raise FormatError(f"{what} is at '{location}'; it must lie in the model's own folder")
+    if not path.is_file():
+        raise FormatError(f"{what} is missing: '{location}' is not beside the model")
+    try:
+        offset = int(entries.get("offset", "0"))
+        length = int(entries.get("length", str(math.prod(shape) * dtype.itemsize)))
+    except ValueError as error:
+        raise FormatError(f"{what} has a malformed offset or length: {error}") from error
+    size = path.stat().st_size
+    if offset < 0 or length < 0 or offset + length > size:
+        raise FormatError(f"{what} is bytes {offset} to {offset + length} of a file of {size}")
+    with path.open("rb") as file:
+        file.seek(offset)
+        return _from_bytes(file.read(length), dtype, shape, what)
+
+
+def attributes(node: onnx.NodeProto, folder: Path | None) -> dict[str, Any]:
+    """Return a node's attributes: numbers, text, tuples of them, arrays, or the raw message."""
+    return {attribute.name: _value(attribute, folder) for attribute in node.attribute}
+
+
+def _value(attribute: onnx.AttributeProto, folder: Path | None) -> Any:
+    kind = attribute.type
+    if kind in _SCALARS:
+        value = getattr(attribute, _SCALARS[kind])
+        return tuple(value) if _SCALARS[kind] in ("floats", "ints") else value
+    if kind == onnx.AttributeProto.STRING:
+        return _text(attribute.s)
+    if kind == onnx.AttributeProto.STRINGS:
+        return tuple(_text(item) for item in attribute.strings)
+    if kind == onnx.AttributeProto.TENSOR:
+        return tensor_array(attribute.t, folder)
+    return attribute
+
+
+def _text(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise FormatError(f"an attribute is not UTF-8 text: {error}") from error

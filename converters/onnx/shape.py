@@ -1,0 +1,130 @@
+"""ONNX operators about shapes, and tensors made from shapes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from linnet import ops
+from linnet.errors import FormatError, UnsupportedError
+from linnet.types import Array, DType
+
+from .node import OnnxNode, normalized
+from .proto import dtype_of
+from .registry import handles
+
+_LARGEST = 1 << 24
+
+
+@handles("Constant")
+def constant(node: OnnxNode) -> None:
+    """Take a tensor, or numbers given directly."""
+    for key in ("sparse_value", "value_string", "value_strings"):
+        if node.has(key):
+            raise UnsupportedError(f"{key}; give the constant as a dense tensor of numbers")
+    attributes = node.attributes
+    kinds = {"value_float": np.float32, "value_floats": np.float32}
+    for key in ("value", "value_float", "value_int", "value_floats", "value_ints"):
+        if key in attributes:
+            given = attributes[key]
+            array: Array = (
+                given
+                if isinstance(given, np.ndarray)
+                else np.array(given, kinds.get(key, np.int64))
+            )
+            node.give(node.graph.add_constant(node.outputs[0] or node.name, array))
+            return
+    raise FormatError("no value attribute")
+
+
+@handles("Reshape")
+def reshape(node: OnnxNode) -> None:
+    """Read the target from an input, which may be computed."""
+    allow = bool(node.integer("allowzero", 0))
+    target = node.constant(1)
+    if target is None:
+        node.finish(ops.Reshape(allow_zero=allow), node.input(0), node.input(1))
+        return
+    shape = tuple(int(dim) for dim in target.reshape(-1))
+    node.finish(ops.Reshape(shape=shape, allow_zero=allow), node.input(0))
+
+
+@handles("Squeeze")
+def squeeze(node: OnnxNode) -> None:
+    """Axes are an attribute up to opset 12, then an input; all unit axes where absent."""
+    axes = node.known_integers(1, "axes")
+    if axes is None:
+        if any(not isinstance(dim, int) for dim in node.shape()):
+            raise UnsupportedError(f"no axes for shape {node.shape()}; name the axes")
+        axes = tuple(i for i, dim in enumerate(node.shape()) if dim == 1)
+    rank = node.rank()
+    node.finish(ops.Squeeze(axes=tuple(sorted(normalized(a, rank) for a in axes))), node.input(0))
+
+
+@handles("Unsqueeze")
+def unsqueeze(node: OnnxNode) -> None:
+    """Axes are an attribute up to opset 12, then an input."""
+    axes = node.known_integers(1, "axes")
+    if axes is None:
+        raise FormatError("axes are missing")
+    rank = node.rank() + len(axes)
+    op = ops.Unsqueeze(axes=tuple(sorted(normalized(a, rank) for a in axes)))
+    node.finish(op, node.input(0))
+
+
+@handles("Flatten")
+def flatten(node: OnnxNode) -> None:
+    """Two dimensions, split at an axis, which may be the rank."""
+    axis, rank = node.integer("axis", 1), node.rank()
+    node.finish(ops.Flatten(axis=axis if axis == rank else normalized(axis, rank)), node.input(0))
+
+
+@handles("Shape")
+def shape(node: OnnxNode) -> None:
+    """Return the dimensions, or a range of them."""
+    end = node.integer("end", 0) if node.has("end") else None
+    node.finish(ops.Shape(start=node.integer("start", 0), end=end), node.input(0))
+
+
+@handles("Size")
+def size(node: OnnxNode) -> None:
+    """Count the elements."""
+    node.finish(ops.Size(), node.input(0))
+
+
+@handles("ConstantOfShape")
+def constant_of_shape(node: OnnxNode) -> None:
+    """One value repeated; float zero where none is given."""
+    value = node.attributes.get("value", np.zeros(1, np.float32))
+    if not isinstance(value, np.ndarray) or value.size != 1:
+        raise FormatError("attribute value must be a tensor of one element")
+    op = ops.ConstantOfShape(fill=value.reshape(()).item(), dtype=DType.of(value))
+    node.finish(op, node.input(0))
+
+
+@handles("Range")
+def range_(node: OnnxNode) -> None:
+    """Numbers at equal steps."""
+    node.finish(ops.Range(), *(_scalar(node, i) for i in range(3)))
+
+
+def _scalar(node: OnnxNode, index: int) -> str:
+    if node.rank(index) == 0:
+        return node.input(index)
+    return node.emit(ops.Reshape(shape=()), node.input(index))
+
+
+@handles("Expand")
+def expand(node: OnnxNode) -> None:
+    """Broadcast to a shape, which may be computed."""
+    node.finish(ops.Expand(), node.input(0), node.input(1))
+
+
+@handles("EyeLike")
+def eye_like(node: OnnxNode) -> None:
+    """Make a unit matrix of a known shape."""
+    given = node.type(0)
+    if given.rank != 2 or not given.is_static or given.size > _LARGEST:
+        raise UnsupportedError(f"EyeLike of {given}; the shape must be two numbers")
+    dtype = dtype_of(node.integer("dtype", 1), "dtype") if node.has("dtype") else given.dtype
+    rows, columns = given.static_shape
+    node.give(node.constant_like(np.eye(rows, columns, node.integer("k", 0), dtype.numpy), "eye"))

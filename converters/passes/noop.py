@@ -1,0 +1,44 @@
+"""Removal of operators that change nothing."""
+
+from __future__ import annotations
+
+from linnet import ops
+from linnet.converters.rewrite import bypass
+from linnet.graph import Graph, Node
+
+
+def remove_noops(graph: Graph) -> int:
+    """Let readers of an operator that changes nothing read its input; return how many went."""
+    return sum(is_noop(graph, node) and bypass(graph, node) for node in list(graph.nodes))
+
+
+def is_noop(graph: Graph, node: Node) -> bool:
+    """Whether a node's output is its first input, type and all."""
+    op = node.op
+    if not node.inputs or len(node.outputs) != 1:
+        return False
+    x, y = graph.type_of(node.inputs[0]), graph.type_of(node.outputs[0])
+    if x.dtype != y.dtype or x.rank != y.rank or x.quantization != y.quantization:
+        return False
+    if isinstance(op, ops.Identity):
+        return True
+    if isinstance(op, ops.Cast):
+        return op.to == x.dtype
+    if isinstance(op, ops.Transpose):
+        return op.perm == tuple(range(x.rank))
+    if isinstance(op, ops.Quantize):
+        return x.is_quantized
+    if isinstance(op, ops.Clip):
+        return op == ops.Clip()
+    if isinstance(op, ops.Pad):
+        return not any(op.pads)
+    if isinstance(op, (ops.Reshape, ops.Squeeze, ops.Unsqueeze, ops.Flatten, ops.Expand)):
+        return _same_shape(x.shape, y.shape)
+    if isinstance(op, ops.Concat):
+        return len(node.inputs) == 1
+    return False
+
+
+def _same_shape(left: tuple[int | str, ...], right: tuple[int | str, ...]) -> bool:
+    """Whether shapes are equal for sure: at most one dimension is open, and not made up."""
+    return left == right and not any(isinstance(d, str) and "?" in d for d in left)

@@ -1,0 +1,111 @@
+"""The pass runner: declared order, cleanups between passes, validation after each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from linnet.errors import GraphError
+from linnet.graph import Graph
+
+from .fold import fold_constants
+from .noop import remove_noops
+
+_ROUNDS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """A rewrite of a graph in place.
+
+    Parameters
+    ----------
+    name : str
+    run : callable
+        Takes the graph, returns how many changes it made.
+    after : tuple of str
+        Passes that must have run before.
+    """
+
+    name: str
+    run: Callable[[Graph], int]
+    after: tuple[str, ...] = ()
+
+
+CLEANUPS: tuple[Pass, ...] = (
+    Pass("fold", fold_constants),
+    Pass("noop", remove_noops),
+    Pass("prune", Graph.prune),
+)
+PASSES: tuple[Pass, ...] = ()
+
+
+def simplify(graph: Graph, passes: Sequence[Pass] = PASSES) -> dict[str, int]:
+    """Run passes in order, cleanups to a fixed point between them; validate after each.
+
+    Parameters
+    ----------
+    graph : Graph
+        Changed in place.
+    passes : sequence of Pass
+
+    Returns
+    -------
+    dict of str to int
+        Changes made by each pass.
+
+    Raises
+    ------
+    GraphError
+        If the order breaks a pass's ``after``, or a pass breaks the graph; the message names it.
+    """
+    check_order(passes)
+    made = {p.name: 0 for p in (*CLEANUPS, *passes)}
+    _clean(graph, made)
+    for step in passes:
+        changes = step.run(graph)
+        made[step.name] += changes
+        if changes:
+            _validate(graph, step)
+            _clean(graph, made)
+    return made
+
+
+def check_order(passes: Sequence[Pass]) -> None:
+    """Check that every pass comes after those it names.
+
+    Raises
+    ------
+    GraphError
+        With every pass that comes too early.
+    """
+    seen: set[str] = set()
+    problems = []
+    for step in passes:
+        early = [name for name in step.after if name not in seen]
+        if early:
+            problems.append(f"pass '{step.name}' must come after {', '.join(early)}")
+        seen.add(step.name)
+    if problems:
+        raise GraphError(problems)
+
+
+def _clean(graph: Graph, made: dict[str, int]) -> None:
+    for _ in range(_ROUNDS):
+        total = 0
+        for step in CLEANUPS:
+            changes = step.run(graph)
+            made[step.name] += changes
+            if changes:
+                _validate(graph, step)
+            total += changes
+        if not total:
+            return
+    raise GraphError(f"cleanups still change the graph after {_ROUNDS} rounds")
+
+
+def _validate(graph: Graph, step: Pass) -> None:
+    try:
+        graph.validate()
+    except GraphError as error:
+        raise GraphError([f"after pass '{step.name}': {p}" for p in error.problems]) from error
