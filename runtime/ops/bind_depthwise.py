@@ -2,9 +2,91 @@
 
 from __future__ import annotations
 
-from .base import Op, Step
+from typing import Any, Protocol
+
+import numpy as np
+
+from linnet.types import Array, DType, TensorType
+
+from .arithmetic import clamp_bounds, pair, spread
+from .base import Clamp, Step
+from .products import product_scale
+from .window import Window
+
+# Accumulators must stay exact in int32, and their rescaled values must fit int32 before clamping.
+_LARGEST = 2.0**31 - 2.0**8
 
 
-def depthwise(step: Step, op: Op) -> bool:
+class Depthwise(Protocol):
+    """What binding reads of a `DepthwiseConv2D`."""
+
+    @property
+    def clamp(self) -> Clamp:
+        """Fused activation bounds, in real values."""
+        ...
+
+    def window(self, x: TensorType, w: TensorType) -> Window:
+        """Return the window geometry for operands of known shape."""
+        ...
+
+
+def depthwise(step: Step, op: Depthwise) -> bool:
     """Bind a `DepthwiseConv2D`, quantized or float; False where no kernel serves it."""
+    x, w = step.inputs[:2]
+    bias = step.inputs[2] if len(step.inputs) > 2 else None
+    constant = w.array is not None and (bias is None or bias.array is not None)
+    if not constant or x.array is not None or x.type.static_shape[3] == 0:
+        return False
+    if x.type.dtype is DType.INT8 and x.type.is_quantized:
+        return _int8(step, op)
     return False
+
+
+def _geometry(step: Step, op: Depthwise) -> dict[str, Any]:
+    x, w, y = step.inputs[0], step.inputs[1], step.outputs[0]
+    window = op.window(x.type, w.type)
+    return {
+        "x": x.pointer,
+        "y": y.pointer,
+        "input": x.type.static_shape,
+        "output": y.type.static_shape[1:],
+        "kernel": window.kernel,
+        "strides": window.strides,
+        "dilations": window.dilations,
+        "begins": window.pads[:2],
+    }
+
+
+def _int8(step: Step, op: Depthwise) -> bool:
+    x, w, y = step.inputs[0].type, step.inputs[1].type, step.outputs[0].type
+    if w.dtype not in (DType.INT8, DType.UINT8) or y.dtype is not DType.INT8:
+        return False
+    channels = w.static_shape[3]
+    weights = _centered(step.inputs[1].array, w).reshape(-1, channels)
+    bias = np.zeros(channels, np.int64)
+    if len(step.inputs) > 2 and step.inputs[2] is not None:
+        bias = step.inputs[2].array.astype(np.int64)
+    scale = np.broadcast_to(product_scale(x, w, y), channels)
+    largest = np.abs(bias) + 255 * np.abs(weights.astype(np.int64)).sum(axis=0)
+    if largest.max() > _LARGEST or (largest * scale.astype(np.float64)).max() > _LARGEST:
+        return False
+    step.keep(
+        step.program.depthwise_s8(
+            **_geometry(step, op),
+            weights=weights,
+            bias=bias,
+            scale=scale,
+            zero_in=pair(x)[1],
+            zero_out=pair(y)[1],
+            bounds=clamp_bounds(op.clamp, y),
+        )
+    )
+    return True
+
+
+def _centered(stored: Array, tensor: TensorType) -> Array:
+    """Return the weights less their zero points as int16."""
+    assert tensor.quantization is not None
+    zero = spread(tensor.quantization, stored.ndim)[1]
+    centered: Array = (stored.astype(np.int16) - zero.astype(np.int16)).astype(np.int16)
+    return centered
