@@ -1,25 +1,314 @@
-"""Binding of float convolutions and matrix products to kernels."""
+"""Binding of float convolutions and matrix products to kernels.
+
+Constant weights are packed into panels of 16 output channels; other operands are read in place.
+"""
 
 from __future__ import annotations
 
-from .base import Op, Step
+import math
+from typing import Any
+
+import numpy as np
+
+from linnet.types import Array, DType, TensorType
+
+from .base import Clamp, Step
+
+_PANELS, _ROWS, _COLUMNS = range(3)
+_PANEL = 16
+_OVER_READ = 64
 
 
-def conv2d(step: Step, op: Op) -> bool:
-    """Bind a float `Conv2D`; False where no kernel serves it."""
-    return False
+def aligned(count: int) -> Array:
+    """Return zeroed float32 memory on a 64-byte boundary, 64 readable bytes behind it."""
+    raw = np.zeros(count * 4 + 2 * _OVER_READ, np.uint8)
+    start = -raw.ctypes.data % 64
+    return raw[start : start + count * 4 + _OVER_READ].view(np.float32)
 
 
-def conv_transpose2d(step: Step, op: Op) -> bool:
-    """Bind a float `ConvTranspose2D`; False where no kernel serves it."""
-    return False
+def padded(array: Array) -> Array:
+    """Return a float32 copy that kernels may read a vector beyond."""
+    copy = aligned(array.size)
+    copy[: array.size] = array.reshape(-1)
+    return copy
 
 
-def fully_connected(step: Step, op: Op) -> bool:
+def readable(step: Step, index: int) -> int:
+    """Return the address of an input that a kernel reads beyond: constants are copied."""
+    buffer = step.inputs[index]
+    if buffer.array is None:
+        return int(buffer.pointer)
+    copy: Array = step.cached(f"padded{index}", lambda: padded(buffer.array))
+    return int(copy.ctypes.data)
+
+
+def _is_float(step: Step) -> bool:
+    present = [t for t in (*step.types.inputs, *step.types.outputs) if t is not None]
+    return all(t.dtype == DType.FLOAT32 for t in present)
+
+
+def _type(step: Step, index: int) -> TensorType:
+    found: TensorType = step.inputs[index].type
+    return found
+
+
+def pack(program: Any, matrices: Array) -> Array:
+    """Return the matrices (count, columns, depth) as panels, one after the other."""
+    source = np.ascontiguousarray(matrices, np.float32)
+    count, columns, depth = source.shape
+    size = program.panels_f32_size(columns, depth)
+    packed = aligned(count * size)
+    for i in range(count):
+        program.pack_panels_f32(
+            dst=packed.ctypes.data + 4 * i * size,
+            src=source.ctypes.data + 4 * i * columns * depth,
+            columns=columns,
+            depth=depth,
+            column_stride=depth,
+            depth_stride=1,
+        )
+    return packed
+
+
+def _pack_bias(step: Step, groups: int) -> int:
+    """Return the address of the bias, each group of it padded to whole panels; 0 without one."""
+    if len(step.inputs) < 3 or step.inputs[2] is None:
+        return 0
+
+    def make() -> Array:
+        bias = step.inputs[2].array.reshape(groups, -1)
+        width = -(-bias.shape[1] // _PANEL) * _PANEL
+        packed = aligned(groups * width)
+        packed[: groups * width].reshape(groups, width)[:, : bias.shape[1]] = bias
+        return packed
+
+    address: Array = step.cached("bias", make)
+    return int(address.ctypes.data)
+
+
+def _constant(step: Step, index: int) -> bool:
+    """Return whether an input is constant or absent."""
+    if index >= len(step.inputs) or step.inputs[index] is None:
+        return True
+    return step.inputs[index].array is not None
+
+
+def _offsets(step: Step, values: Array) -> int:
+    kept: Array = step.keep(np.ascontiguousarray(values, np.int64))
+    return int(kept.ctypes.data)
+
+
+def _gemm(
+    step: Step,
+    b: int,
+    layout: int,
+    sizes: tuple[int, int, int],
+    *,
+    clamp: Clamp,
+    bias: int = 0,
+    strides: tuple[int, int] = (0, 0),
+    a_columns: bool = False,
+    batch: tuple[Array, Array] | None = None,
+) -> bool:
+    """Add the product kernel; ``sizes`` is (rows, columns, depth), ``strides`` (lda, ldb)."""
+    rows, columns, depth = sizes
+    a_offsets, b_offsets = (np.zeros(1), np.zeros(1)) if batch is None else batch
+    step.program.gemm_f32(
+        a=readable(step, 0) if a_columns else step.inputs[0].pointer,
+        b=b,
+        bias=bias,
+        c=step.outputs[0].pointer,
+        a_offsets=_offsets(step, a_offsets),
+        b_offsets=_offsets(step, b_offsets),
+        batch=a_offsets.size,
+        rows=rows,
+        columns=columns,
+        depth=depth,
+        lda=strides[0] or depth,
+        ldb=strides[1] or depth,
+        b_layout=layout,
+        a_columns=a_columns,
+        low=clamp[0],
+        high=clamp[1],
+    )
+    return True
+
+
+def fully_connected(step: Step, op: Any) -> bool:
     """Bind a float `FullyConnected`; False where no kernel serves it."""
-    return False
+    if not _is_float(step):
+        return False
+    outputs, depth = _type(step, 1).static_shape
+    rows = math.prod(_type(step, 0).static_shape[:-1])
+    if not (_constant(step, 1) and _constant(step, 2)):
+        bias = readable(step, 2) if len(step.inputs) > 2 and step.inputs[2] is not None else 0
+        b = readable(step, 1)
+        return _gemm(step, b, _COLUMNS, (rows, outputs, depth), clamp=op.clamp, bias=bias)
+    weights = step.inputs[1].array
+    panels: Array = step.cached("panels", lambda: pack(step.program, weights[None]))
+    address = panels.ctypes.data
+    bias = _pack_bias(step, 1)
+    return _gemm(step, address, _PANELS, (rows, outputs, depth), clamp=op.clamp, bias=bias)
 
 
-def matmul(step: Step, op: Op) -> bool:
+def _batch_offsets(batch: tuple[int, ...], shape: tuple[int, ...], size: int) -> Array:
+    """Return the offset of every broadcast batch entry's matrix of ``size`` elements."""
+    own = np.arange(math.prod(shape[:-2]), dtype=np.int64).reshape(shape[:-2])
+    return np.ascontiguousarray(np.broadcast_to(own * size, batch)).reshape(-1)
+
+
+def matmul(step: Step, op: Any) -> bool:
     """Bind a float `MatMul`; False where no kernel serves it."""
-    return False
+    if not _is_float(step):
+        return False
+    a, b = _type(step, 0), _type(step, 1)
+    left, right = (tuple(int(dim) for dim in shape) for shape in op.shapes(a, b))
+    rows, depth, columns = left[-2], left[-1], right[-1]
+    batch = np.broadcast_shapes(left[:-2], right[:-2])
+    if math.prod(right[:-2]) == 1 and not op.transpose_a:
+        rows, batch, left = math.prod(left[:-1]), (), left[-2:]
+        right = right[-2:]
+    panels = -(-columns // _PANEL) * _PANEL * depth
+    constant = step.inputs[1].array is not None
+    offsets = (
+        _batch_offsets(batch, left, left[-2] * left[-1]),
+        _batch_offsets(batch, right, panels if constant else depth * columns),
+    )
+    layout = _PANELS if constant else _COLUMNS if op.transpose_b else _ROWS
+    address = _packed_operand(step, op) if constant else step.inputs[1].pointer
+    return _gemm(
+        step,
+        address,
+        layout,
+        (rows, columns, depth),
+        clamp=(-math.inf, math.inf),
+        strides=(left[-2] if op.transpose_a else depth, depth if op.transpose_b else columns),
+        a_columns=op.transpose_a,
+        batch=offsets,
+    )
+
+
+def _packed_operand(step: Step, op: Any) -> int:
+    """Return the address of MatMul's constant second operand as panels, batch by batch."""
+
+    def make() -> Array:
+        matrix = step.inputs[1].array
+        matrix = matrix[:, None] if matrix.ndim == 1 else matrix
+        swapped = matrix if op.transpose_b else matrix.swapaxes(-1, -2)
+        count = math.prod(swapped.shape[:-2])
+        return pack(step.program, swapped.reshape(count, *swapped.shape[-2:]))
+
+    packed: Array = step.cached("panels", make)
+    return int(packed.ctypes.data)
+
+
+def _clamp(op: Any) -> dict[str, float]:
+    return {"low": op.clamp[0], "high": op.clamp[1]}
+
+
+def conv2d(step: Step, op: Any) -> bool:
+    """Bind a float `Conv2D`; False where no kernel serves it."""
+    if not (_is_float(step) and _constant(step, 1) and _constant(step, 2)):
+        return False
+    x, w = _type(step, 0), _type(step, 1)
+    batch, height, width, channels = x.static_shape
+    window = op.window(x, w)
+    outputs = w.static_shape[0] // op.groups
+    kernel, weights = window.kernel, step.inputs[1].array
+    depth = kernel[0] * kernel[1] * (channels // op.groups)
+    panels: Array = step.cached(
+        "panels", lambda: pack(step.program, weights.reshape(op.groups, outputs, depth))
+    )
+    bias = _pack_bias(step, op.groups)
+    address = panels.ctypes.data
+    if kernel == (1, 1) == window.strides and not any(window.pads) and op.groups == 1:
+        sizes = (batch * height * width, outputs, channels)
+        return _gemm(step, address, _PANELS, sizes, clamp=op.clamp, bias=bias)
+    pixel = outputs * op.groups
+    rows, columns = window.output
+    step.program.conv_f32(
+        x=readable(step, 0),
+        w=address,
+        bias=bias,
+        y=step.outputs[0].pointer,
+        image=(batch, height, width, channels // op.groups),
+        result=(rows, columns, outputs, op.groups),
+        kernel=kernel,
+        strides=window.strides,
+        dilations=window.dilations,
+        begins=window.pads[:2],
+        y_strides=(rows * columns * pixel, columns * pixel, pixel),
+        **_clamp(op),
+    )
+    return True
+
+
+def _phase(begin: int, phase: int, kernel: int, stride: int, dilation: int) -> tuple[Any, int, int]:
+    """Return what makes output pixels phase, phase + stride, ... of a transposed convolution.
+
+    Returns
+    -------
+    (taps, begin, dilation)
+        Kernel taps in the order of the input pixels that they meet, the padding before the first
+        one, and the distance between those pixels: an ordinary convolution of stride 1.
+    """
+    taps = [t for t in range(kernel) if (phase + begin - t * dilation) % stride == 0][::-1]
+    if not taps:
+        return taps, 0, 1
+    first = (phase + begin - taps[0] * dilation) // stride
+    return taps, -first, dilation // math.gcd(stride, dilation)
+
+
+def conv_transpose2d(step: Step, op: Any) -> bool:
+    """Bind a float `ConvTranspose2D`; False where no kernel serves it.
+
+    The output pixels of equal remainder modulo the strides are one convolution with every
+    stride-th tap.
+    """
+    if not (_is_float(step) and _constant(step, 1) and _constant(step, 2)):
+        return False
+    x, w, y = _type(step, 0), _type(step, 1), step.types.outputs[0]
+    bias = _pack_bias(step, op.groups)
+    begins, kernel = op.begins(x, w), w.static_shape[1:3]
+    _, out_height, out_width, pixel = y.static_shape
+    (sh, sw), row = op.strides, out_width * pixel
+    for i in range(min(sh, out_height)):
+        down, top, dh = _phase(begins[0], i, kernel[0], sh, op.dilations[0])
+        for j in range(min(sw, out_width)):
+            across, left, dw = _phase(begins[1], j, kernel[1], sw, op.dilations[1])
+            batch, height, width, channels = x.static_shape
+            step.program.conv_f32(
+                x=readable(step, 0),
+                w=_phase_panels(step, op, (i, j), (down, across)),
+                bias=bias,
+                y=step.outputs[0].pointer + 4 * (i * row + j * pixel),
+                image=(batch, height, width, channels // op.groups),
+                result=(
+                    -(-(out_height - i) // sh),
+                    -(-(out_width - j) // sw),
+                    pixel // op.groups,
+                    op.groups,
+                ),
+                kernel=(len(down), len(across)),
+                strides=(1, 1),
+                dilations=(dh, dw),
+                begins=(top, left),
+                y_strides=(out_height * row, sh * row, sw * pixel),
+                **_clamp(op),
+            )
+    return True
+
+
+def _phase_panels(step: Step, op: Any, phase: tuple[int, int], taps: tuple[Any, Any]) -> int:
+    """Return the address of one phase's weights, group by group."""
+
+    def make() -> Array:
+        weights = step.inputs[1].array
+        outputs, _, _, channels = weights.shape
+        part = weights[:, taps[0]][:, :, taps[1]]
+        part = part.reshape(*part.shape[:3], op.groups, channels // op.groups)
+        depth = len(taps[0]) * len(taps[1]) * (channels // op.groups)
+        return pack(step.program, np.moveaxis(part, 3, 0).reshape(op.groups, outputs, depth))
+
+    packed: Array = step.cached(f"panels{phase}", make)
+    return int(packed.ctypes.data)

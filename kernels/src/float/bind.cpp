@@ -1,8 +1,122 @@
 // Python registration of the float kernels.
 #include "core/bind.h"
 
-namespace linnet {
+#include <array>
 
-void bind_float(ProgramClass&) {}
+#include "float/blocking.h"
+#include "float/pack.h"
+
+namespace py = pybind11;
+
+namespace linnet {
+namespace {
+
+// Estimated time on one thread: multiply-adds at the ISA's rate, or reading B from memory.
+double product_nanoseconds(const Program& program, double macs, double b_bytes) {
+  const double rate = program.isa() == 0 ? 5.0 : 25.0;
+  const double compute = macs / rate, memory = b_bytes / 15.0;
+  return 200.0 + (compute > memory ? compute : memory);
+}
+
+size_t gemm_scratch(const GemmF32Params& p) {
+  const int64_t packed = kDepthBlockF32 * kPackColumnsF32;
+  const int64_t most = row_block_f32(p.depth);
+  const int64_t rows = p.rows < most ? p.rows : most;
+  const int64_t gathered = p.a_columns ? gathered_floats_f32(rows, p.depth) : 0;
+  if (p.b_layout == LayoutF32::kPanels && !p.a_columns) return 0;
+  return static_cast<size_t>(packed + gathered) * sizeof(float);
+}
+
+void add_gemm(Program& program, uintptr_t a, uintptr_t b, uintptr_t bias, uintptr_t c,
+              uintptr_t a_offsets, uintptr_t b_offsets, int64_t batch, int64_t rows,
+              int64_t columns, int64_t depth, int64_t lda, int64_t ldb, int b_layout,
+              bool a_columns, float low, float high) {
+  GemmF32Params p{};
+  p.a = at<const float>(a);
+  p.b = at<const float>(b);
+  p.bias = at<const float>(bias);
+  p.c = at<float>(c);
+  p.a_offsets = at<const int64_t>(a_offsets);
+  p.b_offsets = at<const int64_t>(b_offsets);
+  p.batch = batch;
+  p.rows = rows;
+  p.columns = columns;
+  p.depth = depth;
+  p.lda = lda;
+  p.ldb = ldb;
+  p.b_layout = static_cast<LayoutF32>(b_layout);
+  p.a_columns = a_columns;
+  p.low = low;
+  p.high = high;
+  const double area = static_cast<double>(batch) * static_cast<double>(columns * depth);
+  const double time = product_nanoseconds(program, area * static_cast<double>(rows), area * 4.0);
+  program.add(Kernel::gemm_f32, p, Cost{time, gemm_scratch(p)});
+}
+
+using Pair = std::array<int32_t, 2>;
+
+// `image` is (batch, height, width, channels of a group), `result` (rows, columns, outputs of a
+// group, groups), `y_strides` (image, row, pixel).
+void add_conv(Program& program, uintptr_t x, uintptr_t w, uintptr_t bias, uintptr_t y,
+              std::array<int32_t, 4> image, std::array<int32_t, 4> result, Pair kernel,
+              Pair strides, Pair dilations, Pair begins, std::array<int64_t, 3> y_strides,
+              float low, float high) {
+  ConvF32Params p{};
+  p.x = at<const float>(x);
+  p.w = at<const float>(w);
+  p.bias = at<const float>(bias);
+  p.y = at<float>(y);
+  p.y_image = y_strides[0];
+  p.y_row = y_strides[1];
+  p.y_pixel = y_strides[2];
+  p.batch = image[0];
+  p.height = image[1];
+  p.width = image[2];
+  p.depth = image[3];
+  p.out_height = result[0];
+  p.out_width = result[1];
+  p.outputs = result[2];
+  p.groups = result[3];
+  p.kernel_h = kernel[0];
+  p.kernel_w = kernel[1];
+  p.stride_h = strides[0];
+  p.stride_w = strides[1];
+  p.dilation_h = dilations[0];
+  p.dilation_w = dilations[1];
+  p.top = begins[0];
+  p.left = begins[1];
+  p.low = low;
+  p.high = high;
+  const int64_t depth = static_cast<int64_t>(p.kernel_h) * p.kernel_w * p.depth;
+  const double pixels = static_cast<double>(p.batch) * p.out_height * p.out_width;
+  const double weights = static_cast<double>(depth) * p.outputs * p.groups;
+  const double time = product_nanoseconds(program, pixels * weights, weights * 4.0) +
+                      pixels * p.groups * static_cast<double>(depth) / 8.0;
+  const size_t floats = static_cast<size_t>(gathered_floats_f32(row_block_f32(depth), depth));
+  program.add(Kernel::conv_f32, p, Cost{time, floats * sizeof(float)});
+}
+
+}  // namespace
+
+void bind_float(ProgramClass& program) {
+  program.def("gemm_f32", add_gemm, py::kw_only(), py::arg("a"), py::arg("b"), py::arg("bias"),
+              py::arg("c"), py::arg("a_offsets"), py::arg("b_offsets"), py::arg("batch"),
+              py::arg("rows"), py::arg("columns"), py::arg("depth"), py::arg("lda"), py::arg("ldb"),
+              py::arg("b_layout"), py::arg("a_columns"), py::arg("low"), py::arg("high"));
+  program.def("conv_f32", add_conv, py::kw_only(), py::arg("x"), py::arg("w"), py::arg("bias"),
+              py::arg("y"), py::arg("image"), py::arg("result"), py::arg("kernel"),
+              py::arg("strides"), py::arg("dilations"), py::arg("begins"), py::arg("y_strides"),
+              py::arg("low"), py::arg("high"));
+  program.def_static("panels_f32_size", panels_f32_size, py::arg("columns"), py::arg("depth"));
+  program.def_static(
+      "pack_panels_f32",
+      [](uintptr_t dst, uintptr_t src, int64_t columns, int64_t depth, int64_t column_stride,
+         int64_t depth_stride) {
+        pack_panels_f32(at<float>(dst), at<const float>(src), columns, depth, column_stride,
+                        depth_stride);
+      },
+      py::kw_only(), py::arg("dst"), py::arg("src"), py::arg("columns"), py::arg("depth"),
+      py::arg("column_stride"), py::arg("depth_stride"));
+}
 
 }  // namespace linnet

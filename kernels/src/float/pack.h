@@ -1,0 +1,16 @@
+// Packing of constant weights for the float kernels.
+#pragma once
+
+#include "float/params.h"
+
+namespace linnet {
+
+// Floats that panels of a (depth, columns) matrix take.
+int64_t panels_f32_size(int64_t columns, int64_t depth);
+
+// Writes a (depth, columns) matrix, element (k, n) at src[k * depth_stride + n * column_stride], as
+// panels of 16 columns (LayoutF32::kPanels), zeros behind the last column.
+void pack_panels_f32(float* dst, const float* src, int64_t columns, int64_t depth,
+                     int64_t column_stride, int64_t depth_stride);
+
+}  // namespace linnet
