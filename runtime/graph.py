@@ -171,6 +171,10 @@ class Graph:
         except LinnetError as error:
             shown = ", ".join(str(t) for t in types)
             raise type(error)(f"{type(op).__name__} '{name}' on ({shown}): {error}") from error
+        except Exception as error:
+            # Attributes and shapes out of a hostile file can take an op's arithmetic anywhere.
+            what = f"{type(error).__name__}: {error}"
+            raise GraphError(f"{type(op).__name__} '{name}' does not fit its inputs: {what}") from error
 
     def known_type(self, name: str) -> TensorType:
         """Return a value's type, its content attached where it is a constant."""
