@@ -174,7 +174,9 @@ class Graph:
         except Exception as error:
             # Attributes and shapes out of a hostile file can take an op's arithmetic anywhere.
             what = f"{type(error).__name__}: {error}"
-            raise GraphError(f"{type(op).__name__} '{name}' does not fit its inputs: {what}") from error
+            raise GraphError(
+                f"{type(op).__name__} '{name}' does not fit its inputs: {what}"
+            ) from error
 
     def known_type(self, name: str) -> TensorType:
         """Return a value's type, its content attached where it is a constant."""

@@ -43,14 +43,17 @@ def check_header(header: Header, data_bytes: int) -> None:
     _check_references("inputs", header.inputs, count)
     _check_references("outputs", header.outputs, count)
     for index, node in enumerate(header.nodes):
-        where = node_label(index, node)
+        where = node_label(index, node, header)
         _check_references(f"{where} inputs", node.inputs, count)
         _check_references(f"{where} outputs", node.outputs, count)
 
 
-def node_label(index: int, node: NodeRecord) -> str:
+def node_label(index: int, node: NodeRecord, header: Header) -> str:
     """Return how messages call a node."""
-    return f"nodes[{index}] {node.op}" + (f" '{node.name}'" if node.name else "")
+    name = node.name
+    if name is None and node.outputs and 0 <= node.outputs[0] < len(header.values):
+        name = header.values[node.outputs[0]].name
+    return f"nodes[{index}] {node.op}" + (f" '{name}'" if name else "")
 
 
 def _check_sections(header: Header, data_bytes: int) -> None:

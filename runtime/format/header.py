@@ -16,6 +16,7 @@ Digest = Annotated[bytes, Meta(min_length=32, max_length=32)]
 # -1 is an optional input that is absent, or an output that nobody reads.
 Reference = Annotated[int, Meta(ge=-1, le=(1 << 63) - 1)]
 References = Annotated[tuple[Reference, ...], Meta(max_length=MAX_NODE_VALUES)]
+Indices = Annotated[tuple[Natural, ...], Meta(max_length=MAX_NODE_VALUES)]
 NO_ATTRIBUTES = Raw(b"\x80")
 
 
@@ -70,8 +71,8 @@ class Header(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True
     """
 
     name: str
-    inputs: tuple[Natural, ...]
-    outputs: tuple[Natural, ...]
+    inputs: Indices
+    outputs: Indices
     values: tuple[ValueRecord, ...]
     nodes: tuple[NodeRecord, ...]
     sections: tuple[Section, ...]

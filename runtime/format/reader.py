@@ -121,7 +121,7 @@ def _build(header: Header, tensors: Array, revision: int) -> Graph:
     ops, reasons = [], []
     for index, record in enumerate(header.nodes):
         try:
-            ops.append(_op(record, revision, node_label(index, record)))
+            ops.append(_op(record, revision, node_label(index, record, header)))
         except UnsupportedError as error:
             reasons += error.reasons
     if reasons:
