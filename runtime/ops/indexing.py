@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 import numpy as np
 
 from linnet.errors import InputError, ShapeError, UnsupportedError
-from linnet.types import Array, Cost, Dim, NodeTypes, TensorType
+from linnet.types import Array, Cost, Dim, DType, NodeTypes, TensorType
 
-from .base import Op
+from .base import Op, Step
 from .movement import INDEX_TYPES, axis_of, channel_axis, given, moved, need, same_dim
 
 __all__ = ["Gather", "GatherElements", "GatherND", "OneHot", "ScatterND"]
@@ -95,6 +96,27 @@ class Gather(_Indexed, frozen=True):
         for entry in range(result.shape[0]):
             result[entry] = np.take(flat[entry], sets[entry], axis=axis - batch)
         return (result.reshape(shape),)
+
+    def bind(self, step: Step) -> bool:
+        """Copy runs of the axes behind; the kernel checks every index as it runs."""
+        x, indices, out = step.inputs[0], step.inputs[1], step.outputs[0]
+        shape, batch = x.type.static_shape, self.batch_dims
+        axis = axis_of(self.axis, len(shape))
+        if out.type.size == 0:
+            return True
+        step.program.gather_runs(
+            x.pointer,
+            out.pointer,
+            indices.pointer,
+            indices.type.dtype is DType.INT64,
+            batch > 0,
+            math.prod(shape[:batch]),
+            math.prod(shape[batch:axis]),
+            math.prod(indices.type.static_shape[batch:]),
+            shape[axis],
+            math.prod(shape[axis + 1 :]) * x.type.dtype.itemsize,
+        )
+        return True
 
 
 class GatherElements(_Indexed, frozen=True):

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from linnet import dims
 from linnet.errors import QuantizationError, ShapeError
-from linnet.types import Array, Dim, NodeTypes, Quantization, TensorType
+from linnet.types import Array, Dim, DType, NodeTypes, Quantization, TensorType
 
 from .arithmetic import limits, pair, requantize
+from .base import Step
+from .bind_move import Axis, content, copy, strides
 from .movement import (
     _Move,
     axes_of,
@@ -76,6 +79,35 @@ class Concat(_Move, frozen=True):
                 part = requantized(part, type_, output)
             parts.append(part)
         return (np.concatenate(parts, axis=self.axis),)
+
+    def bind(self, step: Step) -> bool:
+        """Copy each input to its place; requantize on the way where quantizations differ."""
+        out = step.outputs[0]
+        changed = [needs_requantization(x.type, out.type) for x in step.inputs]
+        if any(changed) and out.type.dtype is not DType.INT8:
+            return False
+        shape, size = out.type.static_shape, out.type.dtype.itemsize
+        axis = axis_of(self.axis, len(shape))
+        pitch = math.prod(shape[axis:]) * size
+        rows, target = math.prod(shape[:axis]), out.pointer
+        for x, change in zip(step.inputs, changed, strict=True):
+            run = math.prod(x.type.static_shape[axis:]) * size
+            if change and rows * run:
+                _requantize_rows(step, x, target, rows, run, pitch)
+            elif not change:
+                axes = [Axis(rows, run, pitch), Axis(run // size, size, size)]
+                if not copy(step, x.pointer, target, axes, size):
+                    return False
+            target += run
+        return True
+
+
+def _requantize_rows(step: Step, x: Any, target: int, rows: int, run: int, pitch: int) -> None:
+    scale, zero = pair(x.type)
+    scale_out, zero_out = pair(step.outputs[0].type)
+    step.program.requantize_rows_s8(
+        x.pointer, target, rows, run, pitch, zero, zero_out, float(scale / scale_out)
+    )
 
 
 def _joined(inputs: Sequence[TensorType], axis: int) -> Quantization | None:
@@ -216,6 +248,26 @@ class Slice(_Move, frozen=True):
             raise ShapeError("starts, ends, axes or steps have no content")
         return parts
 
+    def bind(self, step: Step) -> bool:
+        """Copy with the source's strides multiplied by the steps; ranges must be constant."""
+        known = [
+            None if buffer is None else buffer.type.with_(value=content(buffer))
+            for buffer in step.inputs[1:]
+        ]
+        parts = self._parts(*known)
+        if parts is None:
+            return False
+        x, out = step.inputs[0], step.outputs[0]
+        shape, size = x.type.static_shape, x.type.dtype.itemsize
+        ranges = self.ranges(parts, len(shape))
+        after = strides(out.type.static_shape, size)
+        source, axes = x.pointer, []
+        for axis, stride in enumerate(strides(shape, size)):
+            taken = range(*slice(*ranges.get(axis, (None, None, None))).indices(shape[axis]))
+            source += taken.start * stride if len(taken) else 0
+            axes.append(Axis(len(taken), taken.step * stride, after[axis]))
+        return copy(step, source, out.pointer, axes, size)
+
 
 def _taken(dim: Dim, start: int, end: int | None, step: int) -> Dim:
     """Return how many elements a range takes of a dimension."""
@@ -270,3 +322,18 @@ class Split(_Move, frozen=True):
         """Return the parts."""
         cuts = np.cumsum(self.sizes)[:-1].tolist()
         return tuple(dense(part) for part in np.split(given(arrays[0]), cuts, self.axis))
+
+    def bind(self, step: Step) -> bool:
+        """Copy each part from its place."""
+        x = step.inputs[0]
+        shape, size = x.type.static_shape, x.type.dtype.itemsize
+        axis = axis_of(self.axis, len(shape))
+        pitch = math.prod(shape[axis:]) * size
+        rows, source = math.prod(shape[:axis]), x.pointer
+        for part in step.outputs:
+            run = math.prod(part.type.static_shape[axis:]) * size
+            axes = [Axis(rows, pitch, run), Axis(run // size, size, size)]
+            if not copy(step, source, part.pointer, axes, size):
+                return False
+            source += run
+        return True

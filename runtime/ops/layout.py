@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -11,6 +11,9 @@ from linnet.errors import QuantizationError, ShapeError, UnsupportedError
 from linnet.types import Array, Dim, NodeTypes, TensorType
 
 from .arithmetic import limits, quantize
+from .base import Step
+from .bind_move import Axis, copy, strides
+from .bind_pad import bind_pad
 from .movement import (
     _Move,
     axes_of,
@@ -50,6 +53,17 @@ class Transpose(_Move, frozen=True):
     def reference(self, types: NodeTypes, *arrays: Array | None) -> tuple[Array, ...]:
         """Return the permuted array."""
         return (dense(given(arrays[0]).transpose(self.perm)),)
+
+    def bind(self, step: Step) -> bool:
+        """Copy with the source's strides permuted."""
+        x, out = step.inputs[0], step.outputs[0]
+        shape, size = out.type.static_shape, out.type.dtype.itemsize
+        before = strides(x.type.static_shape, size)
+        axes = [
+            Axis(dim, before[source], after)
+            for dim, source, after in zip(shape, self.perm, strides(shape, size), strict=True)
+        ]
+        return copy(step, x.pointer, out.pointer, axes, size)
 
 
 PAD_MODES = ("constant", "reflect", "edge", "symmetric")
@@ -145,10 +159,16 @@ class Pad(_Move, frozen=True):
         )
         grow = [(max(before, 0), max(after, 0)) for before, after in self.counts()]
         x = x[crop]
+        if x.ndim == 0:
+            return (dense(x),)
         if self.mode != "constant":
             return (np.pad(x, grow, mode=self.mode),)  # type: ignore[call-overload]
         value = self.stored(need(types.inputs[0], "input"))
         return (np.pad(x, grow, constant_values=value),)
+
+    def bind(self, step: Step) -> bool:
+        """Copy the input into place, then fill or copy what surrounds it."""
+        return bind_pad(step, self.counts(), self.mode, self.stored(step.inputs[0].type))
 
 
 class Tile(_Move, frozen=True):
@@ -175,6 +195,18 @@ class Tile(_Move, frozen=True):
         repeats = tuple(int(count) for count in given(arrays[1]).reshape(-1))
         return (dense(np.tile(given(arrays[0]), repeats)),)
 
+    def bind(self, step: Step) -> bool:
+        """Copy with a loop of source stride zero per repeated axis."""
+        x, out = step.inputs[0], step.outputs[0]
+        shape, size = x.type.static_shape, x.type.dtype.itemsize
+        after = strides(out.type.static_shape, size)
+        axes = []
+        for axis, before in enumerate(strides(shape, size)):
+            repeats = out.type.static_shape[axis] // shape[axis] if shape[axis] else 0
+            axes.append(Axis(repeats, 0, after[axis] * shape[axis]))
+            axes.append(Axis(shape[axis], before, after[axis]))
+        return copy(step, x.pointer, out.pointer, axes, size)
+
 
 class Reverse(_Move, frozen=True):
     """Turn the order of elements along the axes around.
@@ -196,6 +228,18 @@ class Reverse(_Move, frozen=True):
     def reference(self, types: NodeTypes, *arrays: Array | None) -> tuple[Array, ...]:
         """Return the reversed array."""
         return (dense(np.flip(given(arrays[0]), self.axes)),)
+
+    def bind(self, step: Step) -> bool:
+        """Copy with negative source strides."""
+        x, out = step.inputs[0], step.outputs[0]
+        shape, size = x.type.static_shape, x.type.dtype.itemsize
+        source, axes = x.pointer, []
+        turned = axes_of(self.axes, len(shape))
+        for axis, stride in enumerate(strides(shape, size)):
+            if axis in turned:
+                source += max(shape[axis] - 1, 0) * stride
+            axes.append(Axis(shape[axis], -stride if axis in turned else stride, stride))
+        return copy(step, source, out.pointer, axes, size)
 
 
 def _image(x: TensorType, block: int) -> TensorType:
@@ -240,6 +284,15 @@ class DepthToSpace(_Move, frozen=True):
             split = x.reshape(n, h, w, depth, b, b).transpose(0, 1, 4, 2, 5, 3)
         return (dense(split).reshape(n, h * b, w * b, depth),)
 
+    def bind(self, step: Step) -> bool:
+        """Copy with loops over the rows and columns of a block."""
+        x, out = step.inputs[0], step.outputs[0]
+        b, size = self.block, x.type.dtype.itemsize
+        depth = out.type.static_shape[3]
+        row, column, channel = (b * depth, depth, 1) if self.mode == "DCR" else (b, 1, b * b)
+        inner = row * size, column * size, channel * size
+        return _blocks(step, x, out, b, inner, deep_is_source=True)
+
 
 class SpaceToDepth(_Move, frozen=True):
     """Gather blocks of pixels into channels: x[N,H,W,C] -> [N,H/block,W/block,C*block^2].
@@ -266,3 +319,32 @@ class SpaceToDepth(_Move, frozen=True):
         b = self.block
         split = x.reshape(n, h // b, b, w // b, b, c).transpose(0, 1, 3, 2, 4, 5)
         return (dense(split).reshape(n, h // b, w // b, c * b * b),)
+
+    def bind(self, step: Step) -> bool:
+        """Copy with loops over the rows and columns of a block."""
+        x, out = step.inputs[0], step.outputs[0]
+        b, size, depth = self.block, x.type.dtype.itemsize, x.type.static_shape[3]
+        inner = b * depth * size, depth * size, size
+        return _blocks(step, out, x, b, inner, deep_is_source=False)
+
+
+def _blocks(
+    step: Step, deep: Any, flat: Any, block: int, inner: tuple[int, int, int], deep_is_source: bool
+) -> bool:
+    """Copy between blocks of pixels and channels; `inner` strides row, column, channel in deep."""
+    size = flat.type.dtype.itemsize
+    n, h, w, _ = deep.type.static_shape
+    d = strides(deep.type.static_shape, size)
+    f = strides(flat.type.static_shape, size)
+    loops = (
+        (n, d[0], f[0]),
+        (h, d[1], f[1] * block),
+        (block, inner[0], f[1]),
+        (w, d[2], f[2] * block),
+        (block, inner[1], f[2]),
+        (flat.type.static_shape[3], inner[2], f[3]),
+    )
+    if deep_is_source:
+        return copy(step, deep.pointer, flat.pointer, [Axis(*loop) for loop in loops], size)
+    axes = [Axis(count, low, high) for count, high, low in loops]
+    return copy(step, flat.pointer, deep.pointer, axes, size)

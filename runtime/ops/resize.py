@@ -10,7 +10,8 @@ from linnet import dims
 from linnet.errors import ShapeError, UnsupportedError
 from linnet.types import Array, Cost, Dim, DType, NodeTypes, TensorType
 
-from .base import Op
+from .base import Op, Step
+from .bind_move import kept
 from .movement import channel_axis, given, moved, need
 
 __all__ = ["Resize"]
@@ -152,6 +153,42 @@ class Resize(Op, frozen=True):
         if x.dtype.kind in "iu":
             result = np.rint(result)
         return (result.astype(x.dtype),)
+
+    def bind(self, step: Step) -> bool:
+        """Compute the table of each axis and add the kernel of the mode and dtype."""
+        x, out = step.inputs[0], step.outputs[0]
+        batch, height, width, channels = x.type.static_shape
+        _, out_height, out_width, _ = out.type.static_shape
+        if out.type.size == 0:
+            return True
+        extents = (batch, height, width, out_height, out_width)
+        if self.mode == "nearest":
+            rows = kept(step, self.nearest_indices(height, out_height, 0), np.int32)
+            columns = kept(step, self.nearest_indices(width, out_width, 1), np.int32)
+            run = channels * x.type.dtype.itemsize
+            step.program.resize_nearest(x.pointer, out.pointer, rows, columns, (*extents, run))
+            return True
+        if x.type.dtype not in (DType.INT8, DType.FLOAT32):
+            return False
+        taps = [
+            self._kept_taps(step, before, after, which)
+            for which, (before, after) in enumerate(((height, out_height), (width, out_width)))
+        ]
+        program = step.program
+        is_int8 = x.type.dtype is DType.INT8
+        kernel = program.resize_linear_s8 if is_int8 else program.resize_linear_f32
+        kernel(x.pointer, out.pointer, *taps, (*extents, channels))
+        return True
+
+    def _kept_taps(self, step: Step, before: int, after: int, which: int) -> tuple[int, ...]:
+        low, high, f = self.linear_taps(before, after, which)
+        g = np.float32(1) - f
+        return (
+            kept(step, low, np.int32),
+            kept(step, high, np.int32),
+            kept(step, g, np.float32),
+            kept(step, f, np.float32),
+        )
 
     def cost(self, types: NodeTypes) -> Cost:
         """Return one read and one write per output element, and six operations in mode linear."""

@@ -12,7 +12,8 @@ from linnet.errors import ShapeError
 from linnet.types import Array, Cost, Dim, DType, NodeTypes, TensorType
 from linnet.types import Shape as Dims
 
-from .base import Op
+from .base import Op, Step
+from .bind_move import Axis, copy, strides, view
 from .movement import (
     axes_of,
     axis_of,
@@ -49,6 +50,10 @@ class _View(Op, frozen=True):
     def cost(self, types: NodeTypes) -> Cost:
         """Return nothing: no byte moves."""
         return Cost(0, 0)
+
+    def bind(self, step: Step) -> bool:
+        """Copy the bytes where the planner could not share them."""
+        return view(step)
 
     def _view(self, x: TensorType, shape: Dims) -> tuple[TensorType]:
         return (moved(x, shape, _surviving_axis(x, shape)),)
@@ -381,6 +386,19 @@ class Expand(Op, frozen=True):
         x = given(arrays[0])
         target = tuple(int(dim) for dim in given(arrays[1]).reshape(-1))
         return (dense(np.broadcast_to(x, np.broadcast_shapes(x.shape, target))),)
+
+    def bind(self, step: Step) -> bool:
+        """Copy with a source stride of zero along broadcast axes."""
+        x, out = step.inputs[0], step.outputs[0]
+        shape, size = out.type.static_shape, out.type.dtype.itemsize
+        source = (1,) * (len(shape) - x.type.rank) + x.type.static_shape
+        axes = [
+            Axis(dim, 0 if before == 1 else step_in, step_out)
+            for dim, before, step_in, step_out in zip(
+                shape, source, strides(source, size), strides(shape, size), strict=True
+            )
+        ]
+        return copy(step, x.pointer, out.pointer, axes, size)
 
     def cost(self, types: NodeTypes) -> Cost:
         """Return the bytes read and written."""

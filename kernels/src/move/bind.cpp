@@ -1,8 +1,153 @@
 // Python registration of the move kernels.
 #include "core/bind.h"
 
-namespace linnet {
+#include <array>
+#include <stdexcept>
+#include <vector>
 
-void bind_move(ProgramClass&) {}
+namespace py = pybind11;
+
+namespace linnet {
+namespace {
+
+// (size, source stride, target stride) per axis, slowest first.
+using Axes = std::vector<std::array<int64_t, 3>>;
+
+MoveAxes as_axes(const Axes& given) {
+  if (given.size() > kMoveRank) throw std::invalid_argument("more than 8 axes to move over");
+  MoveAxes axes = {};
+  axes.rank = static_cast<int>(given.size());
+  for (size_t k = 0; k < given.size(); ++k) {
+    axes.size[k] = given[k][0];
+    axes.source_stride[k] = given[k][1];
+    axes.target_stride[k] = given[k][2];
+  }
+  return axes;
+}
+
+double total(const MoveAxes& axes) {
+  double count = 1;
+  for (int k = 0; k < axes.rank; ++k) count *= static_cast<double>(axes.size[k]);
+  return count;
+}
+
+// Short runs cost their loop, long ones their bytes.
+double copy_time(double runs, double bytes) { return 20 + runs * (0.5 + 0.06 * bytes); }
+
+int copy_strided(Program& program, uintptr_t source, uintptr_t target, int64_t run,
+                 const Axes& axes) {
+  const CopyParams p = {at<const uint8_t>(source), at<uint8_t>(target), run, as_axes(axes)};
+  return program.add(Kernel::copy_strided, p,
+                     {copy_time(total(p.axes), static_cast<double>(run)), 0});
+}
+
+int fill_strided(Program& program, uintptr_t target, int64_t run, uint64_t pattern,
+                 const Axes& axes) {
+  const FillParams p = {at<uint8_t>(target), run, pattern, as_axes(axes)};
+  return program.add(Kernel::fill_strided, p,
+                     {copy_time(total(p.axes), static_cast<double>(run)), 0});
+}
+
+int transpose_2d(Program& program, uintptr_t source, uintptr_t target, int element, int64_t rows,
+                 int64_t columns, int64_t source_stride, int64_t target_stride, const Axes& axes) {
+  const TransposeParams p = {at<const uint8_t>(source),
+                             at<uint8_t>(target),
+                             element,
+                             rows,
+                             columns,
+                             source_stride,
+                             target_stride,
+                             as_axes(axes)};
+  const double bytes = total(p.axes) * static_cast<double>(rows * columns * element);
+  return program.add(Kernel::transpose_2d, p, {20 + 0.2 * bytes, 0});
+}
+
+int gather_runs(Program& program, uintptr_t source, uintptr_t target, uintptr_t indices, bool wide,
+                bool batched, int64_t batches, int64_t middle, int64_t count, int64_t extent,
+                int64_t run) {
+  const GatherParams p = {at<const uint8_t>(source),
+                          at<uint8_t>(target),
+                          at<const void>(indices),
+                          wide,
+                          batched,
+                          batches,
+                          middle,
+                          count,
+                          extent,
+                          run};
+  const double runs = static_cast<double>(batches * middle * count);
+  return program.add(Kernel::gather_runs, p,
+                     {copy_time(4 * runs, static_cast<double>(run) / 4), 0});
+}
+
+int resize_nearest(Program& program, uintptr_t source, uintptr_t target, uintptr_t rows,
+                   uintptr_t columns, const std::array<int64_t, 6>& shape) {
+  const ResizeNearestParams p = {at<const uint8_t>(source),
+                                 at<uint8_t>(target),
+                                 at<const int32_t>(rows),
+                                 at<const int32_t>(columns),
+                                 shape[0],
+                                 shape[1],
+                                 shape[2],
+                                 shape[3],
+                                 shape[4],
+                                 shape[5]};
+  const double runs = static_cast<double>(p.batch * p.out_height * p.out_width);
+  return program.add(Kernel::resize_nearest, p, {copy_time(runs, static_cast<double>(p.run)), 0});
+}
+
+LinearTaps as_taps(const std::array<uintptr_t, 4>& given) {
+  return {at<const int32_t>(given[0]), at<const int32_t>(given[1]), at<const float>(given[2]),
+          at<const float>(given[3])};
+}
+
+template <Kernel kKernel>
+int resize_linear(Program& program, uintptr_t source, uintptr_t target,
+                  const std::array<uintptr_t, 4>& rows, const std::array<uintptr_t, 4>& columns,
+                  const std::array<int64_t, 6>& shape) {
+  const ResizeLinearParams p = {at<const void>(source),
+                                at<void>(target),
+                                as_taps(rows),
+                                as_taps(columns),
+                                shape[0],
+                                shape[1],
+                                shape[2],
+                                shape[3],
+                                shape[4],
+                                shape[5]};
+  const int64_t lines = p.batch * p.out_height;
+  const double mixed = static_cast<double>(lines * p.width * p.channels);
+  const double made = static_cast<double>(lines * p.out_width * p.channels);
+  const size_t scratch = static_cast<size_t>(p.width * p.channels) * sizeof(float);
+  return program.add(kKernel, p, {20 + 0.25 * mixed + 0.5 * made, scratch});
+}
+
+int requantize_rows_s8(Program& program, uintptr_t source, uintptr_t target, int64_t rows,
+                       int64_t run, int64_t target_stride, int32_t zero_in, int32_t zero_out,
+                       float scale) {
+  const RequantizeRowsParams p = {at<const int8_t>(source),
+                                  at<int8_t>(target),
+                                  rows,
+                                  run,
+                                  target_stride,
+                                  zero_in,
+                                  zero_out,
+                                  scale};
+  return program.add(Kernel::requantize_rows_s8, p,
+                     {20 + static_cast<double>(rows) * (2 + 0.25 * static_cast<double>(run)), 0});
+}
+
+}  // namespace
+
+void bind_move(ProgramClass& program) {
+  program.def("copy_strided", copy_strided)
+      .def("fill_strided", fill_strided)
+      .def("transpose_2d", transpose_2d)
+      .def("gather_runs", gather_runs)
+      .def("resize_nearest", resize_nearest)
+      .def("resize_linear_s8", resize_linear<Kernel::resize_linear_s8>)
+      .def("resize_linear_f32", resize_linear<Kernel::resize_linear_f32>)
+      .def("requantize_rows_s8", requantize_rows_s8);
+}
 
 }  // namespace linnet

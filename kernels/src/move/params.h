@@ -1,6 +1,96 @@
-// Parameters of the move kernels.
+// Parameters of the move kernels: copies, fills, transposes, gathers and image resizing.
+// Strides and runs are in bytes; strides of sources may be zero or negative. Targets never overlap
+// sources. No kernel here reads or writes a byte outside the elements that it moves.
 #pragma once
 
 #include "core/kernel.h"
 
-namespace linnet {}
+namespace linnet {
+
+constexpr int kMoveRank = 8;
+
+// Axes of a loop nest, slowest first; rank may be 0.
+struct MoveAxes {
+  int rank;
+  int64_t size[kMoveRank];
+  int64_t source_stride[kMoveRank];
+  int64_t target_stride[kMoveRank];
+};
+
+// target[sum i_k * target_stride_k + b] = source[sum i_k * source_stride_k + b] for b < run.
+struct CopyParams {
+  const uint8_t* source;
+  uint8_t* target;
+  int64_t run;
+  MoveAxes axes;
+};
+
+// target[sum i_k * target_stride_k + b] = pattern[b % 8] for b < run; run is a multiple of the
+// element that the pattern repeats.
+struct FillParams {
+  uint8_t* target;
+  int64_t run;
+  uint64_t pattern;
+  MoveAxes axes;
+};
+
+// For every index of the axes: target[j * target_stride + i * element] =
+// source[i * source_stride + j * element] for i < rows, j < columns; element is 1, 2, 4 or 8 bytes.
+struct TransposeParams {
+  const uint8_t* source;
+  uint8_t* target;
+  int element;
+  int64_t rows, columns;
+  int64_t source_stride, target_stride;
+  MoveAxes axes;
+};
+
+// target[b][m][i] = source[b][m][indices[b][i]], each a run of bytes; negative indices count from
+// the end of `extent`. An index outside -extent to extent - 1 sets the worker's error, and nothing
+// is written for it.
+struct GatherParams {
+  const uint8_t* source;
+  uint8_t* target;
+  const void* indices;
+  bool wide;     // indices are int64, else int32
+  bool batched;  // each b has its own `count` indices, else all share one set
+  int64_t batches, middle, count, extent, run;
+};
+
+// target[n][y][x] = source[n][rows[y]][columns[x]], each pixel a run of bytes.
+struct ResizeNearestParams {
+  const uint8_t* source;
+  uint8_t* target;
+  const int32_t* rows;
+  const int32_t* columns;
+  int64_t batch, height, width, out_height, out_width, run;
+};
+
+// left = s[lo_y][lo_x] * g_y + s[hi_y][lo_x] * f_y, right likewise at hi_x,
+// target = left * g_x + right * f_x in float32, every operation rounded, no fused multiply-add;
+// int8 rounds half to even. Scratch: width * channels floats.
+struct LinearTaps {
+  const int32_t* low;
+  const int32_t* high;
+  const float* g;
+  const float* f;
+};
+
+struct ResizeLinearParams {
+  const void* source;
+  void* target;
+  LinearTaps rows, columns;
+  int64_t batch, height, width, out_height, out_width, channels;
+};
+
+// target[r * target_stride + b] = saturate(round_half_even(float32(source[r * run + b] - zero_in)
+// * scale) + zero_out) for r < rows, b < run.
+struct RequantizeRowsParams {
+  const int8_t* source;
+  int8_t* target;
+  int64_t rows, run, target_stride;
+  int32_t zero_in, zero_out;
+  float scale;
+};
+
+}  // namespace linnet
