@@ -29,32 +29,37 @@ class Packed(NamedTuple):
     weight_zero: Array | None
 
 
+class Geometry(NamedTuple):
+    """Sizes of a convolution in the order that the kernels take them.
+
+    ``image`` is (batch, height, width, channels of a group, groups), ``window`` kernel, strides,
+    dilations, top and left, ``out`` (height, width, channels of a group), ``steps`` the bytes of y
+    from image to image, row to row and pixel to pixel.
+    """
+
+    image: tuple[int, ...]
+    window: tuple[int, ...]
+    out: tuple[int, ...]
+    steps: tuple[int, ...]
+
+
 def conv2d(step: Step, op: Conv2D) -> bool:
     """Bind an int8 `Conv2D`; False where no kernel serves it."""
     x, w, bias = (*step.inputs, None)[:3]
     y = step.outputs[0]
     if not _servable(x, w, bias, y):
         return False
-    packed = _pack(step, w.array, bias, op.groups)
-    if packed is None:
-        return False
     window = op.window(x.type, w.type)
     batch, height, width, _ = x.type.static_shape
     outputs, _, _, channels = w.type.static_shape
     out_height, out_width = window.output
-    _, zero = pair(x.type)
-    step.program.conv_s8(
-        x=x.pointer,
-        y=y.pointer,
-        **_addresses(packed),
-        image=(batch, height, width, channels, op.groups),
-        window=(*window.kernel, *window.strides, *window.dilations, *window.pads[:2]),
-        out=(out_height, out_width, outputs // op.groups),
-        steps=(out_height * out_width * outputs, out_width * outputs, outputs),
-        zero=zero,
-        bounds=_bounds(op.clamp, y.type),
+    geometry = Geometry(
+        (batch, height, width, channels, op.groups),
+        (*window.kernel, *window.strides, *window.dilations, *window.pads[:2]),
+        (out_height, out_width, outputs // op.groups),
+        (out_height * out_width * outputs, out_width * outputs, outputs),
     )
-    return True
+    return _convolve(step, w.array, bias, geometry, op.clamp)
 
 
 def conv_transpose2d(step: Step, op: ConvTranspose2D) -> bool:
@@ -94,7 +99,7 @@ def _activations(step: Step, op: MatMul) -> bool:
     rows, (depth, columns) = left[-2], right[-2:]
     zeros = pair(a.type)[1], pair(b.type)[1]
     scale = product_scale(a.type, b.type, y.type)
-    if depth * 255 * 255 >= _INT32 or not np.isfinite(scale).all():
+    if not depth * 255.0 * 255.0 * max(float(scale[0]), 1.0) < _INT32:
         return False
     batch = np.broadcast_shapes(left[:-2], right[:-2])
     offsets = [
@@ -125,23 +130,57 @@ def _offsets(shape: tuple[int, ...], batch: tuple[int, ...], size: int) -> Array
 
 
 def _rows(step: Step, weights: Array, bias: Any, clamp: Clamp) -> bool:
-    """Multiply every row of input 0 with weights (outputs, depth)."""
-    packed = _pack(step, weights, bias, 1)
+    """Multiply every row of input 0 with weights (outputs, depth): a 1 x 1 convolution."""
+    outputs, depth = weights.shape
+    rows = step.outputs[0].type.size // outputs if outputs else 0
+    geometry = Geometry(
+        (1, 1, rows, depth, 1),
+        (1, 1, 1, 1, 1, 1, 0, 0),
+        (1, rows, outputs),
+        (rows * outputs, rows * outputs, outputs),
+    )
+    return _convolve(step, weights, bias, geometry, clamp)
+
+
+def _convolve(step: Step, weights: Array, bias: Any, geometry: Geometry, clamp: Clamp) -> bool:
+    """Pack the weights and add the kernel; False where an int32 sum could overflow.
+
+    Packed weights are cached by session: another input shape packs nothing again.
+    """
+    x, w, y = step.inputs[0].type, step.inputs[1].type, step.outputs[0].type
+    program = step.program
+    image, window, out, steps = geometry
+    weight_zero = w.quantization.zero_point
+    segments = program.conv_s8_segments(image, window, out, bool(weight_zero.any()))
+
+    def make() -> Packed | None:
+        return pack(
+            weights.reshape(weights.shape[0], *segments),
+            weight_zero,
+            product_scale(x, w, y),
+            None if bias is None else bias.array,
+            pair(x)[1],
+            image[4],
+            program.layout_s8,
+        )
+
+    packed = step.cached(f"int8 weights for {program.isa} in {segments}", make)
     if packed is None:
         return False
-    x, y = step.inputs[0], step.outputs[0]
-    outputs, depth = weights.shape
-    rows = y.type.size // outputs if outputs else 0
-    step.program.conv_s8(
-        x=x.pointer,
-        y=y.pointer,
-        **_addresses(packed),
-        image=(1, 1, rows, depth, 1),
-        window=(1, 1, 1, 1, 1, 1, 0, 0),
-        out=(1, rows, outputs),
-        steps=(rows * outputs, rows * outputs, outputs),
-        zero=0,
-        bounds=_bounds(clamp, y.type),
+    zero = packed.weight_zero
+    program.conv_s8(
+        x=step.inputs[0].pointer,
+        y=step.outputs[0].pointer,
+        weights=packed.weights.ctypes.data,
+        bias=packed.bias.ctypes.data,
+        scale=packed.scale.ctypes.data,
+        weight_zero=0 if zero is None else zero.ctypes.data,
+        image=image,
+        window=window,
+        out=out,
+        steps=steps,
+        zero=pair(x)[1],
+        bounds=_bounds(clamp, y),
     )
     return True
 
@@ -157,41 +196,6 @@ def _bounds(clamp: Clamp, y: TensorType) -> tuple[int, int, int]:
     return (pair(y)[1], *clamp_bounds(clamp, y))
 
 
-def _addresses(packed: Packed) -> dict[str, int]:
-    zero = packed.weight_zero
-    return {
-        "weights": packed.weights.ctypes.data,
-        "bias": packed.bias.ctypes.data,
-        "scale": packed.scale.ctypes.data,
-        "weight_zero": 0 if zero is None else zero.ctypes.data,
-    }
-
-
-def _pack(step: Step, weights: Array, bias: Any, groups: int) -> Packed | None:
-    """Pack the weights and fold the bias; None where an int32 sum could overflow.
-
-    Weights are cached by session: another input shape packs nothing again.
-    """
-    x, w, y = step.inputs[0].type, step.inputs[1].type, step.outputs[0].type
-    scale = product_scale(x, w, y)
-    if not np.isfinite(scale).all():
-        return None
-
-    def make() -> Packed | None:
-        return pack(
-            weights.reshape(weights.shape[0], -1),
-            w.quantization.zero_point,
-            scale,
-            None if bias is None else bias.array,
-            pair(x)[1],
-            groups,
-            step.program.layout_s8,
-        )
-
-    packed: Packed | None = step.cached(f"int8 weights for {step.program.isa}", make)
-    return packed
-
-
 def pack(
     weights: Array,
     weight_zero: Array,
@@ -201,11 +205,11 @@ def pack(
     groups: int,
     layout: tuple[int, int],
 ) -> Packed | None:
-    """Return packed weights, or None where an int32 sum could overflow.
+    """Return packed weights, or None where an int32 sum could overflow, scaled or not.
 
     Parameters
     ----------
-    weights : ndarray of int8, shape (outputs, depth)
+    weights : ndarray of int8, shape (outputs, segments, segment)
     weight_zero, scale : ndarray, shape (1,) or (outputs,)
         Zero points of the weights; scales of the requantization.
     bias : ndarray of int, shape (outputs,), optional
@@ -216,34 +220,36 @@ def pack(
     layout : (int, int)
         Consecutive k per lane, and what the kernel adds to activations.
     """
-    outputs, depth = weights.shape
+    outputs = weights.shape[0]
     group, shift = layout
     zeros = np.broadcast_to(weight_zero.astype(np.int64), (outputs,))
-    wide = weights.astype(np.int64)
+    scales = np.broadcast_to(scale.astype(np.float32), (outputs,))
+    wide = weights.reshape(outputs, -1).astype(np.int64)
     start = np.zeros(outputs, np.int64) if bias is None else bias.astype(np.int64)
     reach = np.abs(wide - zeros[:, None]).sum(axis=1) * max(zero + 128, 127 - zero) + abs(start)
-    if (reach >= _INT32).any():
+    if not (reach * np.maximum(scales.astype(np.float64), 1.0) < _INT32).all():
         return None
-    folded = start + (depth * zeros - wide.sum(axis=1)) * (zero + shift)
+    folded = start + (wide.shape[1] * zeros - wide.sum(axis=1)) * (zero + shift)
     wrapped = (folded + _INT32) % (2 * _INT32) - _INT32
     per_group = outputs // groups
     panels = -(-per_group // PANEL)
     return Packed(
-        _panels(weights.reshape(groups, per_group, depth), panels, group),
+        _panels(weights.reshape(groups, per_group, *weights.shape[1:]), panels, group),
         _columns(wrapped.reshape(groups, per_group), panels, np.int32),
-        _columns(np.broadcast_to(scale, (outputs,)).reshape(groups, -1), panels, np.float32),
+        _columns(scales.reshape(groups, per_group), panels, np.float32),
         _columns(zeros.reshape(groups, per_group), panels, np.int32) if zeros.any() else None,
     )
 
 
 def _panels(weights: Array, panels: int, group: int) -> Array:
-    """Return weights (groups, outputs, depth) as [groups][panel][depth / group][16][group]."""
-    groups, outputs, depth = weights.shape
-    lanes = -(-depth // group)
-    full = np.zeros((groups, panels * PANEL, lanes * group), np.int8)
-    full[:, :outputs, :depth] = weights
-    packed = aligned((groups, panels, lanes, PANEL, group), np.int8)
-    packed[...] = full.reshape(groups, panels, PANEL, lanes, group).transpose(0, 1, 3, 2, 4)
+    """Return (groups, outputs, segments, segment) as [groups][panel][k / group][16][group]."""
+    groups, outputs, segments, segment = weights.shape
+    lanes = -(-segment // group)
+    full = np.zeros((groups, panels * PANEL, segments, lanes * group), np.int8)
+    full[:, :outputs, :, :segment] = weights
+    packed = aligned((groups, panels, segments * lanes, PANEL, group), np.int8)
+    split = full.reshape(groups, panels, PANEL, segments * lanes, group)
+    packed[...] = split.transpose(0, 1, 3, 2, 4)
     return packed
 
 

@@ -202,14 +202,14 @@ def test_products_with_constants(transpose, per_channel):
 
 
 def test_sums_that_could_overflow_are_left_to_the_reference():
-    w = np.full((1, 70000), 127, np.int8)
+    w = np.full((1, 1, 70000), 127, np.int8)
     weight_zero, scale = np.zeros(1), np.ones(1, np.float32)
     assert pack(w, weight_zero, scale, None, 0, 1, (4, 128)) is not None
     assert pack(w, weight_zero, scale, None, -128, 1, (4, 128)) is None
     with pytest.raises(NotBound):
         run_op(
             FullyConnected(),
-            [stored(1, 70000), w],
+            [stored(1, 70000), w[0]],
             quantizations=[Quantization(1.0, -128), Quantization(1.0)],
             output_quantization=Quantization(1.0),
             constants=(1,),

@@ -1,9 +1,9 @@
 // Python registration of the int8 kernels.
+#include "core/bind.h"
+
 #include <algorithm>
 #include <array>
-#include <stdexcept>
 
-#include "core/bind.h"
 #include "int8/layout.h"
 
 namespace linnet {
@@ -11,46 +11,97 @@ namespace {
 
 namespace py = pybind11;
 
-// Bytes of gathered rows that share the first-level cache with weights, and the same where the
-// weights are so large that every block reads them from beyond the second level.
+using Triple = std::array<int32_t, 3>;
+
+// Bytes of copied activations that share the first-level cache with weights, and the same where the
+// weights are so large that every pass over them reads beyond the second level.
 constexpr int64_t kBlockBytes = 24 * 1024;
 constexpr int64_t kWideBlockBytes = 192 * 1024;
 constexpr int64_t kLargeWeights = 512 * 1024;
+// A copied row may be written up to a vector beyond its end.
 constexpr int64_t kSlack = 128;
+// Narrower images fill tiles better when windows of several rows are copied side by side.
+constexpr int32_t kLeastBandColumns = 8;
 
-bool multiplies_bytes(const Program& program) {
-  return isa_names()[static_cast<size_t>(program.isa())] == "avx512vnni";
+const std::string& isa_of(const Program& program) {
+  return isa_names()[static_cast<size_t>(program.isa())];
 }
 
-LayoutS8 layout_of(const Program& program) { return layout_s8(multiplies_bytes(program)); }
+LayoutS8 layout_of(const Program& program) { return layout_s8(isa_of(program) == "avx512vnni"); }
 
 // Multiply-accumulates per nanosecond, rough: they only decide how many threads are worth waking.
 double rate_of(const Program& program) {
-  const std::string& isa = isa_names()[static_cast<size_t>(program.isa())];
+  const std::string& isa = isa_of(program);
   return isa == "avx512vnni" ? 150.0 : isa == "avx2" ? 45.0 : 14.0;
 }
 
-// Rows gathered at a time: whole tiles (12 divides into all of them), within the cache.
+int64_t budget_for(int64_t weight_bytes) {
+  return weight_bytes > kLargeWeights ? kWideBlockBytes : kBlockBytes;
+}
+
+// Rows copied at a time: whole tiles (12 rows are whole tiles of any height), within the cache.
 int32_t block_rows(int64_t rows, int64_t depth, int64_t weight_bytes, const LayoutS8& layout) {
-  const int64_t budget = weight_bytes > kLargeWeights ? kWideBlockBytes : kBlockBytes;
-  const int64_t fit = budget / std::max<int64_t>(row_bytes(depth, layout), 1) / 12 * 12;
+  const int64_t bytes = std::max<int64_t>(row_bytes(depth, layout), 1);
+  const int64_t fit = budget_for(weight_bytes) / bytes / 12 * 12;
   const int64_t block = std::min<int64_t>(std::max<int64_t>(fit, 12), kMaxBlock);
   return static_cast<int32_t>(std::max<int64_t>(std::min(block, rows), 1));
 }
 
-OutputS8 output_of(uintptr_t bias, uintptr_t scale, uintptr_t weight_zero,
-                   const std::array<int32_t, 3>& bounds) {
+// Output columns, then rows, of a band within the cache; at least one row of 12 columns.
+void size_band(ConvS8Params& p, int64_t weight_bytes, const LayoutS8& layout) {
+  const int64_t budget = budget_for(weight_bytes);
+  const int64_t height = band_height(p, 1);
+  p.band_cols = p.out_w;
+  while (p.band_cols > 24 && band_step(p, layout) * height > budget) {
+    p.band_cols = static_cast<int32_t>(padded(p.band_cols / 2, 12));
+  }
+  const int64_t rows = budget / std::max<int64_t>(band_step(p, layout), 1);
+  const int64_t fit = (rows - height) / p.stride_h + 1;
+  p.band_rows = static_cast<int32_t>(std::clamp<int64_t>(fit, 1, std::max(p.out_h, 1)));
+}
+
+// A window of nothing but one pixel at stride 1 reads x as it is.
+bool is_pointwise(const std::array<int32_t, 8>& window, const Triple& out, int32_t height,
+                  int32_t width, int32_t groups) {
+  const bool plain = window[0] == 1 && window[1] == 1 && window[2] == 1 && window[3] == 1 &&
+                     window[6] == 0 && window[7] == 0;
+  return plain && groups == 1 && out[0] == height && out[1] == width;
+}
+
+struct Segments {
+  SourceS8 source;
+  int32_t count, length;
+};
+
+// How a convolution reads its windows; packing follows it.
+Segments plan_segments(const std::array<int32_t, 5>& image, const std::array<int32_t, 8>& window,
+                       const Triple& out, bool weight_zero, const LayoutS8& layout) {
+  const int32_t channels = image[3], groups = image[4];
+  const int32_t kernel_h = window[0], kernel_w = window[1];
+  if (is_pointwise(window, out, image[1], image[2], groups)) {
+    return {SourceS8::rows, 1, channels};
+  }
+  const bool merged = groups == 1 && (window[5] == 1 || kernel_w == 1);
+  const bool whole = merged || channels % layout.group == 0;
+  const int32_t count = merged ? kernel_h : kernel_h * kernel_w;
+  const bool reuses = kernel_h > window[2] || kernel_w > window[3];
+  if (reuses && whole && !weight_zero && count <= kMaxSegments && out[1] >= kLeastBandColumns) {
+    return {SourceS8::band, count, merged ? kernel_w * channels : channels};
+  }
+  return {SourceS8::windows, 1, kernel_h * kernel_w * channels};
+}
+
+OutputS8 output_of(uintptr_t bias, uintptr_t scale, uintptr_t weight_zero, const Triple& bounds) {
   return {at<int32_t>(bias), at<float>(scale), at<int32_t>(weight_zero),
           bounds[0],         bounds[1],        bounds[2]};
 }
 
-
 int conv_s8(Program& program, uintptr_t x, uintptr_t y, uintptr_t weights, uintptr_t bias,
             uintptr_t scale, uintptr_t weight_zero, const std::array<int32_t, 5>& image,
-            const std::array<int32_t, 8>& window, const std::array<int32_t, 3>& out,
-            const std::array<int64_t, 3>& steps, int32_t zero,
-            const std::array<int32_t, 3>& bounds) {
+            const std::array<int32_t, 8>& window, const Triple& out,
+            const std::array<int64_t, 3>& steps, int32_t zero, const Triple& bounds) {
   const LayoutS8 layout = layout_of(program);
+  const Segments segments = plan_segments(image, window, out, weight_zero != 0, layout);
   ConvS8Params p{};
   p.x = at<int8_t>(x);
   p.y = at<int8_t>(y);
@@ -63,21 +114,26 @@ int conv_s8(Program& program, uintptr_t x, uintptr_t y, uintptr_t weights, uintp
   p.dilation_h = window[4], p.dilation_w = window[5], p.top = window[6], p.left = window[7];
   p.out_h = out[0], p.out_w = out[1], p.out_channels = out[2];
   p.zero = zero;
-  const int64_t depth = static_cast<int64_t>(p.kernel_h) * p.kernel_w * p.channels;
+  p.source = segments.source, p.segments = segments.count, p.segment = segments.length;
   const int64_t rows = static_cast<int64_t>(p.batch) * p.out_h * p.out_w;
-  const int64_t packed = padded(p.out_channels, kPanel) / kPanel * panel_bytes(depth, layout);
-  p.block = block_rows(rows, depth, packed, layout);
-  const double macs = static_cast<double>(rows) * static_cast<double>(p.groups) *
-                      static_cast<double>(packed);
-  const int64_t scratch = p.block * row_bytes(depth, layout) + kSlack;
+  const int64_t packed =
+      padded(p.out_channels, kPanel) / kPanel * panel_bytes(p.segments, p.segment, layout);
+  int64_t scratch = kSlack;
+  if (p.source == SourceS8::band) {
+    size_band(p, packed, layout);
+    scratch += band_step(p, layout) * band_height(p, p.band_rows);
+  } else {
+    p.block = block_rows(rows, p.segment, packed, layout);
+    scratch += row_bytes(p.segment, layout) * p.block;
+  }
+  const double macs = static_cast<double>(rows) * p.groups * static_cast<double>(packed);
   return program.add(Kernel::conv_s8, p,
                      Cost{macs / rate_of(program), static_cast<size_t>(scratch)});
 }
 
 int matmul_s8(Program& program, uintptr_t a, uintptr_t b, uintptr_t y, uintptr_t a_offsets,
               uintptr_t b_offsets, uintptr_t scale, const std::array<int32_t, 4>& sizes,
-              bool b_transposed, const std::array<int32_t, 2>& zeros,
-              const std::array<int32_t, 3>& bounds) {
+              bool b_transposed, const std::array<int32_t, 2>& zeros, const Triple& bounds) {
   const LayoutS8 layout = layout_of(program);
   MatMulS8Params p{};
   p.a = at<int8_t>(a);
@@ -90,7 +146,7 @@ int matmul_s8(Program& program, uintptr_t a, uintptr_t b, uintptr_t y, uintptr_t
   p.b_transposed = b_transposed ? 1 : 0;
   p.a_zero = zeros[0], p.b_zero = zeros[1];
   const int64_t columns = padded(p.columns, kPanel);
-  const int64_t packed = columns / kPanel * panel_bytes(p.depth, layout);
+  const int64_t packed = columns / kPanel * panel_bytes(1, p.depth, layout);
   p.block = block_rows(p.rows, p.depth, packed, layout);
   const double macs = static_cast<double>(p.batch) * p.rows * static_cast<double>(packed);
   const int64_t scratch = padded(p.block * row_bytes(p.depth, layout) + 64, 64) + packed +
@@ -99,22 +155,33 @@ int matmul_s8(Program& program, uintptr_t a, uintptr_t b, uintptr_t y, uintptr_t
                      Cost{macs / rate_of(program), static_cast<size_t>(scratch)});
 }
 
+py::tuple layout_tuple(const Program& program) {
+  const LayoutS8 layout = layout_of(program);
+  return py::make_tuple(layout.group, layout.shift);
+}
+
+py::tuple segments_tuple(const Program& program, const std::array<int32_t, 5>& image,
+                         const std::array<int32_t, 8>& window, const Triple& out,
+                         bool weight_zero) {
+  const Segments s = plan_segments(image, window, out, weight_zero, layout_of(program));
+  return py::make_tuple(s.count, s.length);
+}
+
 }  // namespace
 
 void bind_int8(ProgramClass& program) {
   program.def_property_readonly(
-      "layout_s8",
-      [](const Program& self) {
-        const LayoutS8 layout = layout_of(self);
-        return py::make_tuple(layout.group, layout.shift);
-      },
+      "layout_s8", layout_tuple,
       "How this program's ISA packs int8 weights: (k bytes per lane, shift of activations).");
+  program.def("conv_s8_segments", segments_tuple, py::arg("image"), py::arg("window"),
+              py::arg("out"), py::arg("weight_zero"),
+              "The (number, length) of the runs of k that weights are packed in.");
   program.def("conv_s8", conv_s8, py::arg("x"), py::arg("y"), py::arg("weights"), py::arg("bias"),
               py::arg("scale"), py::arg("weight_zero"), py::arg("image"), py::arg("window"),
               py::arg("out"), py::arg("steps"), py::arg("zero"), py::arg("bounds"),
-              "Add a convolution; image = (batch, height, width, channels, groups), window = "
-              "(kernel, stride, dilation, begin), out = (height, width, channels of a group), "
-              "steps of y in bytes, bounds = (zero, low, high) of y.");
+              "Add a convolution; image = (batch, height, width, channels of a group, groups), "
+              "window = (kernel, stride, dilation, begin), out = (height, width, channels of a "
+              "group), steps of y in bytes, bounds = (zero, low, high) of y.");
   program.def("matmul_s8", matmul_s8, py::arg("a"), py::arg("b"), py::arg("y"),
               py::arg("a_offsets"), py::arg("b_offsets"), py::arg("scale"), py::arg("sizes"),
               py::arg("b_transposed"), py::arg("zeros"), py::arg("bounds"),

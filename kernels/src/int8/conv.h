@@ -1,4 +1,4 @@
-// int8 convolution: gather a block of windows, multiply it with the packed weights.
+// int8 convolution: bring activations into rows, multiply them with the packed weights.
 #pragma once
 
 #include "int8/gather.h"
@@ -6,67 +6,162 @@
 namespace linnet {
 namespace LINNET_ISA {
 
+static const int32_t kNoOffset[1] = {0};
 
-
-// Gathers output pixels [begin, begin + rows) and notes where their outputs go.
-static void gather_rows(const ConvS8Params& p, uint8_t* a, int64_t a_step, int64_t begin, int rows,
-                        int group, int8_t** y) {
-  const int64_t depth = (int64_t)p.kernel_h * p.kernel_w * p.channels;
-  const I padding = stored_padding(p.zero);
-  int64_t j = begin % p.out_w, i = begin / p.out_w % p.out_h;
-  int64_t image = begin / p.out_w / p.out_h;
-  for (int row = 0; row < rows; ++row, a += a_step) {
-    gather_window(p, a, image, i, j, group, padding);
-    end_row(a, depth);
-    y[row] = p.y + image * p.y_image + i * p.y_row + j * p.y_pixel + (int64_t)group * p.out_channels;
-    if (++j == p.out_w) {
-      j = 0;
-      if (++i == p.out_h) i = 0, ++image;
-    }
-  }
-}
-
-// Output pixels [begin, end) of one group, vectors [first, last) of its channels.
-static void conv_part(const ConvS8Params& p, void* scratch, int group, int64_t begin, int64_t end,
-                      int first, int last) {
-  const int64_t depth = (int64_t)p.kernel_h * p.kernel_w * p.channels;
+// What a group's blocks have in common.
+static BlockS8 group_block(const ConvS8Params& p, int64_t group) {
   const int64_t panels = padded(p.out_channels, kPanel) / kPanel;
-  int32_t row_sums[kMaxBlock];
-  int8_t* y[kMaxBlock];
   BlockS8 block;
-  block.a = (const uint8_t*)scratch;
-  block.a_step = row_bytes(depth, kLayout);
-  block.panel_step = panel_bytes(depth, kLayout);
+  block.offsets = kNoOffset;
+  block.segments = p.segments;
+  block.steps = (int)(padded(p.segment, kLayout.group) / kLayout.group);
+  block.row_sums = nullptr;
+  block.panel_step = panel_bytes(p.segments, p.segment, kLayout);
   block.weights = p.weights + group * panels * block.panel_step;
-  block.steps = padded(depth, kLayout.group) / kLayout.group;
   block.output = p.output;
   block.output.bias += group * panels * kPanel;
   block.output.scale += group * panels * kPanel;
-  const bool shifted = p.output.weight_zero != nullptr;
-  if (shifted) block.output.weight_zero += group * panels * kPanel;
-  block.row_sums = shifted ? row_sums : nullptr;
-  block.y = y;
+  if (p.output.weight_zero != nullptr) block.output.weight_zero += group * panels * kPanel;
+  block.y_step = p.y_pixel;
   block.channels = p.out_channels;
-  for (int64_t row = begin; row < end; row += p.block) {
-    const int rows = (int)(end - row < p.block ? end - row : p.block);
-    gather_rows(p, (uint8_t*)scratch, block.a_step, row, rows, group, y);
-    for (int r = 0; shifted && r < rows; ++r) {
-      row_sums[r] = row_sum(block.a + r * block.a_step, depth);
+  return block;
+}
+
+// Copies windows of one group, output pixels [pixel, pixel + rows) of one image row after the
+// other.
+static void copy_windows(const ConvS8Params& p, uint8_t* to, int64_t step, int64_t pixel, int rows,
+                         int64_t group) {
+  const I padding = stored_padding(p.zero);
+  const int64_t bytes = (int64_t)p.height * p.width * p.channels * p.groups;
+  int64_t j = pixel % p.out_w, i = pixel / p.out_w % p.out_h;
+  const int8_t* image = p.x + pixel / p.out_w / p.out_h * bytes + group * p.channels;
+  for (int row = 0; row < rows; ++row, to += step) {
+    copy_window(p, to, image, i, j, padding);
+    if (++j < p.out_w) continue;
+    j = 0;
+    if (++i < p.out_h) continue;
+    i = 0;
+    image += bytes;
+  }
+}
+
+// Pixels of a contiguous image are one long row where no padding lies between them.
+static void copy_rows(const ConvS8Params& p, uint8_t* to, int64_t step, int64_t pixel, int rows) {
+  const int8_t* x = p.x + pixel * p.channels;
+  if (step == (int64_t)p.channels * kLayout.element) {
+    copy_row(to, x, (int64_t)rows * p.channels);
+    return;
+  }
+  for (int row = 0; row < rows; ++row, to += step, x += p.channels) {
+    copy_row(to, x, p.channels);
+    end_row(to, p.channels);
+  }
+}
+
+// Output pixels [begin, end), which follow each other in y, of one group; vectors [first, last).
+static void conv_pixels(const ConvS8Params& p, void* scratch, int64_t group, Span pixels,
+                        Span vectors) {
+  int32_t row_sums[kMaxBlock];
+  BlockS8 block = group_block(p, group);
+  uint8_t* rows_at = (uint8_t*)scratch;
+  block.a = rows_at;
+  block.a_step = row_bytes(p.segment, kLayout);
+  if (p.output.weight_zero != nullptr) block.row_sums = row_sums;
+  for (int64_t pixel = pixels.begin; pixel < pixels.end; pixel += p.block) {
+    const int rows = (int)(pixels.end - pixel < p.block ? pixels.end - pixel : p.block);
+    if (p.source == SourceS8::rows) {
+      copy_rows(p, rows_at, block.a_step, pixel, rows);
+    } else {
+      copy_windows(p, rows_at, block.a_step, pixel, rows, group);
     }
-    block_s8(block, rows, first, last);
+    for (int r = 0; block.row_sums != nullptr && r < rows; ++r) {
+      row_sums[r] = row_sum(block.a + r * block.a_step, p.segment);
+    }
+    block.y = p.y + pixel * p.y_pixel + group * p.out_channels;
+    block_s8(block, rows, (int)vectors.begin, (int)vectors.end);
   }
 }
 
 // Threads share the output pixels; where those are few they share the channels.
-static void conv_s8_body(const ConvS8Params& p, const Worker& worker) {
+static void conv_by_pixels(const ConvS8Params& p, const Worker& worker) {
   const int64_t rows = (int64_t)p.batch * p.out_h * p.out_w;
   const int vectors = (p.out_channels + kLanes - 1) / kLanes;
   const bool by_rows = rows >= (int64_t)worker.threads * kMaxRows;
   const Span pixels = by_rows ? split(rows, worker, kMaxRows) : Span{0, rows};
   const Span lanes = by_rows ? Span{0, vectors} : split(vectors, worker, kMaxVectors);
   if (pixels.begin == pixels.end || lanes.begin == lanes.end) return;
-  for (int group = 0; group < p.groups; ++group) {
-    conv_part(p, worker.scratch, group, pixels.begin, pixels.end, (int)lanes.begin, (int)lanes.end);
+  for (int64_t group = 0; group < p.groups; ++group) {
+    conv_pixels(p, worker.scratch, group, pixels, lanes);
+  }
+}
+
+// Where each segment of a window lies in a band.
+static void segment_offsets(const ConvS8Params& p, int32_t* offsets) {
+  const int64_t row = (int64_t)p.dilation_h * band_step(p, kLayout);
+  const int64_t pixel = (int64_t)p.dilation_w * p.channels * p.groups * kLayout.element;
+  const int across = p.segments / p.kernel_h;
+  for (int s = 0; s < p.segments; ++s) {
+    offsets[s] = (int32_t)(s / across * row + s % across * pixel);
+  }
+}
+
+struct BandS8 {
+  int64_t image, i, rows, j, columns;
+};
+
+// One band of output: every strip of channels over all its rows, so that weights stay in the cache.
+static void conv_band(const ConvS8Params& p, void* scratch, const int32_t* offsets,
+                      const BandS8& band) {
+  const int64_t step = band_step(p, kLayout) * p.stride_h;
+  const int64_t pixel = (int64_t)p.channels * p.groups;
+  const int end = (p.out_channels + kLanes - 1) / kLanes;
+  uint8_t* rows_at = (uint8_t*)scratch;
+  copy_band(p, rows_at, p.x + band.image * p.height * p.width * pixel, band.i, band.rows, band.j,
+            band.columns);
+  for (int64_t group = 0; group < p.groups; ++group) {
+    BlockS8 block = group_block(p, group);
+    block.offsets = offsets;
+    block.a_step = p.stride_w * pixel * kLayout.element;
+    for (int vector = 0; vector < end;) {
+      const int vectors = next_vectors(end - vector);
+      block.a = rows_at + group * p.channels * kLayout.element;
+      block.y = p.y + band.image * p.y_image + band.i * p.y_row + band.j * p.y_pixel +
+                group * p.out_channels;
+      for (int64_t i = 0; i < band.rows; ++i, block.a += step, block.y += p.y_row) {
+        strip_s8(block, (int)band.columns, vector, vectors);
+      }
+      vector += vectors;
+    }
+  }
+}
+
+// Threads share the output rows; where those are few they share the columns.
+static void conv_by_bands(const ConvS8Params& p, const Worker& worker) {
+  const int64_t total = (int64_t)p.batch * p.out_h;
+  const bool by_rows = total >= 2 * (int64_t)worker.threads;
+  const Span rows = by_rows ? split(total, worker) : Span{0, total};
+  const Span columns = by_rows ? Span{0, p.out_w} : split(p.out_w, worker, kMaxRows);
+  int32_t offsets[kMaxSegments];
+  segment_offsets(p, offsets);
+  for (int64_t row = rows.begin; row < rows.end;) {
+    BandS8 band;
+    band.image = row / p.out_h;
+    band.i = row % p.out_h;
+    const int64_t here = rows.end - row < p.out_h - band.i ? rows.end - row : p.out_h - band.i;
+    band.rows = here < p.band_rows ? here : p.band_rows;
+    for (band.j = columns.begin; band.j < columns.end; band.j += band.columns) {
+      band.columns = columns.end - band.j < p.band_cols ? columns.end - band.j : p.band_cols;
+      conv_band(p, worker.scratch, offsets, band);
+    }
+    row += band.rows;
+  }
+}
+
+static void conv_s8_body(const ConvS8Params& p, const Worker& worker) {
+  if (p.source == SourceS8::band) {
+    conv_by_bands(p, worker);
+  } else {
+    conv_by_pixels(p, worker);
   }
 }
 

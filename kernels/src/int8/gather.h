@@ -1,4 +1,4 @@
-// Gathering activations into rows of the form that the micro-tile reads.
+// Copying activations into the form that the micro-tile reads: whole windows, or bands of rows.
 #pragma once
 
 #include "int8/tile.h"
@@ -6,9 +6,9 @@
 namespace linnet {
 namespace LINNET_ISA {
 
-constexpr int kChunk = kLanes * kLayout.group;  // bytes taken at a time
+constexpr int kChunk = kLanes * kLayout.group;  // activations copied at a time
 
-LINNET_INLINE I gathered(const int8_t* x) {
+LINNET_INLINE I converted(const int8_t* x) {
   if constexpr (kHasDot) {
     return load_i((const int32_t*)x) ^ splat_i((int32_t)0x80808080u);
   } else {
@@ -19,7 +19,7 @@ LINNET_INLINE I gathered(const int8_t* x) {
 // Writes `count` activations; reads and writes may run up to a chunk beyond them.
 LINNET_INLINE void copy_row(uint8_t* to, const int8_t* from, int64_t count) {
   for (int64_t i = 0; i < count; i += kChunk) {
-    store_i((int32_t*)(to + i * kLayout.element), gathered(from + i));
+    store_i((int32_t*)(to + i * kLayout.element), converted(from + i));
   }
 }
 
@@ -55,22 +55,29 @@ LINNET_INLINE I stored_padding(int32_t zero) {
   }
 }
 
-// One kernel row of one window of one group: kernel_w * channels activations.
-LINNET_INLINE void gather_segment(const ConvS8Params& p, uint8_t* to, const int8_t* row,
-                                  int64_t column, I padding) {
-  const int64_t pixel = (int64_t)p.channels * p.groups;
-  const int64_t element = kLayout.element;
+// `count` pixels of an image row from `column` on, padding where they lie outside.
+LINNET_INLINE void copy_pixels(const ConvS8Params& p, uint8_t* to, const int8_t* row,
+                               int64_t column, int64_t count, I padding) {
+  const int64_t pixel = (int64_t)p.channels * p.groups, bytes = pixel * kLayout.element;
+  const int64_t before = column < 0 ? (-column < count ? -column : count) : 0;
+  int64_t end = p.width - column < count ? p.width - column : count;
+  if (end < before) end = before;
+  fill_row(to, padding, before * pixel);
+  copy_row(to + before * bytes, row + (column + before) * pixel, (end - before) * pixel);
+  fill_row(to + end * bytes, padding, (count - end) * pixel);
+}
+
+// One kernel row of one window of one group: kernel_w * channels activations; `row` is null outside
+// the image.
+LINNET_INLINE void copy_kernel_row(const ConvS8Params& p, uint8_t* to, const int8_t* row,
+                                   int64_t column, I padding) {
   if (row == nullptr) {
     fill_row(to, padding, (int64_t)p.kernel_w * p.channels);
-  } else if (p.dilation_w == 1 && p.groups == 1) {
-    const int64_t first = column < 0 ? (-column < p.kernel_w ? -column : p.kernel_w) : 0;
-    int64_t last = p.width - column < p.kernel_w ? p.width - column : p.kernel_w;
-    if (last < first) last = first;
-    fill_row(to, padding, first * pixel);
-    copy_row(to + first * pixel * element, row + (column + first) * pixel, (last - first) * pixel);
-    fill_row(to + last * pixel * element, padding, (p.kernel_w - last) * pixel);
+  } else if (p.groups == 1 && p.dilation_w == 1) {
+    copy_pixels(p, to, row, column, p.kernel_w, padding);
   } else {
-    for (int64_t q = 0; q < p.kernel_w; ++q, to += p.channels * element) {
+    const int64_t pixel = (int64_t)p.channels * p.groups;
+    for (int64_t q = 0; q < p.kernel_w; ++q, to += p.channels * kLayout.element) {
       const int64_t x = column + q * p.dilation_w;
       if (x >= 0 && x < p.width) {
         copy_row(to, row + x * pixel, p.channels);
@@ -81,17 +88,33 @@ LINNET_INLINE void gather_segment(const ConvS8Params& p, uint8_t* to, const int8
   }
 }
 
-// The window of output pixel (image, i, j) and one group.
-LINNET_INLINE void gather_window(const ConvS8Params& p, uint8_t* to, int64_t image, int64_t i,
-                                 int64_t j, int group, I padding) {
+// The window of output pixel (image, i, j) of one group.
+static void copy_window(const ConvS8Params& p, uint8_t* to, const int8_t* image, int64_t i,
+                        int64_t j, I padding) {
   const int64_t pixel = (int64_t)p.channels * p.groups;
-  const int64_t segment = (int64_t)p.kernel_w * p.channels * kLayout.element;
-  const int8_t* x = p.x + image * p.height * p.width * pixel + (int64_t)group * p.channels;
-  const int64_t column = j * p.stride_w - p.left;
-  for (int64_t r = 0; r < p.kernel_h; ++r, to += segment) {
+  const int64_t step = (int64_t)p.kernel_w * p.channels * kLayout.element;
+  for (int64_t r = 0; r < p.kernel_h; ++r) {
     const int64_t y = i * p.stride_h - p.top + r * p.dilation_h;
-    const bool inside = y >= 0 && y < p.height;
-    gather_segment(p, to, inside ? x + y * p.width * pixel : nullptr, column, padding);
+    const int8_t* row = y >= 0 && y < p.height ? image + y * p.width * pixel : nullptr;
+    copy_kernel_row(p, to + r * step, row, j * p.stride_w - p.left, padding);
+  }
+  end_row(to, (int64_t)p.kernel_h * p.kernel_w * p.channels);
+}
+
+// The input rows that output rows [i, i + rows) and columns [j, j + columns) read, padding
+// included.
+static void copy_band(const ConvS8Params& p, uint8_t* to, const int8_t* image, int64_t i,
+                      int64_t rows, int64_t j, int64_t columns) {
+  const int64_t pixel = (int64_t)p.channels * p.groups;
+  const int64_t step = band_step(p, kLayout), width = band_width(p, columns);
+  const I padding = stored_padding(p.zero);
+  const int64_t first = i * p.stride_h - p.top, height = band_height(p, rows);
+  for (int64_t y = first; y < first + height; ++y, to += step) {
+    if (y >= 0 && y < p.height) {
+      copy_pixels(p, to, image + y * p.width * pixel, j * p.stride_w - p.left, width, padding);
+    } else {
+      fill_row(to, padding, width * pixel);
+    }
   }
 }
 

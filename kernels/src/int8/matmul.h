@@ -1,7 +1,7 @@
 // int8 product of two activations: the second operand is packed at run time, per thread.
 #pragma once
 
-#include "int8/gather.h"
+#include "int8/conv.h"
 
 namespace linnet {
 namespace LINNET_ISA {
@@ -89,14 +89,15 @@ LINNET_INLINE MatMulScratch matmul_scratch(const MatMulS8Params& p, void* scratc
   MatMulScratch s;
   s.a = (uint8_t*)scratch;
   s.b = (int8_t*)s.a + padded(p.block * row_bytes(p.depth, kLayout) + 64, 64);
-  s.bias = (int32_t*)(s.b + panels * panel_bytes(p.depth, kLayout));
+  s.bias = (int32_t*)(s.b + panels * panel_bytes(1, p.depth, kLayout));
   s.weight_zero = s.bias + panels * kPanel;
   return s;
 }
 
-// Packs one b and folds the zero points: bias[n] = (depth * zero_b - sum of b[:, n]) * (zero_a + shift).
+// Packs one b and folds the zero points:
+// bias[n] = (depth * zero_b - sum of b[:, n]) * (zero_a + shift).
 static void pack_b(const MatMulS8Params& p, const MatMulScratch& s, const int8_t* b) {
-  const int64_t step = panel_bytes(p.depth, kLayout);
+  const int64_t step = panel_bytes(1, p.depth, kLayout);
   const I ones = kHasDot ? splat_i(0x01010101) : splat_i(0x00010001);
   const U zero_a = (U)splat_i(p.a_zero + kLayout.shift);
   const U constant = (U)splat_i((int32_t)((uint32_t)p.depth * (uint32_t)p.b_zero));
@@ -114,37 +115,46 @@ static void pack_b(const MatMulS8Params& p, const MatMulScratch& s, const int8_t
   }
 }
 
+static BlockS8 matmul_block(const MatMulS8Params& p, const MatMulScratch& s) {
+  BlockS8 block;
+  block.a = s.a;
+  block.a_step = row_bytes(p.depth, kLayout);
+  block.offsets = kNoOffset;
+  block.segments = 1;
+  block.steps = (int)(padded(p.depth, kLayout.group) / kLayout.group);
+  block.row_sums = nullptr;
+  block.weights = s.b;
+  block.panel_step = panel_bytes(1, p.depth, kLayout);
+  block.output = p.output;
+  block.output.bias = s.bias;
+  block.output.weight_zero = s.weight_zero;
+  block.y_step = p.columns;
+  block.channels = p.columns;
+  return block;
+}
+
+// Threads share the blocks of rows of all pairs; each packs the b that its blocks need.
 static void matmul_s8_body(const MatMulS8Params& p, const Worker& worker) {
   const MatMulScratch s = matmul_scratch(p, worker.scratch);
   const int64_t blocks = (p.rows + p.block - 1) / p.block;
   const Span mine = split(p.batch * blocks, worker);
   const int vectors = (p.columns + kLanes - 1) / kLanes;
   int32_t row_sums[kMaxBlock];
-  int8_t* y[kMaxBlock];
-  BlockS8 block;
-  block.a = s.a;
-  block.a_step = row_bytes(p.depth, kLayout);
-  block.row_sums = p.b_zero != 0 ? row_sums : nullptr;
-  block.weights = s.b;
-  block.panel_step = panel_bytes(p.depth, kLayout);
-  block.steps = padded(p.depth, kLayout.group) / kLayout.group;
-  block.output = p.output;
-  block.output.bias = s.bias;
-  block.output.weight_zero = s.weight_zero;
-  block.y = y;
-  block.channels = p.columns;
+  BlockS8 block = matmul_block(p, s);
+  if (p.b_zero != 0) block.row_sums = row_sums;
   for (int64_t index = mine.begin, packed = -1; index < mine.end; ++index) {
     const int64_t batch = index / blocks, first = index % blocks * p.block;
     if (batch != packed) pack_b(p, s, p.b + p.b_offsets[batch]);
     packed = batch;
     const int rows = (int)(p.rows - first < p.block ? p.rows - first : p.block);
-    for (int r = 0; r < rows; ++r) {
+    const int8_t* a = p.a + p.a_offsets[batch] + first * p.depth;
+    for (int r = 0; r < rows; ++r, a += p.depth) {
       uint8_t* row = s.a + r * block.a_step;
-      copy_row(row, p.a + p.a_offsets[batch] + (first + r) * p.depth, p.depth);
+      copy_row(row, a, p.depth);
       end_row(row, p.depth);
       if (block.row_sums != nullptr) row_sums[r] = row_sum(row, p.depth);
-      y[r] = p.y + ((int64_t)batch * p.rows + first + r) * p.columns;
     }
+    block.y = p.y + (batch * p.rows + first) * p.columns;
     block_s8(block, rows, 0, vectors);
   }
 }

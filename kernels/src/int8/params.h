@@ -2,7 +2,8 @@
 //
 // Packed weights: panels of 16 output channels, [panel][k / G][16][G] bytes, channels and k padded
 // with zeros; G consecutive k make one 32-bit lane: 4 where bytes are multiplied (u8 * s8), 2 where
-// 16-bit numbers are. Activations enter sums as x + shift: 128 where they are made unsigned, else 0.
+// 16-bit numbers are. Activations enter sums as x + shift: 128 where they are made unsigned, else
+// 0.
 #pragma once
 
 #include "core/kernel.h"
@@ -11,7 +12,8 @@ namespace linnet {
 
 // What follows a sum: y = clip(round_half_even(float(acc) * scale[n]) + zero, low, high), where
 // acc = bias[n] + sum of (x + shift) * w - weight_zero[n] * sum of (x + shift).
-// Arrays are padded to whole panels. `weight_zero` is null where all are zero.
+// Arrays are padded to whole panels. `weight_zero` is null where all are zero. |acc * scale[n]|
+// stays below 2^31 for every acc that can occur.
 struct OutputS8 {
   const int32_t* bias;
   const float* scale;
@@ -21,9 +23,20 @@ struct OutputS8 {
   int32_t high;
 };
 
-// y[n,i,j,g*o + c] over x[n, i*sh - top + p*dh, j*sw - left + q*dw, g*channels + k]; x is contiguous
-// with groups * channels bytes per pixel and may be over-read by 64 bytes. A matrix product is a
-// 1 x 1 convolution over an image of one row.
+// Where a convolution's rows of activations come from.
+enum class SourceS8 : int32_t {
+  rows,     // 1 x 1, stride 1, no padding, one group: x itself, pixel by pixel
+  windows,  // every window is copied out of x
+  band,     // input rows are copied with their padding; windows are read in place
+};
+
+// y[n,i,j,g*o + c] over x[n, i*sh - top + p*dh, j*sw - left + q*dw, g*channels + k]; x is
+// contiguous with groups * channels bytes per pixel and may be over-read by 64 bytes. A matrix
+// product is a 1 x 1 convolution over an image of one row.
+//
+// k runs through `segments` runs of `segment` activations that lie side by side in the source, each
+// padded to whole lanes in the packed weights: the whole window (rows, windows), one kernel row
+// (band), or one pixel of it (band, where dilation or groups set the pixels apart).
 struct ConvS8Params {
   const int8_t* x;
   int8_t* y;
@@ -34,7 +47,10 @@ struct ConvS8Params {
   int32_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, top, left;
   int32_t out_h, out_w, out_channels;  // out_channels of one group
   int32_t zero;                        // stored value of the padding
-  int32_t block;                       // rows gathered at a time; scratch holds them
+  SourceS8 source;
+  int32_t segments, segment;
+  int32_t block;                 // rows, windows: activation rows at a time
+  int32_t band_rows, band_cols;  // band: output rows and columns at a time
 };
 
 // y[b] = a[b] * op(b[b]) for `batch` pairs of matrices whose offsets are given; b is packed at run

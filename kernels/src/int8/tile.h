@@ -1,9 +1,8 @@
-// The int8 micro-tile: rows of gathered activations times vectors of packed output channels, and the
-// way from int32 sums to int8 outputs.
+// The int8 micro-tile: rows of activations times vectors of packed output channels, and the way
+// from int32 sums to int8 outputs.
 #pragma once
 
 #include "int8/layout.h"
-#include "int8/params.h"
 #include "simd/simd.h"
 
 namespace linnet {
@@ -12,19 +11,23 @@ namespace LINNET_ISA {
 constexpr LayoutS8 kLayout = layout_s8(kHasDot);
 constexpr int kVectorsPerPanel = kPanel / kLanes;
 
-// Lanes of the accumulators wrap around: the bound sum fits, partial ones need not.
+// Sums wrap around: the whole one fits int32, partial ones need not.
 typedef uint32_t U __attribute__((vector_size(sizeof(I)), may_alias));
 
-// One block of rows against the output channels of one group.
+// Rows of activations against the output channels of one group. Row r starts at a + r * a_step, its
+// segment s at offsets[s] from there; its outputs go to y + r * y_step.
 struct BlockS8 {
-  const uint8_t* a;         // gathered rows
-  int64_t a_step;           // bytes from row to row
+  const uint8_t* a;
+  int64_t a_step;
+  const int32_t* offsets;
+  int segments;
+  int steps;                // lanes' worth of k in a segment
   const int32_t* row_sums;  // null where the weights' zero points are zero
   const int8_t* weights;
   int64_t panel_step;
-  int64_t steps;  // lanes' worth of k
   OutputS8 output;
-  int8_t* const* y;  // of each row, channel 0 of the group
+  int8_t* y;
+  int64_t y_step;
   int channels;
 };
 
@@ -46,41 +49,33 @@ LINNET_INLINE I load_weights(const int8_t* w) {
   }
 }
 
-LINNET_INLINE const int8_t* vector_of(const BlockS8& block, int vector) {
-  return block.weights + vector / kVectorsPerPanel * block.panel_step +
-         vector % kVectorsPerPanel * kLanes * kLayout.group;
-}
-
-// Rows [row, row + MR), channels [vector * kLanes, (vector + NV) * kLanes).
+// Sums start as the bias, less what the weights' zero points contribute.
 template <int MR, int NV>
-static void tile_s8(const BlockS8& block, int row, int vector) {
-  I sum[MR][NV];
-  const int channel = vector * kLanes;
-  const OutputS8& out = block.output;
+LINNET_INLINE void start_sums(I (&sum)[MR][NV], const BlockS8& block, int row, int channel) {
 #pragma GCC unroll 4
   for (int j = 0; j < NV; ++j) {
-    const I bias = load_i(out.bias + channel + j * kLanes);
+    const I bias = load_i(block.output.bias + channel + j * kLanes);
 #pragma GCC unroll 16
     for (int i = 0; i < MR; ++i) sum[i][j] = bias;
   }
-  if (block.row_sums != nullptr) {
+  if (block.row_sums == nullptr) return;
 #pragma GCC unroll 4
-    for (int j = 0; j < NV; ++j) {
-      const U zero = (U)load_i(out.weight_zero + channel + j * kLanes);
+  for (int j = 0; j < NV; ++j) {
+    const U zero = (U)load_i(block.output.weight_zero + channel + j * kLanes);
 #pragma GCC unroll 16
-      for (int i = 0; i < MR; ++i) {
-        sum[i][j] = (I)((U)sum[i][j] - zero * (U)splat_i(block.row_sums[row + i]));
-      }
+    for (int i = 0; i < MR; ++i) {
+      sum[i][j] = (I)((U)sum[i][j] - zero * (U)splat_i(block.row_sums[row + i]));
     }
   }
+}
+
+// Adds one segment; `w` moves on to the next one.
+template <int MR, int NV>
+LINNET_INLINE void add_segment(I (&sum)[MR][NV], const uint8_t* first, int64_t a_step,
+                               const int8_t* (&w)[NV], int64_t steps) {
   const uint8_t* a[(MR + 2) / 3];
 #pragma GCC unroll 8
-  for (int i = 0; i < MR; i += 3) a[i / 3] = block.a + (row + i) * block.a_step;
-  const int64_t a_step = block.a_step;
-  const int8_t* w[NV];
-#pragma GCC unroll 4
-  for (int j = 0; j < NV; ++j) w[j] = vector_of(block, vector + j);
-  const int64_t steps = block.steps;
+  for (int i = 0; i < MR; i += 3) a[i / 3] = first + i * a_step;
 #pragma GCC unroll 1
   for (int64_t k = 0; k < steps; ++k) {
     I b[NV];
@@ -93,27 +88,51 @@ static void tile_s8(const BlockS8& block, int row, int vector) {
       for (int j = 0; j < NV; ++j) sum[i][j] = multiply_add(sum[i][j], x, b[j]);
     }
   }
-  const F low = splat_f((float)(out.low - out.zero)), high = splat_f((float)(out.high - out.zero));
-  const I zero = splat_i(out.zero);
 #pragma GCC unroll 4
-  for (int j = 0; j < NV; ++j) {
-    const F scale = load_f(out.scale + channel + j * kLanes);
-    const int left = block.channels - channel - j * kLanes;
+  for (int j = 0; j < NV; ++j) w[j] += steps * kPanel * kLayout.group;
+}
+
+template <int MR, int NV>
+LINNET_INLINE void store_sums(const I (&sum)[MR][NV], const BlockS8& block, int row, int channel,
+                              const ByteBounds& bounds) {
+  const float* scale = block.output.scale + channel;
+  int8_t* y = block.y + row * block.y_step + channel;
+  const int left = block.channels - channel;
 #pragma GCC unroll 16
-    for (int i = 0; i < MR; ++i) {
-      const F real = clamp_f(to_f(sum[i][j]) * scale, low, high);
-      const I stored = to_i_round(real) + zero;
-      int8_t* y = block.y[row + i] + channel + j * kLanes;
-      if (kLanes < 16 && left >= kLanes) {
-        store_s8(y, stored);
-      } else {
-        store_s8(y, stored, left);
-      }
+  for (int i = 0; i < MR; ++i, y += block.y_step) {
+    I stored[NV];
+#pragma GCC unroll 4
+    for (int j = 0; j < NV; ++j) {
+      stored[j] = to_i_round(to_f(sum[i][j]) * load_f(scale + j * kLanes));
     }
+    store_s8_clipped(y, stored, bounds, left);
   }
 }
 
-using TileS8 = void (*)(const BlockS8&, int, int);
+// `count` tiles of MR rows from `row` on, channels [vector * kLanes, (vector + NV) * kLanes).
+template <int MR, int NV>
+static void tiles_s8(const BlockS8& block, int row, int count, int vector) {
+  const int channel = vector * kLanes;
+  const ByteBounds bounds = byte_bounds(block.output.zero, block.output.low, block.output.high);
+  for (const int end = row + count * MR; row < end; row += MR) {
+    I sum[MR][NV];
+    start_sums(sum, block, row, channel);
+    const int8_t* w[NV];
+#pragma GCC unroll 4
+    for (int j = 0; j < NV; ++j) {
+      w[j] = block.weights + (vector + j) / kVectorsPerPanel * block.panel_step +
+             (vector + j) % kVectorsPerPanel * kLanes * kLayout.group;
+    }
+    const uint8_t* a = block.a + row * block.a_step;
+#pragma GCC unroll 1
+    for (int s = 0; s < block.segments; ++s) {
+      add_segment(sum, a + block.offsets[s], block.a_step, w, block.steps);
+    }
+    store_sums(sum, block, row, channel, bounds);
+  }
+}
+
+using TilesS8 = void (*)(const BlockS8&, int, int, int);
 
 // Most rows of a tile by its number of vectors: accumulators, weights and one broadcast fit the
 // registers (32 with 16 lanes, 16 otherwise).
@@ -124,21 +143,21 @@ constexpr int most_rows(int vectors) {
 }
 
 template <int MR, int NV>
-static constexpr TileS8 tile_or_null() {
+static constexpr TilesS8 tiles_or_null() {
   if constexpr (MR <= most_rows(NV) && NV <= kMaxVectors) {
-    return tile_s8<MR, NV>;
+    return tiles_s8<MR, NV>;
   } else {
     return nullptr;
   }
 }
 
-#define LINNET_TILES(NV)                                                                     \
-  {tile_or_null<1, NV>(),  tile_or_null<2, NV>(),  tile_or_null<3, NV>(),                    \
-   tile_or_null<4, NV>(),  tile_or_null<5, NV>(),  tile_or_null<6, NV>(),                    \
-   tile_or_null<7, NV>(),  tile_or_null<8, NV>(),  tile_or_null<9, NV>(),                    \
-   tile_or_null<10, NV>(), tile_or_null<11, NV>(), tile_or_null<12, NV>()}
-static constexpr TileS8 kTiles[4][12] = {LINNET_TILES(1), LINNET_TILES(2), LINNET_TILES(3),
-                                         LINNET_TILES(4)};
+#define LINNET_TILES(NV)                                                     \
+  {tiles_or_null<1, NV>(),  tiles_or_null<2, NV>(),  tiles_or_null<3, NV>(), \
+   tiles_or_null<4, NV>(),  tiles_or_null<5, NV>(),  tiles_or_null<6, NV>(), \
+   tiles_or_null<7, NV>(),  tiles_or_null<8, NV>(),  tiles_or_null<9, NV>(), \
+   tiles_or_null<10, NV>(), tiles_or_null<11, NV>(), tiles_or_null<12, NV>()}
+static constexpr TilesS8 kTiles[4][12] = {LINNET_TILES(1), LINNET_TILES(2), LINNET_TILES(3),
+                                          LINNET_TILES(4)};
 #undef LINNET_TILES
 
 // Vectors of the next tile: as many as fit, but no lonely last one after a full tile.
@@ -147,16 +166,21 @@ LINNET_INLINE int next_vectors(int left) {
   return kMaxVectors == 4 && left == 5 ? 3 : kMaxVectors;
 }
 
-// Rows [0, rows) of a block against vectors [begin, end), in tiles of even height.
+// Rows [0, rows) against `vectors` vectors from `vector` on, in tiles of even height.
+static void strip_s8(const BlockS8& block, int rows, int vector, int vectors) {
+  const int most = most_rows(vectors);
+  const int tiles = (rows + most - 1) / most;
+  const int height = rows / tiles, taller = rows % tiles;
+  if (taller > 0) kTiles[vectors - 1][height](block, 0, taller, vector);
+  const int done = taller * (height + 1);
+  kTiles[vectors - 1][height - 1](block, done, tiles - taller, vector);
+}
+
+// Rows [0, rows), at least one, against vectors [begin, end).
 static void block_s8(const BlockS8& block, int rows, int begin, int end) {
   for (int vector = begin; vector < end;) {
     const int vectors = next_vectors(end - vector);
-    const int tiles = (rows + most_rows(vectors) - 1) / most_rows(vectors);
-    for (int t = 0, row = 0; t < tiles; ++t) {
-      const int next = (int)((int64_t)rows * (t + 1) / tiles);
-      kTiles[vectors - 1][next - row - 1](block, row, vector);
-      row = next;
-    }
+    strip_s8(block, rows, vector, vectors);
     vector += vectors;
   }
 }

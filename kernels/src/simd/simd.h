@@ -12,6 +12,8 @@
 //   store_s8 store_u8 (+ count)            int32 saturated to bytes
 //   as_i as_f                              reinterpret bits
 //   select(mask, a, b)                     mask lanes are 0 or -1
+//   store_s8_clipped(p, x[N], b, n)        N vectors as clip(x + zero, low, high), the first n bytes;
+//                                          b = byte_bounds(zero, low, high); N <= 4 with 16 lanes, else 2
 //   load_pairs_s8                          2 * kLanes bytes widened to int16, for madd16
 //   madd16(a, b)                           int16 pairs: a0 * b0 + a1 * b1 in int32, exact
 //   dot_u8s8(c, a, b)                      c + four u8 * s8 products per lane, exact (if kHasDot)

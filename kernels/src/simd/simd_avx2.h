@@ -88,5 +88,31 @@ LINNET_INLINE I load_pairs_s8(const int8_t* p) {
   return (I)_mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i*)p));
 }
 
+struct ByteBounds {
+  __m256i zero;
+  __m128i low, high;
+};
+LINNET_INLINE ByteBounds byte_bounds(int zero, int low, int high) {
+  return {_mm256_set1_epi16((short)zero), _mm_set1_epi8((char)low), _mm_set1_epi8((char)high)};
+}
+template <int N>
+LINNET_INLINE void store_s8_clipped(int8_t* p, const I (&x)[N], const ByteBounds& b, int n) {
+  static_assert(N <= 2, "two vectors fill 16 bytes");
+  __m256i words = _mm256_packs_epi32(raw(x[0]), raw(x[N - 1]));
+  words = _mm256_adds_epi16(_mm256_permute4x64_epi64(words, 0xd8), b.zero);
+  __m128i bytes =
+      _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+  bytes = _mm_min_epi8(_mm_max_epi8(bytes, b.low), b.high);
+  if (N == 2 && n >= 16) {
+    _mm_storeu_si128((__m128i*)p, bytes);
+  } else if (N == 1 && n >= 8) {
+    _mm_storel_epi64((__m128i*)p, bytes);
+  } else {
+    int8_t lanes[16];
+    _mm_storeu_si128((__m128i*)lanes, bytes);
+    for (int i = 0; i < n && i < 16; ++i) p[i] = lanes[i];
+  }
+}
+
 }  // namespace LINNET_ISA
 }  // namespace linnet

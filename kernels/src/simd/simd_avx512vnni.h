@@ -84,5 +84,31 @@ LINNET_INLINE I load_pairs_s8(const int8_t* p) {
   return (I)_mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i*)p));
 }
 
+struct ByteBounds {
+  __m512i zero, low, high;
+};
+LINNET_INLINE ByteBounds byte_bounds(int zero, int low, int high) {
+  return {_mm512_set1_epi16((short)zero), _mm512_set1_epi8((char)low),
+          _mm512_set1_epi8((char)high)};
+}
+template <int N>
+LINNET_INLINE void store_s8_clipped(int8_t* p, const I (&x)[N], const ByteBounds& b, int n) {
+  const __m512i none = _mm512_setzero_si512();
+  __m512i low = _mm512_packs_epi32(raw(x[0]), N > 1 ? raw(x[N > 1 ? 1 : 0]) : none);
+  low = _mm512_adds_epi16(low, b.zero);
+  __m512i high = none;
+  if constexpr (N > 2) {
+    high = _mm512_packs_epi32(raw(x[2]), N > 3 ? raw(x[N > 3 ? 3 : 0]) : none);
+    high = _mm512_adds_epi16(high, b.zero);
+  }
+  // Packing works within 128-bit lanes: lane L holds four bytes of each x; put x by x again.
+  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  __m512i bytes = _mm512_permutexvar_epi32(order, _mm512_packs_epi16(low, high));
+  bytes = _mm512_min_epi8(_mm512_max_epi8(bytes, b.low), b.high);
+  const int count = n < 16 * N ? n : 16 * N;
+  const __mmask64 mask = count >= 64 ? ~(__mmask64)0 : ((__mmask64)1 << count) - 1;
+  _mm512_mask_storeu_epi8(p, mask, bytes);
+}
+
 }  // namespace LINNET_ISA
 }  // namespace linnet

@@ -107,5 +107,26 @@ LINNET_INLINE I load_pairs_s8(const int8_t* p) {
   return (I)_mm_srai_epi16(_mm_unpacklo_epi8(bytes, bytes), 8);
 }
 
+struct ByteBounds {
+  __m128i zero, low, high;
+};
+LINNET_INLINE ByteBounds byte_bounds(int zero, int low, int high) {
+  return {_mm_set1_epi16((short)zero), _mm_set1_epi16((short)low), _mm_set1_epi16((short)high)};
+}
+template <int N>
+LINNET_INLINE void store_s8_clipped(int8_t* p, const I (&x)[N], const ByteBounds& b, int n) {
+  static_assert(N <= 2, "two vectors fill eight bytes");
+  __m128i words = _mm_adds_epi16(_mm_packs_epi32(raw(x[0]), raw(x[N - 1])), b.zero);
+  words = _mm_min_epi16(_mm_max_epi16(words, b.low), b.high);
+  const __m128i bytes = _mm_packs_epi16(words, words);
+  if (N == 2 && n >= 8) {
+    _mm_storel_epi64((__m128i*)p, bytes);
+  } else {
+    int8_t lanes[16];
+    _mm_storeu_si128((__m128i*)lanes, bytes);
+    for (int i = 0; i < n && i < 4 * N; ++i) p[i] = lanes[i];
+  }
+}
+
 }  // namespace LINNET_ISA
 }  // namespace linnet
