@@ -39,6 +39,8 @@ def depthwise(step: Step, op: Depthwise) -> bool:
         return False
     if x.type.dtype is DType.INT8 and x.type.is_quantized:
         return _int8(step, op)
+    if x.type.dtype is DType.FLOAT32 and not x.type.is_quantized:
+        return _float(step, op)
     return False
 
 
@@ -63,9 +65,7 @@ def _int8(step: Step, op: Depthwise) -> bool:
         return False
     channels = w.static_shape[3]
     weights = _centered(step.inputs[1].array, w).reshape(-1, channels)
-    bias = np.zeros(channels, np.int64)
-    if len(step.inputs) > 2 and step.inputs[2] is not None:
-        bias = step.inputs[2].array.astype(np.int64)
+    bias = _bias(step, channels).astype(np.int64)
     scale = np.broadcast_to(product_scale(x, w, y), channels)
     largest = np.abs(bias) + 255 * np.abs(weights.astype(np.int64)).sum(axis=0)
     if largest.max() > _LARGEST or (largest * scale.astype(np.float64)).max() > _LARGEST:
@@ -76,12 +76,30 @@ def _int8(step: Step, op: Depthwise) -> bool:
             weights=weights,
             bias=bias,
             scale=scale,
-            zero_in=pair(x)[1],
-            zero_out=pair(y)[1],
+            zeros=(pair(x)[1], pair(y)[1]),
             bounds=clamp_bounds(op.clamp, y),
         )
     )
     return True
+
+
+def _float(step: Step, op: Depthwise) -> bool:
+    channels = step.inputs[1].type.static_shape[3]
+    step.keep(
+        step.program.depthwise_f32(
+            **_geometry(step, op),
+            weights=step.inputs[1].array,
+            bias=_bias(step, channels),
+            bounds=op.clamp,
+        )
+    )
+    return True
+
+
+def _bias(step: Step, channels: int) -> Array:
+    given = step.inputs[2] if len(step.inputs) > 2 else None
+    bias: Array = np.zeros(channels, np.float32) if given is None else given.array
+    return bias
 
 
 def _centered(stored: Array, tensor: TensorType) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from harness import expected, levels, run_op
+from harness import NotBound, expected, levels, run_op
 
 from linnet.ops import DepthwiseConv2D
 from linnet.types import Quantization
@@ -103,3 +103,52 @@ def test_int8_clamps_and_absent_bias():
     want = check_int8(op, arrays[:2], quantizations[:2], y_q)
     assert want.min() == -5
     assert want.max() == -5 + round(6.0 / float(y_q.scale[0]))
+
+
+def test_int8_accumulators_beyond_int32_are_left_to_the_reference():
+    op, arrays, quantizations, y_q = int8_case("flat 8")
+    huge = np.full_like(arrays[2], 2**31 - 1)
+    with pytest.raises(NotBound):
+        run_op(
+            op,
+            (*arrays[:2], huge),
+            quantizations=quantizations,
+            output_quantization=y_q,
+            constants=(1, 2),
+        )
+
+
+def float_case(name):
+    """Return op and arrays of a case."""
+    (batch, height, width, channels, multiplier), kernel, fields = CASES[name]
+    rng = np.random.default_rng(sum(map(ord, name)))
+    x = rng.normal(size=(batch, height, width, channels)).astype(np.float32)
+    w = rng.normal(size=(1, *kernel, channels * multiplier)).astype(np.float32)
+    bias = rng.normal(size=channels * multiplier).astype(np.float32)
+    return DepthwiseConv2D(**fields), (x, w, bias)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_float_stays_within_the_rounding_of_its_sums(name):
+    op, arrays = float_case(name)
+    (want,) = expected(op, arrays)
+    (magnitude,) = expected(op, [np.abs(a) for a in arrays])
+    bound = (arrays[1].shape[1] * arrays[1].shape[2] + 2) * 2.0**-24 * magnitude
+    results = [
+        run_op(op, arrays, constants=(1, 2), isa=isa, threads=threads)[0]
+        for isa, threads in levels()
+    ]
+    for one, two in zip(results[::2], results[1::2], strict=True):
+        assert (np.abs(one - want) <= bound).all()
+        np.testing.assert_array_equal(one, two)
+
+
+def test_float_clamps_absent_bias_and_keeps_nan():
+    op, (x, w, _) = float_case("tail 65")
+    op = DepthwiseConv2D(pads=op.pads, clamp=(-0.5, 0.75))
+    x[0, 0, 0, 0] = np.nan
+    (want,) = expected(op, (x, w))
+    assert np.isnan(want).any()
+    for isa, threads in levels():
+        (got,) = run_op(op, (x, w), constants=(1,), isa=isa, threads=threads)
+        np.testing.assert_allclose(got, want, atol=1e-5)

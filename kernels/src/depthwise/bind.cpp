@@ -16,6 +16,8 @@ namespace {
 template <class T>
 using Array = py::array_t<T, py::array::c_style | py::array::forcecast>;
 using Two = std::array<int, 2>;
+using Three = std::array<int, 3>;
+using Four = std::array<int, 4>;
 
 // An image of one column and a kernel of one column are an image of one row and a kernel of one
 // row.
@@ -29,8 +31,8 @@ void lay_columns_flat(DepthwiseShape& s) {
   std::swap(s.top, s.left);
 }
 
-DepthwiseShape shape_of(std::array<int, 4> input, std::array<int, 3> output, Two kernel,
-                        Two strides, Two dilations, Two begins) {
+DepthwiseShape shape_of(Four input, Three output, Two kernel, Two strides, Two dilations,
+                        Two begins) {
   DepthwiseShape s = {};
   s.batch = input[0], s.height = input[1], s.width = input[2], s.channels = input[3];
   s.out_height = output[0], s.out_width = output[1], s.outputs = output[2];
@@ -43,34 +45,43 @@ DepthwiseShape shape_of(std::array<int, 4> input, std::array<int, 3> output, Two
   return s;
 }
 
-double outputs_of(const DepthwiseShape& s) {
-  return static_cast<double>(s.batch) * s.out_height * s.out_width * s.outputs;
+// Roughly the multiply-accumulates per nanosecond; decides how many threads are worth waking.
+double rate(DepthwiseLanes lanes, bool floats) {
+  if (lanes.lanes == 16) return floats ? 14 : 50;
+  if (lanes.lanes == 8) return floats ? 10 : 18;
+  return floats ? 3 : 6;
 }
 
-// Measured multiply-accumulates per nanosecond are about 60, 20 and 7 at lanes 16, 8 and 4.
-double cost_s8(const DepthwiseShape& s, DepthwiseLanes lanes) {
-  const double rate = lanes.lanes == 16 ? 60 : lanes.lanes == 8 ? 20 : 7;
-  return outputs_of(s) * (s.kernel_h * s.kernel_w + 6) / rate;
+double work_of(const DepthwiseShape& s) {
+  const double outputs = static_cast<double>(s.batch) * s.out_height * s.out_width * s.outputs;
+  return outputs * (s.kernel_h * s.kernel_w + 6);
+}
+
+DepthwiseLanes lanes_of(const Program& program) {
+  return depthwise_lanes(isa_names()[static_cast<size_t>(program.isa())]);
 }
 
 py::capsule owner(AlignedBytes memory) {
   return py::capsule(memory.release(), [](void* bytes) { std::free(bytes); });
 }
 
-py::capsule add_s8(Program& program, uintptr_t x, uintptr_t y, const DepthwiseShape& shape,
-                   const Array<int16_t>& weights, const Array<int64_t>& bias,
-                   const Array<float>& scale, int zero_in, int zero_out, Two bounds) {
-  DepthwiseS8Params p = {};
-  p.shape = shape;
-  p.x = at<const int8_t>(x);
-  p.y = at<int8_t>(y);
-  p.zero_in = zero_in, p.zero_out = zero_out, p.low = bounds[0], p.high = bounds[1];
-  const DepthwiseLanes lanes = depthwise_lanes(isa_names()[static_cast<size_t>(program.isa())]);
+py::capsule add_s8(Program& program, DepthwiseS8Params& p, const Array<int16_t>& weights,
+                   const Array<int64_t>& bias, const Array<float>& scale) {
+  const DepthwiseLanes lanes = lanes_of(program);
   const int16_t* first = weights.data();
   const auto range = std::minmax_element(first, first + weights.size());
-  plan_s8(p, lanes, *range.first, *range.second);
+  const size_t scratch = plan_s8(p, lanes, *range.first, *range.second);
   AlignedBytes packed = pack_s8(p, lanes, first, bias.data(), scale.data());
-  program.add(Kernel::depthwise_s8, p, Cost{cost_s8(shape, lanes), scratch_s8(p, lanes)});
+  program.add(Kernel::depthwise_s8, p, Cost{work_of(p.shape) / rate(lanes, false), scratch});
+  return owner(std::move(packed));
+}
+
+py::capsule add_f32(Program& program, DepthwiseF32Params& p, const Array<float>& weights,
+                    const Array<float>& bias) {
+  const DepthwiseLanes lanes = lanes_of(program);
+  const size_t scratch = plan_f32(p, lanes);
+  AlignedBytes packed = pack_f32(p, lanes, weights.data(), bias.data());
+  program.add(Kernel::depthwise_f32, p, Cost{work_of(p.shape) / rate(lanes, true), scratch});
   return owner(std::move(packed));
 }
 
@@ -79,18 +90,34 @@ py::capsule add_s8(Program& program, uintptr_t x, uintptr_t y, const DepthwiseSh
 void bind_depthwise(ProgramClass& program) {
   program.def(
       "depthwise_s8",
-      [](Program& self, uintptr_t x, uintptr_t y, std::array<int, 4> input,
-         std::array<int, 3> output, Two kernel, Two strides, Two dilations, Two begins,
-         const Array<int16_t>& weights, const Array<int64_t>& bias, const Array<float>& scale,
-         int zero_in, int zero_out, Two bounds) {
-        const DepthwiseShape shape = shape_of(input, output, kernel, strides, dilations, begins);
-        return add_s8(self, x, y, shape, weights, bias, scale, zero_in, zero_out, bounds);
+      [](Program& self, uintptr_t x, uintptr_t y, Four input, Three output, Two kernel, Two strides,
+         Two dilations, Two begins, const Array<int16_t>& weights, const Array<int64_t>& bias,
+         const Array<float>& scale, Two zeros, Two bounds) {
+        DepthwiseS8Params p = {};
+        p.shape = shape_of(input, output, kernel, strides, dilations, begins);
+        p.x = at<const int8_t>(x), p.y = at<int8_t>(y);
+        p.zero_in = zeros[0], p.zero_out = zeros[1], p.low = bounds[0], p.high = bounds[1];
+        return add_s8(self, p, weights, bias, scale);
       },
       py::kw_only(), py::arg("x"), py::arg("y"), py::arg("input"), py::arg("output"),
       py::arg("kernel"), py::arg("strides"), py::arg("dilations"), py::arg("begins"),
-      py::arg("weights"), py::arg("bias"), py::arg("scale"), py::arg("zero_in"),
-      py::arg("zero_out"), py::arg("bounds"),
+      py::arg("weights"), py::arg("bias"), py::arg("scale"), py::arg("zeros"), py::arg("bounds"),
       "Adds an int8 depthwise convolution; returns the owner of its packed weights.");
+  program.def(
+      "depthwise_f32",
+      [](Program& self, uintptr_t x, uintptr_t y, Four input, Three output, Two kernel, Two strides,
+         Two dilations, Two begins, const Array<float>& weights, const Array<float>& bias,
+         std::array<float, 2> bounds) {
+        DepthwiseF32Params p = {};
+        p.shape = shape_of(input, output, kernel, strides, dilations, begins);
+        p.x = at<const float>(x), p.y = at<float>(y);
+        p.low = bounds[0], p.high = bounds[1];
+        return add_f32(self, p, weights, bias);
+      },
+      py::kw_only(), py::arg("x"), py::arg("y"), py::arg("input"), py::arg("output"),
+      py::arg("kernel"), py::arg("strides"), py::arg("dilations"), py::arg("begins"),
+      py::arg("weights"), py::arg("bias"), py::arg("bounds"),
+      "Adds a float depthwise convolution; returns the owner of its packed weights.");
 }
 
 }  // namespace linnet

@@ -1,59 +1,68 @@
 // int8 depthwise convolution of any kernel, stride, dilation and channel multiplier.
 #pragma once
 
-#include "depthwise/words_s8.h"
+#include "depthwise/lanes.h"
+#include "depthwise/tiling.h"
 
 namespace linnet {
 namespace LINNET_ISA {
 
-// Scratch of one thread, in this order; sizes are those of scratch_s8 in plan.cpp.
-struct DwScratch {
-  int32_t* padding;  // words of a row outside the image
-  int32_t* words;    // `slots` rows
-  Raw* raw;
-  const int32_t** rows;  // per kernel row, the words it reads
-  int* held;             // per slot, the input row it holds
-};
-
-LINNET_INLINE ptrdiff_t row_words(const DepthwiseS8Params& p) {
-  return (ptrdiff_t)p.planes * p.row_units * kUnit;
-}
-
-static DwScratch dw_scratch(const DepthwiseS8Params& p, void* memory) {
-  DwScratch s;
-  const ptrdiff_t row = row_words(p);
-  s.padding = static_cast<int32_t*>(memory);
-  s.words = s.padding + row;
-  s.rows = reinterpret_cast<const int32_t**>(s.words + p.slots * row);
-  s.held = reinterpret_cast<int*>(s.rows + p.shape.kernel_h);
-  uintptr_t end = reinterpret_cast<uintptr_t>(s.held + p.slots);
-  s.raw = reinterpret_cast<Raw*>((end + 63) & ~(uintptr_t)63);
-  for (ptrdiff_t i = 0; i < row; ++i) {
-    Raw taps[kTaps];
-    for (int k = 0; k < kTaps; ++k) taps[k] = raw_of(p.zero_in, p.zero_in);
-    memcpy(s.padding + i, taps, sizeof taps);
+namespace {
+struct S8Reader {
+  typedef int8_t Value;
+  typedef LINNET_ISA::Raw Raw;
+  int zero;
+  LINNET_MEMBER Raw padding() const { return raw_of(zero, zero); }
+  LINNET_MEMBER Raw one(int8_t value) const { return raw_of(value, zero); }
+  LINNET_MEMBER void run(Raw* to, const int8_t* from, int count) const {
+    int i = 0;
+    for (; i + kUnit <= count; i += kUnit) widen_unit(to + i, from + i, zero);
+    for (; i < count; i += 16) widen16(to + i, from + i, zero);
   }
-  return s;
+};
+}  // namespace
+
+// Builds the words of one input row from its copied values.
+static void interleave_row(const DepthwiseS8Params& p, const DwTask& t, const Raw* raw,
+                           int32_t* words) {
+  const ptrdiff_t step = unit_step(p.shape, p.tiles);
+  const int units = p.planes == 1 ? t.units + (p.groups - 1) * p.shift : t.units;
+  for (int plane = 0; plane < p.planes; ++plane) {
+    const Raw* taps[kTaps];
+    for (int i = 0; i < kTaps; ++i) {
+      const int kx = plane * kTaps + i;
+      const bool real = kx < p.shape.kernel_w || p.planes == 1;
+      taps[i] = raw + tap_place(p.shape, p.tiles, real ? kx : 0);
+    }
+    int32_t* to = words + (ptrdiff_t)plane * p.row_units * kUnit;
+    for (int u = 0; u < units; ++u) interleave(to + (ptrdiff_t)u * kUnit, taps, u * step);
+  }
 }
 
-struct DwOut {
-  int8_t* y;
-  ptrdiff_t step;   // bytes from one unit of this block to the next
-  ptrdiff_t bytes;  // bytes that may be written from y on
-};
+// Rescales and stores one unit; never writes more than `room` values.
+LINNET_INLINE void store_unit(const DepthwiseS8Params& p, const I* sum, const float* scale,
+                              int8_t* y, ptrdiff_t room) {
+  I stored[4];
+  for (int j = 0; j < 4; ++j) stored[j] = to_i_round(to_f(sum[j]) * load_f(scale + j * kLanes));
+  if (room >= kUnit) {
+    finish(y, stored, p.zero_out, p.low, p.high);
+  } else {
+    int8_t last[kUnit];
+    finish(last, stored, p.zero_out, p.low, p.high);
+    memcpy(y, last, (size_t)room);
+  }
+}
 
 // kCount units of one block, `step` words apart, from word `at` of every row on.
 template <int kCount>
-static void dw_units(const DepthwiseS8Params& p, const int32_t* const* rows, ptrdiff_t at,
-                     ptrdiff_t step, int block, DwOut out) {
-  const int32_t* bias = p.bias + (ptrdiff_t)block * kUnit;
-  const float* scale = p.scale + (ptrdiff_t)block * kUnit;
+static void units_s8(const DepthwiseS8Params& p, const int32_t* const* rows, ptrdiff_t at,
+                     ptrdiff_t step, int block, DwOut<int8_t> out) {
   const ptrdiff_t per_row = (ptrdiff_t)p.pieces * p.groups * kUnit;
   const int32_t* w = p.weights + (ptrdiff_t)block * p.shape.kernel_h * per_row;
   const ptrdiff_t group = (p.planes == 1 ? p.shift : p.row_units) * (ptrdiff_t)kUnit;
   I sum[kCount][4];
   for (int j = 0; j < 4; ++j) {
-    const I start = load_i(bias + j * kLanes);
+    const I start = load_i(p.bias + (ptrdiff_t)block * kUnit + j * kLanes);
     for (int x = 0; x < kCount; ++x) sum[x][j] = start;
   }
   for (int ky = 0; ky < p.shape.kernel_h; ++ky) {
@@ -71,123 +80,55 @@ static void dw_units(const DepthwiseS8Params& p, const int32_t* const* rows, ptr
       }
     }
   }
+  const float* scale = p.scale + (ptrdiff_t)block * kUnit;
 #pragma GCC unroll 8
   for (int x = 0; x < kCount; ++x) {
-    I stored[4];
-    for (int j = 0; j < 4; ++j) {
-      stored[j] = to_i_round(to_f(sum[x][j]) * load_f(scale + j * kLanes));
-    }
-    const ptrdiff_t left = out.bytes - x * out.step;
-    if (left >= kUnit) {
-      finish(out.y + x * out.step, stored, p.zero_out, p.low, p.high);
-    } else {
-      int8_t last[kUnit];
-      finish(last, stored, p.zero_out, p.low, p.high);
-      memcpy(out.y + x * out.step, last, (size_t)left);
-    }
+    store_unit(p, sum[x], scale, out.y + x * out.step, out.room - x * out.step);
   }
 }
 
-constexpr int kUnitsAtOnce = kLanes == 16 ? 4 : 2;
+constexpr int kS8AtOnce = kLanes == 16 ? 4 : 2;
 
 // All units of one block in one output row.
-static void dw_block(const DepthwiseS8Params& p, const int32_t* const* rows, int first, int units,
-                     int block, DwOut out) {
-  const ptrdiff_t step = (ptrdiff_t)p.cycle * kUnit;
-  int count = (units - first + p.cycle - 1) / p.cycle;
+static void block_s8(const DepthwiseS8Params& p, const int32_t* const* rows, int first, int units,
+                     int block, DwOut<int8_t> out) {
+  const ptrdiff_t step = (ptrdiff_t)p.tiles.cycle * kUnit;
+  int count = (units - first + p.tiles.cycle - 1) / p.tiles.cycle;
   ptrdiff_t at = (ptrdiff_t)first * kUnit;
-  for (; count >= kUnitsAtOnce; count -= kUnitsAtOnce) {
-    dw_units<kUnitsAtOnce>(p, rows, at, step, block, out);
-    at += kUnitsAtOnce * step;
-    out.y += kUnitsAtOnce * out.step;
-    out.bytes -= kUnitsAtOnce * out.step;
+  for (; count >= kS8AtOnce; count -= kS8AtOnce) {
+    units_s8<kS8AtOnce>(p, rows, at, step, block, out);
+    at += kS8AtOnce * step;
+    out.y += kS8AtOnce * out.step;
+    out.room -= kS8AtOnce * out.step;
   }
-  if constexpr (kUnitsAtOnce > 2) {
-    if (count == 3) dw_units<3>(p, rows, at, step, block, out);
-    if (count == 2) dw_units<2>(p, rows, at, step, block, out);
+  if constexpr (kS8AtOnce > 2) {
+    if (count == 3) units_s8<3>(p, rows, at, step, block, out);
+    if (count == 2) units_s8<2>(p, rows, at, step, block, out);
   }
-  if (count == 1) dw_units<1>(p, rows, at, step, block, out);
-}
-
-// Points every kernel row of output row `i` at its words, building those not yet held.
-static void dw_rows(const DepthwiseS8Params& p, const DwTask& t, const DwScratch& scratch,
-                    const int8_t* image, int i) {
-  const DepthwiseShape& s = p.shape;
-  for (int ky = 0; ky < s.kernel_h; ++ky) {
-    const int row = i * s.stride_h - s.top + ky * s.dilation_h;
-    if (row < 0 || row >= s.height) {
-      scratch.rows[ky] = scratch.padding;
-      continue;
-    }
-    int32_t* words = scratch.words + row % p.slots * row_words(p);
-    if (scratch.held[row % p.slots] != row) {
-      word_row(p, t, image + (ptrdiff_t)row * s.width * s.channels, scratch.raw, words);
-      scratch.held[row % p.slots] = row;
-    }
-    scratch.rows[ky] = words;
-  }
-}
-
-// Output rows [begin, end) of one image and task.
-static void dw_band(const DepthwiseS8Params& p, const DwTask& t, const DwScratch& scratch,
-                    int image, int begin, int end) {
-  const DepthwiseShape& s = p.shape;
-  const int8_t* x = p.x + (ptrdiff_t)image * s.height * s.width * s.channels;
-  const ptrdiff_t row_bytes = (ptrdiff_t)s.out_width * s.outputs;
-  for (int i = 0; i < p.slots; ++i) scratch.held[i] = -1;
-  for (int i = begin; i < end; ++i) {
-    dw_rows(p, t, scratch, x, i);
-    int8_t* y = p.y + ((ptrdiff_t)image * s.out_height + i) * row_bytes;
-    if (!p.flat) {
-      const ptrdiff_t place = (ptrdiff_t)t.pixel * s.outputs + t.channel;
-      dw_block(p, scratch.rows, 0, t.units, t.block, {y + place, s.outputs, row_bytes - place});
-      continue;
-    }
-    for (int b = 0; b < p.cycle && b < t.units; ++b) {
-      const ptrdiff_t place = t.skip + (ptrdiff_t)b * kUnit;
-      dw_block(p, scratch.rows, b, t.units, b,
-               {y + place, (ptrdiff_t)p.cycle * kUnit, row_bytes - place});
-    }
-  }
-}
-
-static DwTask dw_task(const DepthwiseS8Params& p, int index) {
-  const DepthwiseShape& s = p.shape;
-  DwTask t = {};
-  t.first = index % p.tiles * p.tile;
-  int all = s.out_width;
-  if (p.flat) {
-    all = (s.out_width * s.outputs + kUnit - 1) / kUnit;
-    t.skip = t.first * kUnit;
-    t.pixel = t.skip / s.outputs;
-  } else {
-    t.block = index / p.tiles;
-    t.channel = t.block * kUnit;
-    if (t.channel > s.outputs - kUnit) t.channel = s.outputs - kUnit;
-    t.pixel = t.first;
-  }
-  t.units = all - t.first < p.tile ? all - t.first : p.tile;
-  return t;
+  if (count == 1) units_s8<1>(p, rows, at, step, block, out);
 }
 
 static void dw_s8(const DepthwiseS8Params& p, const Worker& w) {
   const DepthwiseShape& s = p.shape;
-  const DwScratch scratch = dw_scratch(p, w.scratch);
-  const int tasks = p.flat ? p.tiles : p.tiles * p.blocks;
-  const int64_t rows = (int64_t)s.batch * s.out_height;
-  const bool by_rows = rows >= 2 * w.threads || tasks < w.threads;
-  const Span part = by_rows ? split(rows, w) : Span{0, rows};
-  const Span turns = by_rows ? Span{0, tasks} : split(tasks, w);
-  for (int64_t task = turns.begin; task < turns.end; ++task) {
-    const DwTask t = dw_task(p, (int)task);
-    for (int64_t row = part.begin; row < part.end;) {
-      const int image = (int)(row / s.out_height), begin = (int)(row % s.out_height);
-      const int64_t rest = part.end - row;
-      const int end = rest < s.out_height - begin ? begin + (int)rest : s.out_height;
-      dw_band(p, t, scratch, image, begin, end);
-      row += end - begin;
-    }
-  }
+  const S8Reader reader = {p.zero_in};
+  DwRing<int32_t> ring;
+  const ptrdiff_t size = (ptrdiff_t)p.planes * p.row_units * kUnit;
+  Raw* raw = reinterpret_cast<Raw*>(place_ring(&ring, s, p.tiles, size, w.scratch));
+  Raw taps[kTaps];
+  for (int k = 0; k < kTaps; ++k) taps[k] = reader.padding();
+  for (ptrdiff_t i = 0; i < size; ++i) memcpy(ring.padding + i, taps, sizeof taps);
+  dw_rows(s, p.tiles, w, [&](const DwTask& t, int image, int i, bool restart) {
+    const int8_t* x = p.x + (ptrdiff_t)image * s.height * s.width * s.channels;
+    for (int slot = 0; restart && slot < p.tiles.slots; ++slot) ring.held[slot] = -1;
+    turn_ring(ring, s, p.tiles.slots, i, [&](int row, int32_t* to) {
+      copy_row(s, p.tiles, t, x + (ptrdiff_t)row * s.width * s.channels, raw, reader);
+      interleave_row(p, t, raw, to);
+    });
+    int8_t* y = p.y + ((ptrdiff_t)image * s.out_height + i) * s.out_width * s.outputs;
+    dw_blocks(s, p.tiles, t, y, [&](int first, int block, DwOut<int8_t> out) {
+      block_s8(p, ring.read, first, t.units, block, out);
+    });
+  });
 }
 
 }  // namespace LINNET_ISA

@@ -5,12 +5,10 @@
 // leaves channels in an order that `lane_of_channel` (layout.h) describes and `finish` undoes.
 #pragma once
 
-#include "simd/simd.h"
+#include "depthwise/tiling.h"
 
 namespace linnet {
 namespace LINNET_ISA {
-
-constexpr int kUnit = 4 * kLanes;
 
 #if defined(LINNET_ISA_avx512vnni)
 

@@ -6,54 +6,100 @@
 namespace linnet {
 namespace {
 
-// Words of a task that should stay in the first-level cache, and units per task that keep the
-// overlap of neighboring tiles small.
-constexpr size_t kWordBytes = 24 * 1024;
+// Prepared rows of a task should stay in the first-level cache, and tiles be wide enough for the
+// columns that neighbors both prepare not to matter.
+constexpr size_t kRowBytes = 24 * 1024;
 constexpr int kLeastTile = 8;
+// Flat units fill their vectors where blocks of channels would waste more than an eighth of them;
+// beyond this many different units their weights leave the cache.
+constexpr int kMostCycle = 32;
 
 int ceil_div(int a, int b) { return (a + b - 1) / b; }
 
-int row_units_all(const DepthwiseS8Params& p, int unit) {
-  const DepthwiseShape& s = p.shape;
-  return p.flat ? ceil_div(s.out_width * s.outputs, unit) : s.out_width;
+bool lies_flat(const DepthwiseShape& s, int unit) {
+  if (s.outputs < unit) return true;
+  const int padded = ceil_div(s.outputs, unit) * unit;
+  return padded * 8 > s.outputs * 9 && s.outputs / std::gcd(s.outputs, unit) <= kMostCycle;
 }
 
-// Position in a unit's vectors (vector * lanes + lane) of the unit's channel `c` after interleaving
-// within 128-bit parts of registers.
+int units_per_row(const DepthwiseShape& s, const DepthwiseTiles& t, int unit) {
+  return t.flat ? ceil_div(s.out_width * s.outputs, unit) : s.out_width;
+}
+
+void choose_mapping(const DepthwiseShape& s, DepthwiseTiles& t, int unit) {
+  t.flat = lies_flat(s, unit);
+  t.cycle = t.flat ? s.outputs / std::gcd(s.outputs, unit) : 1;
+  t.blocks = t.flat ? std::min(t.cycle, units_per_row(s, t, unit)) : ceil_div(s.outputs, unit);
+  t.slots = (s.kernel_h - 1) * s.dilation_h + 1;
+}
+
+// `unit_bytes` of every kept row belong to one unit, and `halo` units are prepared beside a tile.
+void choose_tile(const DepthwiseShape& s, DepthwiseTiles& t, int unit, int halo,
+                 size_t unit_bytes) {
+  const int all = units_per_row(s, t, unit);
+  const int fitting =
+      static_cast<int>(kRowBytes / (unit_bytes * static_cast<size_t>(t.slots))) - halo;
+  const int wanted = std::max(fitting, std::max(kLeastTile, halo));
+  const int turns = ceil_div(all, t.cycle);
+  const int tiles = ceil_div(turns, std::max(wanted / t.cycle, 1));
+  t.tile = std::min(ceil_div(turns, tiles) * t.cycle, std::max(all, t.cycle));
+  t.tiles = ceil_div(all, t.tile);
+}
+
+// `units` are prepared per row; taps beyond the kernel, up to `taps`, are read but not used.
+void choose_pixels(const DepthwiseShape& s, DepthwiseTiles& t, int unit, int units, int taps) {
+  const int reach = (std::max(s.kernel_w, taps) - 1) * s.dilation_w;
+  if (t.flat) {
+    t.raw_pixels = ceil_div(units * unit, s.outputs) + reach / s.stride_w + 2;
+  } else {
+    t.raw_pixels = (units - 1) * s.stride_w + reach + 1;
+  }
+}
+
+size_t copied_values(const DepthwiseShape& s, const DepthwiseTiles& t, int unit) {
+  const size_t pixels = static_cast<size_t>(t.raw_pixels);
+  const size_t phases = static_cast<size_t>(s.stride_w);
+  const size_t phase = pixels * static_cast<size_t>(s.outputs) + static_cast<size_t>(unit);
+  return (t.flat ? phases * phase : pixels * static_cast<size_t>(unit)) + static_cast<size_t>(unit);
+}
+
+size_t ring_bytes(const DepthwiseShape& s, const DepthwiseTiles& t, size_t row_values) {
+  const size_t rows = static_cast<size_t>(t.slots) + 1;
+  const size_t lists = sizeof(void*) * static_cast<size_t>(s.kernel_h) + sizeof(int) * rows;
+  return rows * row_values * sizeof(int32_t) + lists + 64;
+}
+
+// Where in a unit's vectors (vector * lanes + lane) its channel `c` lies after the interleaving,
+// which works within 128-bit parts of registers.
 int lane_of_channel(DepthwiseLanes l, int c) {
   const int values = l.taps == 4 ? 4 * l.lanes : 2 * l.lanes;  // per register
-  const int parts = values / (l.lanes / 4);                    // per 128-bit part
-  const int in_register = c % values;
-  const int vector = c / values * (parts / 4) + in_register % parts / 4;
-  return vector * l.lanes + in_register / parts * 4 + c % 4;
+  const int part = values / (l.lanes / 4);
+  const int vector = c / values * (part / 4) + c % part / 4;
+  return vector * l.lanes + c % values / part * 4 + c % 4;
 }
 
-int channel_of(const DepthwiseS8Params& p, int unit, int block, int c) {
-  if (p.flat) return (block * unit + c) % p.shape.outputs;
-  return std::min(block * unit, p.shape.outputs - unit) + c;
+int channel_of(const DepthwiseShape& s, const DepthwiseTiles& t, int unit, int block, int c) {
+  if (t.flat) return (block * unit + c) % s.outputs;
+  return std::min(block * unit, s.outputs - unit) + c;
 }
 
-// The part of a weight that piece number `piece` holds: int8 numbers that add up to it.
+// The int8 number that piece `piece` of a weight holds; the pieces add up to the weight.
 int piece_of(int weight, int piece) {
-  int part = 0;
-  for (int i = 0; i <= piece; ++i) {
-    part = std::clamp(weight, -128, 127);
-    weight -= part;
-  }
-  return part;
+  for (; piece > 0; --piece) weight -= std::clamp(weight, -128, 127);
+  return std::clamp(weight, -128, 127);
 }
 
-void choose_tiles(DepthwiseS8Params& p, int unit) {
-  const int all = row_units_all(p, unit);
-  const int halo = p.planes == 1 ? (p.groups - 1) * p.shift : 0;
-  const size_t per_unit = static_cast<size_t>(p.slots) * p.planes * unit * 4;
-  const int fitting = static_cast<int>(kWordBytes / per_unit) - halo;
-  const int wanted = std::max(fitting, std::max(kLeastTile, halo));
-  const int turns = ceil_div(all, p.cycle);
-  const int tiles = ceil_div(turns, std::max(wanted / p.cycle, 1));
-  p.tile = ceil_div(turns, tiles) * p.cycle;
-  p.tiles = ceil_div(all, p.tile);
-  p.row_units = std::min(p.tile, all) + halo;
+void put_weight(const DepthwiseS8Params& p, DepthwiseLanes l, int32_t* words, int tap, int weight) {
+  const int kx = tap % p.shape.kernel_w, unit = 4 * l.lanes;
+  for (int piece = 0; piece < p.pieces; ++piece) {
+    const int group = (tap / p.shape.kernel_w * p.pieces + piece) * p.groups + kx / l.taps;
+    int32_t* place = words + static_cast<size_t>(group) * unit;
+    if (l.taps == 4) {
+      reinterpret_cast<int8_t*>(place)[kx % 4] = static_cast<int8_t>(piece_of(weight, piece));
+    } else {
+      reinterpret_cast<int16_t*>(place)[kx % 2] = static_cast<int16_t>(weight);
+    }
+  }
 }
 
 }  // namespace
@@ -64,77 +110,83 @@ DepthwiseLanes depthwise_lanes(const std::string& isa) {
   return {4, 2};
 }
 
-void plan_s8(DepthwiseS8Params& p, DepthwiseLanes l, int lowest, int highest) {
+size_t plan_s8(DepthwiseS8Params& p, DepthwiseLanes l, int lowest, int highest) {
   const DepthwiseShape& s = p.shape;
   const int unit = 4 * l.lanes;
-  p.flat = s.outputs < unit;
-  p.cycle = p.flat ? s.outputs / std::gcd(s.outputs, unit) : 1;
-  p.blocks = p.flat ? std::min(p.cycle, row_units_all(p, unit)) : ceil_div(s.outputs, unit);
+  choose_mapping(s, p.tiles, unit);
   p.groups = ceil_div(s.kernel_w, l.taps);
   p.pieces = 1;
   if (l.taps == 4 && (lowest < -128 || highest > 127)) p.pieces = highest > 254 ? 3 : 2;
   const int columns = l.taps * s.dilation_w;
-  const int positions = columns / s.stride_w * s.outputs;
-  const bool whole = columns % s.stride_w == 0;
-  const bool shared = p.groups == 1 || (whole && (!p.flat || positions % (p.cycle * unit) == 0));
+  const int values = columns / s.stride_w * s.outputs;
+  const bool aligned = !p.tiles.flat || values % (p.tiles.cycle * unit) == 0;
+  const bool shared = p.groups == 1 || (columns % s.stride_w == 0 && aligned);
   p.planes = shared ? 1 : p.groups;
-  p.shift = p.flat ? positions / unit : columns / s.stride_w;
-  if (!shared || p.groups == 1) p.shift = 0;
-  p.slots = (s.kernel_h - 1) * s.dilation_h + 1;
-  choose_tiles(p, unit);
-  const int reach = (std::max(s.kernel_w, l.taps) - 1) * s.dilation_w;
-  if (p.flat) {
-    p.raw_pixels = ceil_div(p.row_units * unit, s.outputs) + reach / s.stride_w + 2;
-  } else {
-    p.raw_pixels = (p.row_units - 1) * s.stride_w + reach + 1;
-  }
+  p.shift = shared && p.groups > 1 ? (p.tiles.flat ? values / unit : columns / s.stride_w) : 0;
+  const int halo = (p.groups - 1) * p.shift;
+  choose_tile(s, p.tiles, unit, halo, static_cast<size_t>(p.planes * unit) * sizeof(int32_t));
+  p.row_units = std::min(p.tiles.tile, units_per_row(s, p.tiles, unit)) + halo;
+  choose_pixels(s, p.tiles, unit, p.row_units, l.taps);
+  const size_t row = static_cast<size_t>(p.planes) * static_cast<size_t>(p.row_units * unit);
+  const size_t value = l.taps == 4 ? sizeof(int8_t) : sizeof(int16_t);
+  return ring_bytes(s, p.tiles, row) + copied_values(s, p.tiles, unit) * value;
 }
 
-size_t scratch_s8(const DepthwiseS8Params& p, DepthwiseLanes l) {
+size_t plan_f32(DepthwiseF32Params& p, DepthwiseLanes l) {
   const DepthwiseShape& s = p.shape;
-  const size_t unit = static_cast<size_t>(4 * l.lanes);
-  const size_t row = static_cast<size_t>(p.planes) * p.row_units * unit * sizeof(int32_t);
-  const size_t raw = p.flat ? s.stride_w * (static_cast<size_t>(p.raw_pixels) * s.outputs + unit)
-                            : p.raw_pixels * unit;
-  const size_t lists = sizeof(void*) * s.kernel_h + sizeof(int) * p.slots + 64;
-  return (p.slots + 1) * row + lists + (raw + unit) * (4 / l.taps);
+  const int unit = 4 * l.lanes;
+  choose_mapping(s, p.tiles, unit);
+  const int step = p.tiles.flat ? 1 : s.stride_w;
+  choose_tile(s, p.tiles, unit, 0, static_cast<size_t>(step * unit) * sizeof(float));
+  choose_pixels(s, p.tiles, unit, std::min(p.tiles.tile, units_per_row(s, p.tiles, unit)), 1);
+  const size_t places = sizeof(ptrdiff_t) * static_cast<size_t>(s.kernel_w);
+  return ring_bytes(s, p.tiles, copied_values(s, p.tiles, unit)) + places;
 }
 
 AlignedBytes pack_s8(DepthwiseS8Params& p, DepthwiseLanes l, const int16_t* weights,
                      const int64_t* bias, const float* scale) {
   const DepthwiseShape& s = p.shape;
-  const int unit = 4 * l.lanes;
-  const size_t block_words = static_cast<size_t>(s.kernel_h) * p.pieces * p.groups * unit;
-  const size_t total = p.blocks * (block_words + 2 * static_cast<size_t>(unit));
-  AlignedBytes memory = allocate_aligned(total * sizeof(int32_t));
+  const int unit = 4 * l.lanes, taps = s.kernel_h * s.kernel_w;
+  const size_t channels = static_cast<size_t>(p.tiles.blocks) * unit;
+  const size_t per_channel = static_cast<size_t>(s.kernel_h) * p.pieces * p.groups;
+  AlignedBytes memory = allocate_aligned(channels * (per_channel + 2) * sizeof(int32_t));
   int32_t* words = static_cast<int32_t*>(memory.get());
-  int32_t* sums = words + p.blocks * block_words;
-  float* scales = reinterpret_cast<float*>(sums + p.blocks * unit);
-  p.weights = words;
-  p.bias = sums;
-  p.scale = scales;
+  int32_t* sums = words + channels * per_channel;
+  float* scales = reinterpret_cast<float*>(sums + channels);
+  p.weights = words, p.bias = sums, p.scale = scales;
   const int offset = l.taps == 4 ? p.zero_in + 128 : 0;
-  for (int i = 0; i < p.blocks * unit; ++i) {
-    const int block = i / unit, channel = channel_of(p, unit, block, i % unit);
+  for (int i = 0; i < static_cast<int>(channels); ++i) {
+    const int block = i / unit, channel = channel_of(s, p.tiles, unit, block, i % unit);
     const int lane = lane_of_channel(l, i % unit);
-    int64_t total_weight = 0;
-    for (int tap = 0; tap < s.kernel_h * s.kernel_w; ++tap) {
+    int32_t* first = words + block * per_channel * unit + lane;
+    int64_t total = 0;
+    for (int tap = 0; tap < taps; ++tap) {
       const int weight = weights[static_cast<size_t>(tap) * s.outputs + channel];
-      total_weight += weight;
-      const int kx = tap % s.kernel_w;
-      for (int piece = 0; piece < p.pieces; ++piece) {
-        const size_t row = static_cast<size_t>(block) * s.kernel_h + tap / s.kernel_w;
-        const size_t group = (row * p.pieces + piece) * p.groups + kx / l.taps;
-        int32_t* place = words + group * unit + lane;
-        if (l.taps == 4) {
-          reinterpret_cast<int8_t*>(place)[kx % 4] = static_cast<int8_t>(piece_of(weight, piece));
-        } else {
-          reinterpret_cast<int16_t*>(place)[kx % 2] = static_cast<int16_t>(weight);
-        }
-      }
+      total += weight;
+      put_weight(p, l, first, tap, weight);
     }
-    sums[block * unit + lane] = static_cast<int32_t>(bias[channel] - offset * total_weight);
+    sums[block * unit + lane] = static_cast<int32_t>(bias[channel] - offset * total);
     scales[block * unit + lane] = scale[channel];
+  }
+  return memory;
+}
+
+AlignedBytes pack_f32(DepthwiseF32Params& p, DepthwiseLanes l, const float* weights,
+                      const float* bias) {
+  const DepthwiseShape& s = p.shape;
+  const int unit = 4 * l.lanes, taps = s.kernel_h * s.kernel_w;
+  const size_t channels = static_cast<size_t>(p.tiles.blocks) * unit;
+  AlignedBytes memory = allocate_aligned(channels * static_cast<size_t>(taps + 1) * sizeof(float));
+  float* arranged = static_cast<float*>(memory.get());
+  float* sums = arranged + channels * taps;
+  p.weights = arranged, p.bias = sums;
+  for (int i = 0; i < static_cast<int>(channels); ++i) {
+    const int block = i / unit, channel = channel_of(s, p.tiles, unit, block, i % unit);
+    for (int tap = 0; tap < taps; ++tap) {
+      arranged[(static_cast<size_t>(block) * taps + tap) * unit + i % unit] =
+          weights[static_cast<size_t>(tap) * s.outputs + channel];
+    }
+    sums[i] = bias[channel];
   }
   return memory;
 }

@@ -8,22 +8,24 @@
 
 namespace linnet {
 
-// Vector lanes and taps per 32-bit lane of an ISA; the same numbers as in depthwise/lanes.h.
+// Vector lanes and int8 taps per 32-bit lane of an ISA; the same numbers as in depthwise/lanes.h.
 struct DepthwiseLanes {
   int lanes;
   int taps;
 };
 DepthwiseLanes depthwise_lanes(const std::string& isa);
 
-// Fills every field of `p` that follows from `p.shape` and the largest and smallest weight.
-void plan_s8(DepthwiseS8Params& p, DepthwiseLanes lanes, int lowest, int highest);
+// Each fills what follows from `p.shape` (and the extreme weights) and returns the scratch bytes
+// that a thread needs.
+size_t plan_s8(DepthwiseS8Params& p, DepthwiseLanes lanes, int lowest, int highest);
+size_t plan_f32(DepthwiseF32Params& p, DepthwiseLanes lanes);
 
-// Scratch bytes per thread that a planned convolution needs.
-size_t scratch_s8(const DepthwiseS8Params& p, DepthwiseLanes lanes);
-
-// Arranged constants: allocates, fills p.weights, p.bias and p.scale, returns their owner.
-// weights [kernel_h * kernel_w][E], less their zero points; bias [E]; scale [E].
+// Each allocates and arranges the constants of a planned convolution, points `p` at them and
+// returns their owner. weights [kernel_h * kernel_w][E] (int8: less their zero points); bias [E];
+// scale [E].
 AlignedBytes pack_s8(DepthwiseS8Params& p, DepthwiseLanes lanes, const int16_t* weights,
                      const int64_t* bias, const float* scale);
+AlignedBytes pack_f32(DepthwiseF32Params& p, DepthwiseLanes lanes, const float* weights,
+                      const float* bias);
 
 }  // namespace linnet
