@@ -18,7 +18,10 @@ from linnet.types import Array, Dim, DType, Quantization, Shape, TensorType
 
 from .node import TfliteNode
 from .operators import CONVERTERS, REFUSED
-from .reader import Model, Operator, TensorInfo, read_model
+from .reader import Model, Operator, Subgraph, TensorInfo, read_model
+
+# Operators that read stored integers as plain numbers, whatever quantization the file declares.
+_PLAIN_READERS = {"CAST"}
 
 
 def import_tflite(data: bytes, name: str = "model") -> Graph:
@@ -64,6 +67,9 @@ class TfliteImporter(Importer):
         self.model = model
         self.main = model.subgraphs[0]
         self.names = self._name_tensors()
+        self._reserved = frozenset(self.names)
+        self._floats: dict[int, str] = {}
+        self._plain = _plain_tensors(self.main)
         self.graph.metadata["source"] = "tflite"
         if model.description:
             self.graph.metadata["description"] = model.description
@@ -94,7 +100,7 @@ class TfliteImporter(Importer):
             return ""
         name, info = self.names[index], self.main.tensors[index]
         if name not in self.graph.values:
-            self.graph.add_constant(name, self._content(info), info.quantization)
+            self.graph.add_constant(name, self._content(info), self.declared(index).quantization)
         return name
 
     def declared(self, index: int) -> TensorType:
@@ -102,7 +108,8 @@ class TfliteImporter(Importer):
         info = self.main.tensors[index]
         if info.dtype is None:
             raise UnsupportedError(f"tensor '{info.name}' has element type {info.kind}")
-        return TensorType(info.dtype, self._shape(info), info.quantization)
+        quantization = None if index in self._plain else info.quantization
+        return TensorType(info.dtype, self._shape(info), quantization)
 
     def refined(self, inferred: Shape, index: int) -> Shape:
         """Return an inferred shape with numbers from the file where inference found none."""
@@ -117,15 +124,24 @@ class TfliteImporter(Importer):
 
     def float_constant(self, index: int, content: Array, quantization: Quantization) -> str:
         """Add a quantized constant's real values once and return their name."""
-        name = f"{self.names[index]}:float"
-        if name not in self.graph.values:
+        if index not in self._floats:
             scale, zero = quantization.scale, quantization.zero_point
             if quantization.axis is not None:
                 along = [1] * content.ndim
                 along[quantization.axis] = -1
                 scale, zero = scale.reshape(along), zero.reshape(along)
-            real = (content.astype(np.int32) - zero).astype(np.float32) * scale
-            self.graph.add_constant(name, real.astype(np.float32))
+            with np.errstate(over="ignore"):
+                real = (content.astype(np.int32) - zero).astype(np.float32) * scale
+            name = self.fresh(f"{self.names[index]}:float")
+            self._floats[index] = self.graph.add_constant(name, real.astype(np.float32))
+        return self._floats[index]
+
+    def fresh(self, name: str) -> str:
+        """Return the name, or with a number appended where a tensor of the file or graph has it."""
+        number, stem = 0, name
+        while name in self._reserved or name in self.graph.values:
+            number += 1
+            name = f"{stem}_{number}"
         return name
 
     def _name_tensors(self) -> list[str]:
@@ -201,3 +217,13 @@ class TfliteImporter(Importer):
                 "computed before"
             )
         return np.zeros(info.shape, dtype.numpy)
+
+
+def _plain_tensors(subgraph: Subgraph) -> set[int]:
+    """Return the inputs and constants whose quantization no reader looks at."""
+    readers: dict[int, set[str]] = {}
+    made = {i for operator in subgraph.operators for i in operator.outputs}
+    for operator in subgraph.operators:
+        for index in operator.inputs:
+            readers.setdefault(index, set()).add(operator.kind)
+    return {i for i, kinds in readers.items() if kinds <= _PLAIN_READERS and i not in made}

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from linnet.converters.rewrite import evaluate, turn_constant
 from linnet.errors import FormatError, UnsupportedError
 from linnet.graph import Graph
 from linnet.ops import NO_CLAMP, Cast, Clamp, Op, Quantize
-from linnet.types import Array, DType, NodeTypes, Quantization, TensorType
+from linnet.types import Array, DType, Quantization, TensorType
 
 if TYPE_CHECKING:
     from .importer import TfliteImporter
@@ -159,15 +160,15 @@ class TfliteNode:
         quantization: Quantization | None = None,
     ) -> str:
         """Add an op whose result is not the operator's own; return its name."""
-        name = self.graph.unique(f"{self.output_name}:{suffix}")
+        name = self.importer.fresh(f"{self.output_name}:{suffix}")
         self.graph.add(op, inputs, name=name, outputs=[name], quantization=quantization)
         fold_integers(self.graph)
         return name
 
     def steps(self, op: Op, inputs: Sequence[str], suffix: str) -> list[str]:
         """Add an op of several results that are not the operator's own; return their names."""
-        name = self.graph.unique(f"{self.output_name}:{suffix}")
-        outputs = [self.graph.unique(f"{name}{i}") for i in range(op.outputs)]
+        name = self.importer.fresh(f"{self.output_name}:{suffix}")
+        outputs = [self.importer.fresh(f"{name}{i}") for i in range(op.outputs)]
         self.graph.add(op, inputs, name=name, outputs=outputs)
         return outputs
 
@@ -221,7 +222,7 @@ class TfliteNode:
         fold_integers(self.graph)
 
     def _rescale(self, name: str, wanted: TensorType) -> None:
-        inner = self.graph.unique(f"{name}:unscaled")
+        inner = self.importer.fresh(f"{name}:unscaled")
         self.graph.rename(name, inner)
         self.graph.add(
             Quantize(dtype=wanted.dtype),
@@ -233,7 +234,8 @@ class TfliteNode:
 
     def array(self, content: Array, suffix: str) -> str:
         """Add a constant of the rule's own and return its name."""
-        return self.graph.add_constant(f"{self.output_name}:{suffix}", content)
+        name = self.importer.fresh(f"{self.output_name}:{suffix}")
+        return self.graph.add_constant(name, content)
 
     def scalar(self, value: float, dtype: DType) -> str:
         """Add a scalar constant."""
@@ -267,17 +269,12 @@ class TfliteNode:
 def fold_integers(graph: Graph) -> None:
     """Replace the last node by constants where it computes a few integers from constants."""
     node = graph.nodes[-1]
-    types = [graph.known_type(i) if i else None for i in node.inputs]
-    outputs = tuple(graph.type_of(o) for o in node.outputs)
-    known = all(t is None or t.value is not None for t in types) and node.op.pure
-    if not known or not all(t.is_static and _is_few_integers(t) for t in outputs):
-        return
-    arrays = [None if t is None else t.value for t in types]
-    results = node.op.reference(NodeTypes(tuple(types), outputs), *arrays)
-    graph.nodes.pop()
-    for name, result in zip(node.outputs, results, strict=True):
-        graph.values[name].data = result
+    if all(_is_few_integers(graph.type_of(name)) for name in node.outputs):
+        arrays = evaluate(graph, node)
+        if arrays is not None:
+            turn_constant(graph, node, arrays)
 
 
 def _is_few_integers(type_: TensorType) -> bool:
-    return not type_.dtype.is_float and not type_.is_quantized and type_.size <= _FOLDED_SIZE
+    plain = not type_.dtype.is_float and not type_.is_quantized
+    return plain and type_.is_static and type_.size <= _FOLDED_SIZE

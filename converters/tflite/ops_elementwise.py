@@ -65,14 +65,15 @@ def simple(op: Op) -> Converter:
     """Return a rule for an operator without options: one op on all inputs."""
 
     def convert(node: TfliteNode) -> None:
-        node.emit(op, node.inputs())
+        count = max(node.input_count, op.arity[0])
+        node.emit(op, [node.input(i) for i in range(count)])
 
     return convert
 
 
 def _clamped(kind: type[Add] | type[Sub] | type[Mul] | type[Div]) -> Converter:
     def convert(node: TfliteNode) -> None:
-        node.emit(kind(clamp=node.clamp), node.inputs())
+        node.emit(kind(clamp=node.clamp), [node.input(0), node.input(1)])
 
     return convert
 
@@ -89,12 +90,12 @@ def gelu(node: TfliteNode) -> None:
 
 def not_equal(node: TfliteNode) -> None:
     """NOT_EQUAL: the negation of equality."""
-    node.emit(Not(), [node.step(Equal(), node.inputs(), "equal")])
+    node.emit(Not(), [node.step(Equal(), [node.input(0), node.input(1)], "equal")])
 
 
 def add_n(node: TfliteNode) -> None:
     """ADD_N: the sum of any number of tensors."""
-    first, *others = node.inputs()
+    first, others = node.input(0), node.inputs()[1:]
     for other in others[:-1]:
         first = node.step(Add(), [first, other], "sum")
     node.emit(*((Add(), [first, others[-1]]) if others else (Identity(), [first])))

@@ -22,6 +22,8 @@ from linnet.types import DType
 
 from .node import TfliteNode
 
+_MOST_CLASSES = 1 << 20
+
 
 def reshape(node: TfliteNode) -> None:
     """RESHAPE: to a constant shape, to the one that the file declares, or to a computed one."""
@@ -121,6 +123,8 @@ def one_hot(node: TfliteNode) -> None:
     """ONE_HOT: on where the index equals the position, off elsewhere, negative indices too."""
     depth, axis, indices = node.integer(1, "depth"), int(node.option("Axis", -1)), node.type(0)
     axis = axis + indices.rank + 1 if axis < 0 else axis
+    if not 0 <= depth <= _MOST_CLASSES or not 0 <= axis <= indices.rank:
+        raise UnsupportedError(f"depth {depth} along axis {axis} of {indices}")
     positions = np.arange(depth, dtype=indices.dtype.numpy)
     positions = positions.reshape((-1,) + (1,) * (indices.rank - axis))
     index = node.step(Unsqueeze(axes=(axis,)), [node.input(0)], "index")

@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 import tflite
 
-from linnet.errors import FormatError, LinnetError
+from linnet.errors import FormatError, LinnetError, QuantizationError
 from linnet.types import Array, DType, Quantization
 
 # What flatbuffers and NumPy raise when an offset or length of the file leads out of it.
 _DAMAGE = (struct.error, IndexError, ValueError, TypeError, OverflowError)
 _MAX_RANK = 16
+_MAX_ELEMENTS = 1 << 48
 _QUANTIZED = (DType.INT8, DType.UINT8, DType.INT16)
 Options = dict[str, Any]
 
@@ -82,6 +83,8 @@ def reading(what: str) -> Iterator[None]:
     """Turn what damaged bytes make flatbuffers raise into a FormatError that names ``what``."""
     try:
         yield
+    except QuantizationError as error:
+        raise FormatError(f"damaged TFLite file: {what}: {error}") from error
     except LinnetError:
         raise
     except _DAMAGE as error:
@@ -199,6 +202,8 @@ class _Reader:
                 f"tensor {index} '{name}' has shape {shape} and signature {signature}; expected "
                 f"equal ranks of at most {_MAX_RANK} and no negative dimension"
             )
+        if math.prod(max(dim, 1) for dim in shape) > _MAX_ELEMENTS:
+            raise FormatError(f"tensor {index} '{name}' has shape {shape}; no memory holds that")
         content = None if sparse else _content(name, kind, shape, data)
         return TensorInfo(
             index, name, kind, dtype, shape, signature, quantization, content, variable, sparse
