@@ -5,6 +5,7 @@ from .base import NO_CLAMP as NO_CLAMP
 from .base import Clamp as Clamp
 from .base import Op as Op
 from .binary import *
+from .cast import *
 from .conv import *
 from .indexing import *
 from .joining import *
@@ -14,6 +15,7 @@ from .norm import *
 from .pooling import *
 from .quantize import *
 from .reduce import *
+from .relation import *
 from .resize import *
 from .shape import *
 from .unary import *

@@ -1,4 +1,4 @@
-"""Elementwise ops of two inputs (and Where), with NumPy broadcasting.
+"""Elementwise ops of two inputs with NumPy broadcasting.
 
 Quantized Add, Sub, Mul and PRelu follow the integer rules that the int8 kernels follow; the other
 ops compute quantize(f(dequantize(x), dequantize(y))).
@@ -10,88 +10,26 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from linnet.errors import ShapeError
-from linnet.types import Array, Cost, DType, NodeTypes, TensorType
+from linnet.types import Array, DType, NodeTypes
 
-from . import arithmetic
-from .base import NO_CLAMP, Clamp, Op
-from .operands import broadcast_shapes, clip, content, given, real, same_kind, store, work
+from . import arithmetic, bind_elementwise
+from .base import NO_CLAMP, Clamp, Op, Step
+from .operands import clip, given
+from .pairs import _Binary
 
 __all__ = [
     "Add",
-    "And",
     "Div",
-    "Equal",
     "FloorDiv",
-    "Greater",
-    "GreaterOrEqual",
-    "Less",
-    "LessOrEqual",
     "Maximum",
     "Minimum",
     "Mod",
     "Mul",
-    "Or",
     "PRelu",
     "Pow",
     "SquaredDifference",
     "Sub",
-    "Where",
-    "Xor",
 ]
-
-
-class _Binary(Op, frozen=True):
-    """An op that computes ``_function`` of each pair of elements.
-
-    Notes
-    -----
-    ``exact`` tells that float32 operands are computed in float32 (one rounding per operation),
-    otherwise in float64 and rounded once.
-    """
-
-    arity: ClassVar[tuple[int, int]] = (2, 2)
-    in_place: ClassVar[tuple[int, ...]] = (0, 1)
-    exact: ClassVar[bool] = False
-    operations: ClassVar[int] = 1
-
-    def _function(self, x: Array, y: Array) -> Array:
-        """Return the function of reals."""
-        raise TypeError(f"{type(self).__name__} does not define function")
-
-    def _whole(self, x: Array, y: Array) -> Array:
-        """Return the function of plain integers."""
-        return self._function(x, y)
-
-    def _quantized(self, types: NodeTypes, x: Array, y: Array) -> Array:
-        """Return the stored result of stored operands."""
-        left, right = given(types.inputs)
-        return store(self._function(real(left, x), real(right, y)), types.outputs[0])
-
-    def infer(self, *types: TensorType | None) -> tuple[TensorType, ...]:
-        """Return the broadcast shape; quantization is the output's own declaration."""
-        x, y = given(types)
-        same_kind(x, y)
-        if not (x.dtype.is_float or x.dtype.is_integer):
-            raise ShapeError(f"operands are {x} and {y}; expected numbers: insert Cast")
-        return (TensorType(x.dtype, broadcast_shapes(x, y)),)
-
-    def reference(self, types: NodeTypes, *arrays: Array | None) -> tuple[Array, ...]:
-        """Compute with NumPy by the rules of the element type."""
-        left, _ = given(types.inputs)
-        x, y = content(arrays)
-        with np.errstate(all="ignore"):
-            if left.is_quantized:
-                return (self._quantized(types, x, y),)
-            if not left.dtype.is_float:
-                return (self._whole(x, y),)
-            if not self.exact:
-                x, y = x.astype(np.float64), y.astype(np.float64)
-            return (self._function(x, y).astype(left.dtype.numpy),)
-
-    def cost(self, types: NodeTypes) -> Cost:
-        """Count the operations per element of the output."""
-        return work(types, self.operations)
 
 
 class _Clamped(_Binary, frozen=True):
@@ -106,6 +44,12 @@ class _Clamped(_Binary, frozen=True):
         if types.outputs[0].is_quantized:
             return (clip(result, arithmetic.clamp_bounds(self.clamp, types.outputs[0])),)
         return (clip(result, self.clamp),)
+
+    def bind(self, step: Step) -> bool:
+        """Bind quantized bytes by table, float32 by the kernel of the op's name."""
+        if step.types.outputs[0].is_quantized:
+            return bind_elementwise.pair_table(self, step)
+        return bind_elementwise.binary_f32(type(self).__name__, step, self.clamp)
 
 
 def _centered(types: NodeTypes, *arrays: Array) -> list[Array]:
@@ -130,7 +74,19 @@ def _stored(types: NodeTypes, steps: Array) -> Array:
     return (np.rint(steps).astype(np.int32) + zero).astype(output.dtype.numpy)
 
 
-class Add(_Clamped, frozen=True):
+class _Linear(_Clamped, frozen=True):
+    """Arithmetic with an int8 kernel of its own."""
+
+    def bind(self, step: Step) -> bool:
+        """Bind int8 by its kernel, other bytes by table, float32 by its kernel."""
+        if step.types.outputs[0].is_quantized:
+            ratios = _ratios(step.types)
+            if bind_elementwise.binary_s8(type(self).__name__, step, ratios, self.clamp):
+                return True
+        return super().bind(step)
+
+
+class Add(_Linear, frozen=True):
     """Sum.
 
     Notes
@@ -148,7 +104,7 @@ class Add(_Clamped, frozen=True):
         return _stored(types, x.astype(np.float32) * left + y.astype(np.float32) * right)
 
 
-class Sub(_Clamped, frozen=True):
+class Sub(_Linear, frozen=True):
     """Difference; quantized like `Add`."""
 
     def _function(self, x: Array, y: Array) -> Array:
@@ -160,7 +116,7 @@ class Sub(_Clamped, frozen=True):
         return _stored(types, x.astype(np.float32) * left - y.astype(np.float32) * right)
 
 
-class Mul(_Clamped, frozen=True):
+class Mul(_Linear, frozen=True):
     """Product; quantized: float32((x - z_x) * (y - z_y)) * float32(s_x * s_y / s_out)."""
 
     def _function(self, x: Array, y: Array) -> Array:
@@ -188,6 +144,7 @@ class Div(_Clamped, frozen=True):
 class Pow(_Binary, frozen=True):
     """Raise x to the power y; plain integers to a negative power truncate toward zero."""
 
+    vectorized: ClassVar[bool] = False
     operations: ClassVar[int] = 30
 
     def _function(self, x: Array, y: Array) -> Array:
@@ -201,10 +158,23 @@ class Pow(_Binary, frozen=True):
         return np.where(y >= 0, raised, unit).astype(x.dtype)
 
 
+def _bind_extreme(op: Op, step: Step) -> bool:
+    """Bind the lesser or greater of two int8 reals."""
+    types = [item for item in (*step.types.inputs, *step.types.outputs) if item is not None]
+    if not all(item.is_quantized and item.dtype is DType.INT8 for item in types):
+        return False
+    left, right, output = (arithmetic.pair(item)[0] for item in types)
+    return bind_elementwise.binary_s8(type(op).__name__, step, (left, right, output))
+
+
 class Minimum(_Binary, frozen=True):
     """Lesser of two; NaN wins."""
 
     exact: ClassVar[bool] = True
+
+    def bind(self, step: Step) -> bool:
+        """Bind int8 by a kernel that compares reals, the rest like other pairs."""
+        return _bind_extreme(self, step) or super().bind(step)
 
     def _function(self, x: Array, y: Array) -> Array:
         return np.minimum(x, y)
@@ -215,6 +185,10 @@ class Maximum(_Binary, frozen=True):
 
     exact: ClassVar[bool] = True
 
+    def bind(self, step: Step) -> bool:
+        """Bind int8 by a kernel that compares reals, the rest like other pairs."""
+        return _bind_extreme(self, step) or super().bind(step)
+
     def _function(self, x: Array, y: Array) -> Array:
         return np.maximum(x, y)
 
@@ -222,6 +196,7 @@ class Maximum(_Binary, frozen=True):
 class FloorDiv(_Binary, frozen=True):
     """Quotient rounded down; plain integers: x // 0 is 0."""
 
+    vectorized: ClassVar[bool] = False
     operations: ClassVar[int] = 5
 
     def _function(self, x: Array, y: Array) -> Array:
@@ -232,6 +207,7 @@ class Mod(_Binary, frozen=True):
     """Remainder with the sign of y, or of x where ``fmod``; plain integers: x mod 0 is 0."""
 
     fmod: bool = False
+    vectorized: ClassVar[bool] = False
     operations: ClassVar[int] = 6
 
     def _function(self, x: Array, y: Array) -> Array:
@@ -261,6 +237,13 @@ class PRelu(_Binary, frozen=True):
     exact: ClassVar[bool] = True
     operations: ClassVar[int] = 2
 
+    def bind(self, step: Step) -> bool:
+        """Bind int8 by its kernel, the rest like other pairs."""
+        quantized = step.types.outputs[0].is_quantized
+        if quantized and bind_elementwise.binary_s8("PRelu", step, _ratios(step.types)):
+            return True
+        return super().bind(step)
+
     def _function(self, x: Array, y: Array) -> Array:
         return np.where(x >= 0, x, x * y)
 
@@ -269,123 +252,3 @@ class PRelu(_Binary, frozen=True):
         ratio, _, product = _ratios(types)
         steps = np.where(x >= 0, x.astype(np.float32) * ratio, (x * y).astype(np.float32) * product)
         return _stored(types, steps)
-
-
-class _Comparison(_Binary, frozen=True):
-    """A relation of two operands, of any one element type; the result is bool."""
-
-    in_place: ClassVar[tuple[int, ...]] = ()
-    exact: ClassVar[bool] = True
-
-    def infer(self, *types: TensorType | None) -> tuple[TensorType, ...]:
-        """Return bool in the broadcast shape."""
-        x, y = given(types)
-        same_kind(x, y)
-        return (TensorType(DType.BOOL, broadcast_shapes(x, y)),)
-
-    def reference(self, types: NodeTypes, *arrays: Array | None) -> tuple[Array, ...]:
-        """Compare what is stored, or the reals where it is quantized."""
-        left, right = given(types.inputs)
-        x, y = content(arrays)
-        if left.is_quantized:
-            x, y = real(left, x), real(right, y)
-        return (self._function(x, y),)
-
-
-class Equal(_Comparison, frozen=True):
-    """x == y."""
-
-    def _function(self, x: Array, y: Array) -> Array:
-        return np.equal(x, y)
-
-
-class Less(_Comparison, frozen=True):
-    """x < y."""
-
-    def _function(self, x: Array, y: Array) -> Array:
-        return np.less(x, y)
-
-
-class LessOrEqual(_Comparison, frozen=True):
-    """x <= y."""
-
-    def _function(self, x: Array, y: Array) -> Array:
-        return np.less_equal(x, y)
-
-
-class Greater(_Comparison, frozen=True):
-    """x > y."""
-
-    def _function(self, x: Array, y: Array) -> Array:
-        return np.greater(x, y)
-
-
-class GreaterOrEqual(_Comparison, frozen=True):
-    """x >= y."""
-
-    def _function(self, x: Array, y: Array) -> Array:
-        return np.greater_equal(x, y)
-
-
-class _Logic(_Binary, frozen=True):
-    """A logical op of bool; bitwise on plain integers."""
-
-    def infer(self, *types: TensorType | None) -> tuple[TensorType, ...]:
-        """Return the operands' type in the broadcast shape."""
-        x, y = given(types)
-        same_kind(x, y)
-        if x.is_quantized or not (x.dtype is DType.BOOL or x.dtype.is_integer):
-            raise ShapeError(f"operands are {x} and {y}; expected bool or plain integers")
-        return (TensorType(x.dtype, broadcast_shapes(x, y)),)
-
-
-class And(_Logic, frozen=True):
-    """Conjunction."""
-
-    def _function(self, x: Array, y: Array) -> Array:
-        return np.bitwise_and(x, y)
-
-
-class Or(_Logic, frozen=True):
-    """Disjunction."""
-
-    def _function(self, x: Array, y: Array) -> Array:
-        return np.bitwise_or(x, y)
-
-
-class Xor(_Logic, frozen=True):
-    """Exclusive disjunction."""
-
-    def _function(self, x: Array, y: Array) -> Array:
-        return np.bitwise_xor(x, y)
-
-
-class Where(Op, frozen=True):
-    """Pick from x where the condition holds, else from y; all three broadcast.
-
-    Quantized operands are requantized to the output's parameters.
-    """
-
-    arity: ClassVar[tuple[int, int]] = (3, 3)
-    in_place: ClassVar[tuple[int, ...]] = (1, 2)
-
-    def infer(self, *types: TensorType | None) -> tuple[TensorType, ...]:
-        """Return the broadcast of all three."""
-        condition, x, y = given(types)
-        if condition.dtype is not DType.BOOL:
-            raise ShapeError(f"condition is {condition}; expected bool: insert Cast")
-        same_kind(x, y)
-        return (TensorType(x.dtype, broadcast_shapes(condition, x, y)),)
-
-    def reference(self, types: NodeTypes, *arrays: Array | None) -> tuple[Array, ...]:
-        """Select, in the output's parameters."""
-        _, left, right = given(types.inputs)
-        condition, x, y = content(arrays)
-        output = types.outputs[0]
-        if left.is_quantized:
-            x, y = store(real(left, x), output), store(real(right, y), output)
-        return (np.where(condition, x, y),)
-
-    def cost(self, types: NodeTypes) -> Cost:
-        """Count one selection per element."""
-        return work(types, 1)

@@ -9,8 +9,8 @@ import numpy as np
 from linnet.errors import QuantizationError, ShapeError
 from linnet.types import Array, Cost, DType, NodeTypes, TensorType
 
-from . import arithmetic
-from .base import Op
+from . import arithmetic, bind_elementwise
+from .base import Op, Step
 from .operands import content, given, work
 
 __all__ = ["Dequantize", "Quantize"]
@@ -46,6 +46,10 @@ class Quantize(Op, frozen=True):
             values = arithmetic.dequantize(x, source).astype(np.float32)
         return (arithmetic.quantize(values, types.outputs[0]),)
 
+    def bind(self, step: Step) -> bool:
+        """Bind float32 to bytes, and bytes to bytes."""
+        return bind_elementwise.quantize(self, step)
+
     def cost(self, types: NodeTypes) -> Cost:
         """Count a division, a rounding, an addition and two bounds."""
         return work(types, 5)
@@ -67,6 +71,10 @@ class Dequantize(Op, frozen=True):
         """Dequantize in float32."""
         (source,) = given(types.inputs)
         return (arithmetic.dequantize(content(arrays)[0], source),)
+
+    def bind(self, step: Step) -> bool:
+        """Bind bytes to float32."""
+        return bind_elementwise.dequantize(step)
 
     def cost(self, types: NodeTypes) -> Cost:
         """Count a subtraction, a conversion and a multiplication."""

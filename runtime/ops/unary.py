@@ -10,15 +10,15 @@ from typing import ClassVar
 
 import numpy as np
 
-from linnet.errors import QuantizationError, ShapeError
-from linnet.types import Array, Cost, DType, NodeTypes, TensorType
+from linnet.errors import ShapeError
+from linnet.types import Array, Cost, NodeTypes, TensorType
 
-from .base import Op
+from . import bind_elementwise
+from .base import Op, Step
 from .operands import clip, content, given, real, store, work
 
 __all__ = [
     "Abs",
-    "Cast",
     "Ceil",
     "Clip",
     "Cos",
@@ -32,7 +32,6 @@ __all__ = [
     "LeakyRelu",
     "Log",
     "Neg",
-    "Not",
     "Reciprocal",
     "Round",
     "Rsqrt",
@@ -56,7 +55,8 @@ class _Unary(Op, frozen=True):
     Notes
     -----
     ``integers`` tells whether plain integers are allowed (``_whole`` computes them), ``operations``
-    is the work per element that `cost` reports.
+    is the work per element that `cost` reports, ``_kernel`` the float32 kernel's name and constants
+    (None where there is none).
     """
 
     in_place: ClassVar[tuple[int, ...]] = (0,)
@@ -89,6 +89,13 @@ class _Unary(Op, frozen=True):
         with np.errstate(all="ignore"):
             return (store(self._function(real(source, x)), types.outputs[0]),)
 
+    def _kernel(self) -> tuple[str, float, float] | None:
+        return type(self).__name__, 0.0, 0.0
+
+    def bind(self, step: Step) -> bool:
+        """Bind quantized bytes by table, float32 by its kernel."""
+        return bind_elementwise.unary(self, step, self._kernel())
+
     def cost(self, types: NodeTypes) -> Cost:
         """Count the operations of the function per element."""
         return work(types, self.operations)
@@ -104,6 +111,9 @@ class Clip(_Unary, frozen=True):
     maximum: float = math.inf
     integers: ClassVar[bool] = True
 
+    def _kernel(self) -> tuple[str, float, float]:
+        return "Clip", self.minimum, self.maximum
+
     def _function(self, x: Array) -> Array:
         return clip(x, (self.minimum, self.maximum))
 
@@ -115,6 +125,9 @@ class LeakyRelu(_Unary, frozen=True):
     """Pass x where x >= 0, else alpha * x."""
 
     alpha: float = 0.01
+
+    def _kernel(self) -> tuple[str, float, float]:
+        return "LeakyRelu", self.alpha, 0.0
 
     def _function(self, x: Array) -> Array:
         return np.where(x >= 0, x, self.alpha * x)
@@ -228,6 +241,9 @@ class Gelu(_Unary, frozen=True):
     approximate: bool = False
     operations: ClassVar[int] = 20
 
+    def _kernel(self) -> tuple[str, float, float]:
+        return "GeluTanh" if self.approximate else "Gelu", 0.0, 0.0
+
     def _function(self, x: Array) -> Array:
         if self.approximate:
             return 0.5 * x * (1.0 + np.tanh(_GELU_SLOPE * (x + 0.044715 * x**3)))
@@ -250,6 +266,9 @@ class HardSigmoid(_Unary, frozen=True):
     beta: float = 0.5
     operations: ClassVar[int] = 3
 
+    def _kernel(self) -> tuple[str, float, float]:
+        return "HardSigmoid", self.alpha, self.beta
+
     def _function(self, x: Array) -> Array:
         return clip(self.alpha * x + self.beta, (0.0, 1.0))
 
@@ -269,6 +288,9 @@ class Elu(_Unary, frozen=True):
     alpha: float = 1.0
     operations: ClassVar[int] = 12
 
+    def _kernel(self) -> tuple[str, float, float]:
+        return "Elu", self.alpha, 0.0
+
     def _function(self, x: Array) -> Array:
         return np.where(x > 0, x, self.alpha * np.expm1(x))
 
@@ -287,6 +309,9 @@ class Sin(_Unary, frozen=True):
 
     operations: ClassVar[int] = 16
 
+    def _kernel(self) -> None:
+        return None
+
     def _function(self, x: Array) -> Array:
         return np.sin(x)
 
@@ -295,6 +320,9 @@ class Cos(_Unary, frozen=True):
     """Cosine of x in radians."""
 
     operations: ClassVar[int] = 16
+
+    def _kernel(self) -> None:
+        return None
 
     def _function(self, x: Array) -> Array:
         return np.cos(x)
@@ -355,68 +383,6 @@ class Sign(_Unary, frozen=True):
 
     def _whole(self, x: Array) -> Array:
         return np.sign(x)
-
-
-class Not(Op, frozen=True):
-    """Logical negation of bool; bitwise negation of plain integers."""
-
-    in_place: ClassVar[tuple[int, ...]] = (0,)
-
-    def infer(self, *types: TensorType | None) -> tuple[TensorType, ...]:
-        """Return the input's type."""
-        (x,) = given(types)
-        if x.is_quantized or not (x.dtype is DType.BOOL or x.dtype.is_integer):
-            raise ShapeError(f"input is {x}; expected bool or plain integers")
-        return (x.with_(value=None),)
-
-    def reference(self, types: NodeTypes, *arrays: Array | None) -> tuple[Array, ...]:
-        """Invert every bit that the type has."""
-        return (np.invert(content(arrays)[0]),)
-
-    def cost(self, types: NodeTypes) -> Cost:
-        """Count one operation per element."""
-        return work(types, 1)
-
-
-class Cast(Op, frozen=True):
-    """Convert the element type of plain numbers.
-
-    Floats become integers by truncation toward zero, saturated to the type's range, NaN becoming 0.
-    Integers become narrower integers modulo their range. Anything but zero becomes True (NaN too).
-    """
-
-    to: DType
-
-    def infer(self, *types: TensorType | None) -> tuple[TensorType, ...]:
-        """Return the input's shape with the new element type."""
-        (x,) = given(types)
-        if x.is_quantized:
-            raise QuantizationError(
-                f"input is {x} with {x.quantization}; Cast takes plain numbers: use Dequantize"
-            )
-        return (TensorType(self.to, x.shape),)
-
-    def reference(self, types: NodeTypes, *arrays: Array | None) -> tuple[Array, ...]:
-        """Convert with defined results for every input."""
-        return (cast(content(arrays)[0], self.to),)
-
-    def cost(self, types: NodeTypes) -> Cost:
-        """Count one operation per element."""
-        return work(types, 1)
-
-
-def cast(array: Array, to: DType) -> Array:
-    """Return the array in another element type by the rules of `Cast`."""
-    target = to.numpy
-    with np.errstate(all="ignore"):
-        if array.dtype.kind != "f" or target.kind not in "iu":
-            return array.astype(target)
-        info = np.iinfo(target)
-        low, past = float(info.min), float(info.max) + (1.0 if info.bits < 64 else 0.0)
-        whole = np.nan_to_num(np.trunc(array.astype(np.float64)), nan=0.0, posinf=past, neginf=low)
-        inside = (whole >= low) & (whole < past)
-        result = np.where(inside, whole, 0.0).astype(target)
-        return np.where(inside, result, np.where(whole < 0, info.min, info.max).astype(target))
 
 
 def erf(x: Array) -> Array:

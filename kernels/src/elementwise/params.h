@@ -1,6 +1,182 @@
-// Parameters of the elementwise kernels.
+// Parameters of the elementwise kernels. Buffers may coincide (in place) but not overlap otherwise.
 #pragma once
 
 #include "core/kernel.h"
 
-namespace linnet {}
+namespace linnet {
+
+// y[i] = table[x[i]] for bytes.
+struct TableParams {
+  const uint8_t* x;
+  uint8_t* y;
+  const uint8_t* table;
+  int64_t count;
+};
+
+// y[i] = x[i] ^ 0x80: int8 <-> uint8 with zero points 128 apart.
+struct FlipParams {
+  const uint8_t* x;
+  uint8_t* y;
+  int64_t count;
+};
+
+// Named as the op classes; the formulas are theirs, a and b their fields in order.
+#define LINNET_UNARY_OPS(X)                                                                       \
+  X(Clip) X(LeakyRelu) X(Sigmoid) X(Tanh) X(Exp) X(Log) X(Sqrt) X(Rsqrt) X(Neg) X(Abs) X(Square)  \
+  X(Erf) X(Gelu) X(GeluTanh) X(HardSwish) X(HardSigmoid) X(Silu) X(Elu) X(Softplus) X(Floor)      \
+  X(Ceil) X(Round) X(Reciprocal) X(Sign)
+
+enum class UnaryOp : int32_t {
+#define LINNET_NAME(name) name,
+  LINNET_UNARY_OPS(LINNET_NAME)
+#undef LINNET_NAME
+};
+
+// y[i] = op(x[i]) in float32.
+struct UnaryParams {
+  const float* x;
+  float* y;
+  int64_t count;
+  UnaryOp op;
+  float a;
+  float b;
+};
+
+constexpr int kMaxDims = 6;
+constexpr int kMaxOperands = 3;
+
+// An output of `count` elements walked in row-major order, adjacent dimensions merged. Strides are
+// in elements, 0 where an operand repeats; that of the last dimension is 0 or 1.
+struct Broadcast {
+  int64_t count;
+  int32_t dims;
+  int32_t operands;
+  int64_t size[kMaxDims];
+  int64_t stride[kMaxOperands][kMaxDims];
+};
+
+#define LINNET_BINARY_OPS(X) \
+  X(Add) X(Sub) X(Mul) X(Div) X(Minimum) X(Maximum) X(SquaredDifference) X(PRelu)
+
+enum class BinaryOp : int32_t {
+#define LINNET_NAME(name) name,
+  LINNET_BINARY_OPS(LINNET_NAME)
+#undef LINNET_NAME
+};
+
+// z = clip(op(x, y), low, high) in float32; NaN stays NaN.
+struct BinaryF32Params {
+  const float* x;
+  const float* y;
+  float* z;
+  Broadcast shape;
+  BinaryOp op;
+  float low;
+  float high;
+};
+
+// z = clip(round_half_even(steps), low - z_z, high - z_z) + z_z with X = x - x_zero, Y = y - y_zero:
+//   Add, Sub            float(X) * left +- float(Y) * right, products and sum rounded to float32
+//   Mul                 float(X * Y) * product
+//   PRelu               float(X) * left where X >= 0, else float(X * Y) * product
+//   Minimum, Maximum    min or max of float(X) * left and float(Y) * right, divided by product
+// where the op fills left, right and product with the ratios of scales that its reference uses.
+struct BinaryS8Params {
+  const int8_t* x;
+  const int8_t* y;
+  int8_t* z;
+  Broadcast shape;
+  BinaryOp op;
+  float left;
+  float right;
+  float product;
+  int32_t x_zero;
+  int32_t y_zero;
+  int32_t z_zero;
+  int32_t low;
+  int32_t high;
+};
+
+// z = table[256 * x + y] for bytes: any function of two quantized operands.
+struct PairTableParams {
+  const uint8_t* x;
+  const uint8_t* y;
+  uint8_t* z;
+  Broadcast shape;
+  const uint8_t* table;
+};
+
+#define LINNET_COMPARE_OPS(X) X(Equal) X(Less) X(LessOrEqual) X(Greater) X(GreaterOrEqual)
+
+enum class CompareOp : int32_t {
+#define LINNET_NAME(name) name,
+  LINNET_COMPARE_OPS(LINNET_NAME)
+#undef LINNET_NAME
+};
+
+// z = 1 where the relation holds, else 0.
+struct CompareParams {
+  const float* x;
+  const float* y;
+  uint8_t* z;
+  Broadcast shape;
+  CompareOp op;
+};
+
+// z = x where condition != 0, else y; elements of 1, 2, 4 or 8 bytes.
+struct WhereParams {
+  const uint8_t* condition;
+  const void* x;
+  const void* y;
+  void* z;
+  Broadcast shape;
+  int32_t itemsize;
+};
+
+// A tensor [outer, channels, inner] quantized along channels (1 for per-tensor parameters).
+struct AffineLayout {
+  int64_t outer;
+  int64_t channels;
+  int64_t inner;
+  const float* scale;
+  const int32_t* zero;
+};
+
+// y = clip(round_half_even(x / scale[c]) + zero[c], low, high) as bytes; NaN becomes zero[c].
+struct QuantizeParams {
+  const float* x;
+  uint8_t* y;
+  AffineLayout layout;
+  int32_t low;
+  int32_t high;
+};
+
+// y = float(x - zero[c]) * scale[c] of int8, or of uint8 where `is_unsigned`.
+struct DequantizeParams {
+  const uint8_t* x;
+  float* y;
+  AffineLayout layout;
+  bool is_unsigned;
+};
+
+#define LINNET_NUMBER_TYPES(X)                                                       \
+  X(float32, float) X(int32, int32_t) X(int64, int64_t) X(int8, int8_t)              \
+  X(uint8, uint8_t) X(bool, bool)
+
+enum class NumberType : int32_t {
+#define LINNET_NAME(name, type) name##_,
+  LINNET_NUMBER_TYPES(LINNET_NAME)
+#undef LINNET_NAME
+};
+
+// y[i] = x[i] in another type: floats truncate toward zero and saturate, NaN becomes 0; integers
+// wrap; anything but zero is true.
+struct CastParams {
+  const void* x;
+  void* y;
+  int64_t count;
+  NumberType from;
+  NumberType to;
+};
+
+}  // namespace linnet

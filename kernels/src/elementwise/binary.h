@@ -1,0 +1,132 @@
+// Functors of the binary ops and the loops over runs.
+#pragma once
+
+#include "elementwise/broadcast.h"
+#include "elementwise/math.h"
+
+namespace linnet {
+namespace LINNET_ISA {
+
+LINNET_INLINE F lesser(F x, F y) { return select(x != x, x, min_f(x, y)); }
+LINNET_INLINE F greater(F x, F y) { return select(x != x, x, max_f(x, y)); }
+
+template <BinaryOp op>
+LINNET_INLINE F apply(F x, F y) {
+  switch (op) {
+    case BinaryOp::Add:
+      return x + y;
+    case BinaryOp::Sub:
+      return x - y;
+    case BinaryOp::Mul:
+      return x * y;
+    case BinaryOp::Div:
+      return x / y;
+    case BinaryOp::Minimum:
+      return lesser(x, y);
+    case BinaryOp::Maximum:
+      return greater(x, y);
+    case BinaryOp::SquaredDifference:
+      return (x - y) * (x - y);
+    case BinaryOp::PRelu:
+      return select(x >= splat_f(0.0f), x, x * y);
+  }
+}
+
+template <BinaryOp op, bool kLeft, bool kRight>
+static void run_f32(const float* from_x, const float* from_y, float* z, int64_t n, F low, F high) {
+  const FloatRun<kLeft> x(from_x);
+  const FloatRun<kRight> y(from_y);
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    store_f(z + i, clip_f(apply<op>(x.load(i), y.load(i)), low, high));
+  }
+  const int rest = static_cast<int>(n - i);
+  if (rest > 0) store_f(z + i, clip_f(apply<op>(x.load(i, rest), y.load(i, rest)), low, high), rest);
+}
+
+template <BinaryOp op>
+static void map_pairs_f32(const BinaryF32Params& p, const Worker& worker) {
+  const bool left = p.shape.stride[0][p.shape.dims - 1] != 0;
+  const bool right = p.shape.stride[1][p.shape.dims - 1] != 0;
+  const F low = splat_f(p.low);
+  const F high = splat_f(p.high);
+  for_runs(p.shape, worker, [&](int64_t at, const int64_t* offset, int64_t n) {
+    const float* x = p.x + offset[0];
+    const float* y = p.y + offset[1];
+    if (left && right) {
+      run_f32<op, true, true>(x, y, p.z + at, n, low, high);
+    } else if (left) {
+      run_f32<op, true, false>(x, y, p.z + at, n, low, high);
+    } else {
+      run_f32<op, false, true>(x, y, p.z + at, n, low, high);
+    }
+  });
+}
+
+// The quantized rules of BinaryS8Params, up to rounding; x and y are less their zero points.
+template <BinaryOp op>
+struct QuantizedRule {
+  F left, right, product;
+  explicit QuantizedRule(const BinaryS8Params& p)
+      : left(splat_f(p.left)), right(splat_f(p.right)), product(splat_f(p.product)) {}
+  F operator()(F x, F y) const {
+    switch (op) {
+      case BinaryOp::Add:
+        return x * left + y * right;
+      case BinaryOp::Sub:
+        return x * left - y * right;
+      case BinaryOp::Mul:
+        return x * y * product;
+      case BinaryOp::PRelu:
+        return select(x >= splat_f(0.0f), x * left, x * y * product);
+      case BinaryOp::Minimum:
+        return min_f(x * left, y * right) / product;
+      default:
+        return max_f(x * left, y * right) / product;
+    }
+  }
+};
+
+// Bounds in steps before the zero point is added.
+struct StepBounds {
+  F low, high;
+  I zero;
+  explicit StepBounds(const BinaryS8Params& p)
+      : low(to_f(splat_i(p.low - p.z_zero))),
+        high(to_f(splat_i(p.high - p.z_zero))),
+        zero(splat_i(p.z_zero)) {}
+  I operator()(F steps) const { return to_i_round(clamp_f(steps, low, high)) + zero; }
+};
+
+template <BinaryOp op, bool kLeft, bool kRight>
+static void run_s8(const BinaryS8Params& p, const int8_t* from_x, const int8_t* from_y, int8_t* z,
+                   int64_t n) {
+  const ByteRun<kLeft> x(from_x, p.x_zero);
+  const ByteRun<kRight> y(from_y, p.y_zero);
+  const QuantizedRule<op> rule(p);
+  const StepBounds stored(p);
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) store_s8(z + i, stored(rule(x.load(i), y.load(i))));
+  const int rest = static_cast<int>(n - i);
+  if (rest > 0) store_s8(z + i, stored(rule(x.load(i, rest), y.load(i, rest))), rest);
+}
+
+template <BinaryOp op>
+static void map_pairs_s8(const BinaryS8Params& p, const Worker& worker) {
+  const bool left = p.shape.stride[0][p.shape.dims - 1] != 0;
+  const bool right = p.shape.stride[1][p.shape.dims - 1] != 0;
+  for_runs(p.shape, worker, [&](int64_t at, const int64_t* offset, int64_t n) {
+    const int8_t* x = p.x + offset[0];
+    const int8_t* y = p.y + offset[1];
+    if (left && right) {
+      run_s8<op, true, true>(p, x, y, p.z + at, n);
+    } else if (left) {
+      run_s8<op, true, false>(p, x, y, p.z + at, n);
+    } else {
+      run_s8<op, false, true>(p, x, y, p.z + at, n);
+    }
+  });
+}
+
+}  // namespace LINNET_ISA
+}  // namespace linnet

@@ -1,0 +1,127 @@
+// Float32 to and from bytes, and casts of plain numbers.
+#pragma once
+
+#include "elementwise/math.h"
+#include "elementwise/params.h"
+
+namespace linnet {
+namespace LINNET_ISA {
+
+// One run of elements: parameters move with the element, or are one pair for all.
+struct QuantizeRun {
+  const float* scale;
+  const int32_t* zero;
+  bool moves;
+  I low, high;
+
+  I operator()(F x, int64_t i, int n) const {
+    const F step = moves ? load_f(scale + i, n) : splat_f(*scale);
+    const I origin = moves ? load_i(zero + i, n) : splat_i(*zero);
+    const F steps = x / step;
+    const F least = to_f(low - origin);
+    const F most = to_f(high - origin);
+    return to_i_round(clamp_f(select(steps == steps, steps, splat_f(0.0f)), least, most)) + origin;
+  }
+};
+
+LINNET_INLINE void store_bytes_of(uint8_t* y, I x, int n, bool is_unsigned) {
+  if (n >= kLanes) {
+    is_unsigned ? store_u8(y, x) : store_s8(reinterpret_cast<int8_t*>(y), x);
+  } else {
+    is_unsigned ? store_u8(y, x, n) : store_s8(reinterpret_cast<int8_t*>(y), x, n);
+  }
+}
+
+template <bool kUnsigned>
+static void quantize_run(const float* x, uint8_t* y, int64_t n, const QuantizeRun& run) {
+  for (int64_t i = 0; i < n; i += kLanes) {
+    const int lanes = static_cast<int>(n - i < kLanes ? n - i : kLanes);
+    const F real = lanes == kLanes ? load_f(x + i) : load_f(x + i, lanes);
+    store_bytes_of(y + i, run(real, i, lanes), lanes, kUnsigned);
+  }
+}
+
+template <bool kUnsigned>
+static void dequantize_run(const uint8_t* x, float* y, int64_t n, const float* scale,
+                           const int32_t* zero, bool moves) {
+  for (int64_t i = 0; i < n; i += kLanes) {
+    const int lanes = static_cast<int>(n - i < kLanes ? n - i : kLanes);
+    const int8_t* s = reinterpret_cast<const int8_t*>(x + i);
+    const I stored = kUnsigned ? load_u8(x + i, lanes) : load_s8(s, lanes);
+    const F step = moves ? load_f(scale + i, lanes) : splat_f(*scale);
+    const I origin = moves ? load_i(zero + i, lanes) : splat_i(*zero);
+    store_f(y + i, to_f(stored - origin) * step, lanes);
+  }
+}
+
+// Calls run(element offset, channel, length, moves) over this thread's share of the layout: runs
+// along channels where they are innermost, else along inner with one channel's parameters.
+template <class Run>
+static void for_channels(const AffineLayout& layout, const Worker& worker, Run run) {
+  const bool moves = layout.inner == 1 && layout.channels > 1;
+  const int64_t width = moves ? layout.channels : layout.inner;
+  const Span span = split(layout.outer * layout.channels * layout.inner, worker, 64);
+  for (int64_t at = span.begin; at < span.end;) {
+    const int64_t inside = at % width;
+    const int64_t left = span.end - at;
+    const int64_t length = width - inside < left ? width - inside : left;
+    run(at, moves ? inside : at / width % layout.channels, length, moves);
+    at += length;
+  }
+}
+
+template <class To>
+struct Converter {
+  template <class From>
+  static To of(From x) {
+    return static_cast<To>(x);
+  }
+  static To of(float x) {
+    constexpr int kBits = 8 * sizeof(To);
+    constexpr bool kSigned = static_cast<To>(-1) < static_cast<To>(0);
+    constexpr To kMost = static_cast<To>(~uint64_t{0} >> (64 - kBits + (kSigned ? 1 : 0)));
+    constexpr To kLeast = kSigned ? static_cast<To>(-kMost - 1) : static_cast<To>(0);
+    const float past = static_cast<float>(kMost / 2 + 1) * 2.0f;
+    if (x >= past) return kMost;
+    if (x > static_cast<float>(kLeast)) return static_cast<To>(x);
+    return x == x ? kLeast : static_cast<To>(0);
+  }
+};
+
+template <>
+struct Converter<float> {
+  template <class From>
+  static float of(From x) {
+    return static_cast<float>(x);
+  }
+};
+
+template <>
+struct Converter<bool> {
+  template <class From>
+  static bool of(From x) {
+    return x != static_cast<From>(0);
+  }
+};
+
+template <class From, class To>
+static void cast_all(const CastParams& p, const Worker& worker) {
+  const Span span = split(p.count, worker, 64);
+  const From* x = static_cast<const From*>(p.x);
+  To* y = static_cast<To*>(p.y);
+  for (int64_t i = span.begin; i < span.end; ++i) y[i] = Converter<To>::of(x[i]);
+}
+
+template <class From>
+static void cast_from(const CastParams& p, const Worker& worker) {
+  switch (p.to) {
+#define LINNET_CASE(name, type) \
+  case NumberType::name##_:     \
+    return cast_all<From, type>(p, worker);
+    LINNET_NUMBER_TYPES(LINNET_CASE)
+#undef LINNET_CASE
+  }
+}
+
+}  // namespace LINNET_ISA
+}  // namespace linnet

@@ -1,0 +1,155 @@
+// Vector functions of float32. Errors are against the exact value, over all finite inputs.
+#pragma once
+
+#include "simd/simd.h"
+
+namespace linnet {
+namespace LINNET_ISA {
+
+constexpr float kInfinity = __builtin_inff();
+
+LINNET_INLINE F sign_of(F x) { return as_f(as_i(x) & splat_i(INT32_MIN)); }
+LINNET_INLINE F with_sign(F magnitude, F sign) { return as_f(as_i(magnitude) | as_i(sign)); }
+
+// min(max(x, low), high) where high wins if the bounds cross and NaN stays NaN.
+LINNET_INLINE F clip_f(F x, F low, F high) { return min_f(high, max_f(low, x)); }
+
+// Nearest whole number, ties to even, for every float.
+LINNET_INLINE F round_f(F x) {
+  const F magic = splat_f(8388608.0f);
+  const F magnitude = abs_f(x);
+  const F whole = (magnitude + magic) - magic;
+  return select(magnitude < magic, with_sign(whole, sign_of(x)), x);
+}
+
+// e^x = 2^n * e^r, n whole, |r| <= ln(2) / 2.
+struct ExpParts {
+  F r;
+  I n;
+};
+
+LINNET_INLINE ExpParts split_exp(F x) {
+  const I n = to_i_round(x * splat_f(1.44269504f));
+  const F whole = to_f(n);
+  const F r = fma(whole, splat_f(-0.693359375f), x);
+  return {fma(whole, splat_f(2.12194440e-4f), r), n};
+}
+
+// e^r - 1 for |r| <= ln(2) / 2, relative error of the polynomial 3e-9.
+LINNET_INLINE F expm1_reduced(F r) {
+  F q = splat_f(0.00138146023f);
+  q = fma(q, r, splat_f(0.00836871564f));
+  q = fma(q, r, splat_f(0.041668389f));
+  q = fma(q, r, splat_f(0.166665211f));
+  q = fma(q, r, splat_f(0.49999994f));
+  return fma(r * r, q, r);
+}
+
+// 2^n for n in [-126, 127].
+LINNET_INLINE F power_of_two(I n) { return as_f((n + 127) << 23); }
+
+// At most 2 ulp; 0 below -104, infinity above 88.73, subnormal results kept.
+LINNET_INLINE F exp_f(F x) {
+  const ExpParts parts = split_exp(clip_f(x, splat_f(-104.0f), splat_f(89.0f)));
+  const I half = parts.n >> 1;
+  const F value = splat_f(1.0f) + expm1_reduced(parts.r);
+  return value * power_of_two(half) * power_of_two(parts.n - half);
+}
+
+// At most 4 ulp for x <= 0.
+LINNET_INLINE F expm1_nonpositive(F x) {
+  const ExpParts parts = split_exp(max_f(splat_f(-18.0f), x));
+  const F scale = power_of_two(parts.n);
+  return fma(scale, expm1_reduced(parts.r), scale - splat_f(1.0f));
+}
+
+// log(1 + f) for 1 + f in [sqrt(1/2), sqrt(2)], plus e * ln(2).
+LINNET_INLINE F log_parts(F f, F e) {
+  F q = splat_f(-0.0763449669f);
+  q = fma(q, f, splat_f(0.127615765f));
+  q = fma(q, f, splat_f(-0.131601825f));
+  q = fma(q, f, splat_f(0.142017573f));
+  q = fma(q, f, splat_f(-0.166233569f));
+  q = fma(q, f, splat_f(0.200012267f));
+  q = fma(q, f, splat_f(-0.250008196f));
+  q = fma(q, f, splat_f(0.333333313f));
+  const F square = f * f;
+  F low = fma(square * f, q, e * splat_f(-2.12194440e-4f));
+  low = fma(square, splat_f(-0.5f), low);
+  return fma(e, splat_f(0.693359375f), low + f);
+}
+
+// For normal positive x.
+LINNET_INLINE F log_normal(F x, F e) {
+  const I bits = as_i(x);
+  const I n = (bits - splat_i(0x3f3504f3)) >> 23;
+  const F mantissa = as_f(bits - (n << 23));
+  return log_parts(mantissa - splat_f(1.0f), to_f(n) + e);
+}
+
+// At most 3 ulp, subnormals included; -infinity at 0, NaN below.
+LINNET_INLINE F log_f(F x) {
+  const I tiny = x < splat_f(1.17549435e-38f);
+  const F scaled = select(tiny, x * splat_f(8388608.0f), x);
+  F y = log_normal(scaled, select(tiny, splat_f(-23.0f), splat_f(0.0f)));
+  y = select(x < splat_f(kInfinity), y, x);
+  y = select(x == splat_f(0.0f), splat_f(-kInfinity), y);
+  return select(x < splat_f(0.0f), splat_f(__builtin_nanf("")), y);
+}
+
+// log(1 + e) for e in [0, 1], at most 4 ulp.
+LINNET_INLINE F log1p_unit(F e) {
+  const F one = splat_f(1.0f);
+  const F u = one + e;
+  const F lost = e - (u - one);
+  return log_normal(u, splat_f(0.0f)) + lost / u;
+}
+
+// At most 4 ulp.
+LINNET_INLINE F sigmoid_f(F x) {
+  const F one = splat_f(1.0f);
+  const F e = exp_f(-abs_f(x));
+  return select(x >= splat_f(0.0f), one, e) / (one + e);
+}
+
+// At most 4 ulp.
+LINNET_INLINE F tanh_f(F x) {
+  const F one = splat_f(1.0f);
+  const F magnitude = abs_f(x);
+  const F e = exp_f(min_f(splat_f(20.0f), magnitude + magnitude));
+  const F large = with_sign(one - splat_f(2.0f) / (e + one), sign_of(x));
+  const F square = x * x;
+  F q = splat_f(-0.00570498733f);
+  q = fma(q, square, splat_f(0.020639088f));
+  q = fma(q, square, splat_f(-0.0537397154f));
+  q = fma(q, square, splat_f(0.133314416f));
+  q = fma(q, square, splat_f(-0.333332807f));
+  return select(magnitude < splat_f(0.625f), fma(x * square, q, x), large);
+}
+
+// At most 4 ulp: an odd polynomial near 0, 1 - exp(-polynomial) beyond.
+LINNET_INLINE F erf_f(F x) {
+  const F magnitude = abs_f(x);
+  const F square = x * x;
+  F near = splat_f(8.3823943e-05f);
+  near = fma(near, square, splat_f(-0.000814559869f));
+  near = fma(near, square, splat_f(0.00520128617f));
+  near = fma(near, square, splat_f(-0.0268594995f));
+  near = fma(near, square, splat_f(0.112836972f));
+  near = fma(near, square, splat_f(-0.376126349f));
+  near = fma(near, square, splat_f(1.12837923f));
+  const F t = min_f(splat_f(4.0f), magnitude);
+  F far = splat_f(2.10949729e-05f);
+  far = fma(far, t, splat_f(-0.000434461777f));
+  far = fma(far, t, splat_f(0.004171059f));
+  far = fma(far, t, splat_f(-0.0251194183f));
+  far = fma(far, t, splat_f(0.108280078f));
+  far = fma(far, t, splat_f(0.633346915f));
+  far = fma(far, t, splat_f(1.12951493f));
+  far = fma(far, t, splat_f(-0.000174683315f));
+  const F large = with_sign(splat_f(1.0f) - exp_f(-far), sign_of(x));
+  return select(magnitude < splat_f(0.92f), near * x, large);
+}
+
+}  // namespace LINNET_ISA
+}  // namespace linnet

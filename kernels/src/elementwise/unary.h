@@ -1,0 +1,136 @@
+// One functor per float32 unary op, and the loop that applies it.
+#pragma once
+
+#include "elementwise/math.h"
+#include "elementwise/params.h"
+
+namespace linnet {
+namespace LINNET_ISA {
+
+struct Clip {
+  F a, b;
+  F operator()(F x) const { return clip_f(x, a, b); }
+};
+struct LeakyRelu {
+  F a, b;
+  F operator()(F x) const { return select(x >= splat_f(0.0f), x, x * a); }
+};
+struct Sigmoid {
+  F a, b;
+  F operator()(F x) const { return sigmoid_f(x); }
+};
+struct Tanh {
+  F a, b;
+  F operator()(F x) const { return tanh_f(x); }
+};
+struct Exp {
+  F a, b;
+  F operator()(F x) const { return exp_f(x); }
+};
+struct Log {
+  F a, b;
+  F operator()(F x) const { return log_f(x); }
+};
+struct Sqrt {
+  F a, b;
+  F operator()(F x) const { return sqrt_f(x); }
+};
+struct Rsqrt {
+  F a, b;
+  F operator()(F x) const { return splat_f(1.0f) / sqrt_f(x); }
+};
+struct Neg {
+  F a, b;
+  F operator()(F x) const { return as_f(as_i(x) ^ splat_i(INT32_MIN)); }
+};
+struct Abs {
+  F a, b;
+  F operator()(F x) const { return abs_f(x); }
+};
+struct Square {
+  F a, b;
+  F operator()(F x) const { return x * x; }
+};
+struct Erf {
+  F a, b;
+  F operator()(F x) const { return erf_f(x); }
+};
+struct Gelu {
+  F a, b;
+  F operator()(F x) const {
+    const F half = splat_f(0.5f);
+    return x * fma(erf_f(x * splat_f(0.707106781f)), half, half);
+  }
+};
+// x * (1 + tanh(u)) / 2 = x * sigmoid(2 u), which keeps the digits where tanh nears -1.
+struct GeluTanh {
+  F a, b;
+  F operator()(F x) const {
+    const F u = x * fma(x * x, splat_f(0.0713548163f), splat_f(1.59576912f));
+    return x * sigmoid_f(u);
+  }
+};
+struct HardSwish {
+  F a, b;
+  F operator()(F x) const {
+    const F gate = clip_f(x + splat_f(3.0f), splat_f(0.0f), splat_f(6.0f));
+    return x * gate * splat_f(1.0f / 6.0f);
+  }
+};
+struct HardSigmoid {
+  F a, b;
+  F operator()(F x) const { return clip_f(fma(x, a, b), splat_f(0.0f), splat_f(1.0f)); }
+};
+struct Silu {
+  F a, b;
+  F operator()(F x) const { return x * sigmoid_f(x); }
+};
+struct Elu {
+  F a, b;
+  F operator()(F x) const {
+    const F zero = splat_f(0.0f);
+    return select(x > zero, x, a * expm1_nonpositive(min_f(zero, x)));
+  }
+};
+struct Softplus {
+  F a, b;
+  F operator()(F x) const {
+    return max_f(splat_f(0.0f), x) + log1p_unit(exp_f(-abs_f(x)));
+  }
+};
+struct Floor {
+  F a, b;
+  F operator()(F x) const { return floor_f(x); }
+};
+struct Ceil {
+  F a, b;
+  F operator()(F x) const { return -floor_f(-x); }
+};
+struct Round {
+  F a, b;
+  F operator()(F x) const { return round_f(x); }
+};
+struct Reciprocal {
+  F a, b;
+  F operator()(F x) const { return splat_f(1.0f) / x; }
+};
+struct Sign {
+  F a, b;
+  F operator()(F x) const {
+    const F zero = splat_f(0.0f);
+    return select(x > zero, splat_f(1.0f), select(x < zero, splat_f(-1.0f), x));
+  }
+};
+
+template <class Function>
+static void map_f32(const UnaryParams& p, const Worker& worker) {
+  const Span span = split(p.count, worker, 64);
+  const Function function{splat_f(p.a), splat_f(p.b)};
+  int64_t i = span.begin;
+  for (; i + kLanes <= span.end; i += kLanes) store_f(p.y + i, function(load_f(p.x + i)));
+  const int rest = static_cast<int>(span.end - i);
+  if (rest > 0) store_f(p.y + i, function(load_f(p.x + i, rest)), rest);
+}
+
+}  // namespace LINNET_ISA
+}  // namespace linnet

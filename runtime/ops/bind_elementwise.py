@@ -1,0 +1,220 @@
+"""How elementwise ops add their kernels to a program."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from linnet.types import Array, DType, NodeTypes, Quantization, TensorType
+
+from . import arithmetic
+from .base import NO_CLAMP, Clamp, Op, Step
+
+MAX_DIMS = 6
+_BYTES = (DType.INT8, DType.UINT8)
+_NUMBERS = (DType.FLOAT32, DType.INT32, DType.INT64, DType.INT8, DType.UINT8, DType.BOOL)
+_TOP_BIT = np.arange(256, dtype=np.uint8) ^ 0x80
+
+
+def collapse(
+    shape: Sequence[int], operands: Sequence[Sequence[int]]
+) -> tuple[list[int], list[list[int]]]:
+    """Return the fewest dimensions that describe a broadcast, and each operand's strides in them.
+
+    Strides count elements and are 0 where an operand repeats.
+
+    Examples
+    --------
+    >>> collapse((2, 3, 4), [(2, 3, 4), (4,)])
+    ([6, 4], [[4, 1], [0, 1]])
+    >>> collapse((2, 3, 4), [(2, 3, 4), ()])
+    ([24], [[1], [0]])
+    """
+    sizes: list[int] = []
+    strides: list[list[int]] = [[] for _ in operands]
+    counts = [1] * len(operands)
+    padded = [(1,) * (len(shape) - len(operand)) + tuple(operand) for operand in operands]
+    for axis in reversed(range(len(shape))):
+        size = shape[axis]
+        if size == 1:
+            continue
+        steps = [0 if operand[axis] == 1 else n for operand, n in zip(padded, counts, strict=True)]
+        counts = [n * operand[axis] for operand, n in zip(padded, counts, strict=True)]
+        if sizes and all(
+            step == known[0] * sizes[0] for step, known in zip(steps, strides, strict=True)
+        ):
+            sizes[0] *= size
+            continue
+        sizes.insert(0, size)
+        for step, known in zip(steps, strides, strict=True):
+            known.insert(0, step)
+    if not sizes:
+        return [1], [[1] for _ in operands]
+    return sizes, strides
+
+
+def shapes(step: Step) -> tuple[list[int], list[list[int]]] | None:
+    """Return the collapsed broadcast of a step, or None where a kernel cannot walk it."""
+    types = step.types
+    operands = [item.static_shape for item in types.inputs if item is not None]
+    sizes, strides = collapse(types.outputs[0].static_shape, operands)
+    return (sizes, strides) if len(sizes) <= MAX_DIMS else None
+
+
+def every_byte(tensor: TensorType) -> Array:
+    """Return all 256 stored values, in the order of their unsigned bytes."""
+    return np.arange(256, dtype=np.uint8).view(tensor.dtype.numpy)
+
+
+def _per_tensor(*types: TensorType) -> bool:
+    """Whether every type of one byte has at most one scale."""
+    return all(
+        item.dtype in _BYTES and (item.quantization is None or item.quantization.per_tensor)
+        for item in types
+    )
+
+
+def table(op: Op, step: Step) -> bool:
+    """Bind an op of one operand, both ends bytes, by its reference on all 256 stored values."""
+    (x,), (y,) = step.types
+    if x is None or not _per_tensor(x, y):
+        return False
+    ends = (x.with_(shape=(256,), value=None),), (y.with_(shape=(256,), value=None),)
+    (result,) = op.reference(NodeTypes(*ends), every_byte(x))
+    entries = np.ascontiguousarray(result).view(np.uint8)
+    source, target = step.inputs[0].pointer, step.outputs[0].pointer
+    if np.array_equal(entries, _TOP_BIT):
+        step.program.flip_u8(source, target, y.size)
+    else:
+        step.program.table_u8(source, target, step.keep(entries).ctypes.data, y.size)
+    return True
+
+
+def unary(op: Op, step: Step, kernel: tuple[str, float, float] | None) -> bool:
+    """Bind a function of one operand: bytes by table, float32 by the named kernel."""
+    (x,), (y,) = step.types
+    if table(op, step):
+        return True
+    if x is None or kernel is None or x.dtype is not DType.FLOAT32 or y.dtype is not DType.FLOAT32:
+        return False
+    name, a, b = kernel
+    step.program.unary_f32(
+        name, step.inputs[0].pointer, step.outputs[0].pointer, y.size, float(a), float(b)
+    )
+    return True
+
+
+def _pointers(step: Step) -> list[int]:
+    return [item.pointer for item in (*step.inputs, *step.outputs)]
+
+
+def binary_f32(name: str, step: Step, clamp: Clamp = NO_CLAMP) -> bool:
+    """Bind a float32 op of two operands by name."""
+    walk = shapes(step)
+    if walk is None or any(item is None or item.dtype is not DType.FLOAT32 for item in _all(step)):
+        return False
+    step.program.binary_f32(name, *_pointers(step), *walk, *clamp)
+    return True
+
+
+def compare_f32(name: str, step: Step) -> bool:
+    """Bind a relation of two float32 operands by name."""
+    walk = shapes(step)
+    if walk is None or any(i is None or i.dtype is not DType.FLOAT32 for i in step.types.inputs):
+        return False
+    step.program.compare_f32(name, *_pointers(step), *walk)
+    return True
+
+
+def binary_s8(name: str, step: Step, ratios: tuple[Any, Any, Any], clamp: Clamp = NO_CLAMP) -> bool:
+    """Bind an int8 op of two operands by name; ratios are those of its formula."""
+    walk = shapes(step)
+    operands = _all(step)
+    if walk is None or any(item is None or item.dtype is not DType.INT8 for item in operands):
+        return False
+    zeros = [arithmetic.pair(item)[1] for item in operands if item is not None]
+    bounds = arithmetic.clamp_bounds(clamp, step.types.outputs[0])
+    step.program.binary_s8(name, *_pointers(step), *walk, [float(r) for r in ratios], zeros, bounds)
+    return True
+
+
+def pair_table(op: Op, step: Step) -> bool:
+    """Bind any op of two quantized bytes by its reference on all 65536 pairs."""
+    walk = shapes(step)
+    x, y = step.types.inputs
+    (z,) = step.types.outputs
+    if walk is None or x is None or y is None or not _per_tensor(x, y):
+        return False
+    if z.dtype is not DType.BOOL and not _per_tensor(z):
+        return False
+    ends = (x.with_(shape=(256, 1), value=None), y.with_(shape=(1, 256), value=None))
+    types = NodeTypes(ends, (z.with_(shape=(256, 256), value=None),))
+    (result,) = op.reference(types, every_byte(x)[:, None], every_byte(y)[None, :])
+    entries = step.keep(np.ascontiguousarray(result).view(np.uint8))
+    step.program.pair_table_u8(*_pointers(step), *walk, entries.ctypes.data)
+    return True
+
+
+def where(step: Step) -> bool:
+    """Bind a selection that moves elements as they are."""
+    walk = shapes(step)
+    _, x, y = step.types.inputs
+    (z,) = step.types.outputs
+    if walk is None or x is None or y is None or z.dtype.itemsize > 8:
+        return False
+    if not x.quantization == y.quantization == z.quantization:
+        return False
+    step.program.where(*_pointers(step), *walk, z.dtype.itemsize)
+    return True
+
+
+def _all(step: Step) -> tuple[TensorType | None, ...]:
+    return (*step.types.inputs, *step.types.outputs)
+
+
+def _affine(step: Step, tensor: TensorType, q: Quantization) -> tuple[list[int], int, int]:
+    """Return the layout (outer, channels, inner) and the addresses of scales and zero points."""
+    shape = tensor.static_shape
+    scale = step.keep(np.ascontiguousarray(q.scale, np.float32))
+    zero = step.keep(np.ascontiguousarray(q.zero_point, np.int32))
+    if q.per_tensor or q.axis is None:
+        layout = [1, 1, tensor.size]
+    else:
+        axis = q.axis % len(shape)
+        outer, inner = int(np.prod(shape[:axis])), int(np.prod(shape[axis + 1 :]))
+        layout = [outer, shape[axis], inner]
+    return layout, scale.ctypes.data, zero.ctypes.data
+
+
+def quantize(op: Op, step: Step) -> bool:
+    """Bind float32 to bytes, or bytes to bytes by table."""
+    (x,), (y,) = step.types
+    if table(op, step):
+        return True
+    q = y.quantization
+    if x is None or q is None or x.dtype is not DType.FLOAT32 or y.dtype not in _BYTES:
+        return False
+    low, high = arithmetic.limits(y.dtype)
+    step.program.quantize_f32(*_pointers(step), *_affine(step, y, q), low, high)
+    return True
+
+
+def dequantize(step: Step) -> bool:
+    """Bind bytes to float32."""
+    (x,), _ = step.types
+    if x is None or x.quantization is None or x.dtype not in _BYTES:
+        return False
+    layout = _affine(step, x, x.quantization)
+    step.program.dequantize_8(*_pointers(step), *layout, x.dtype is DType.UINT8)
+    return True
+
+
+def cast(step: Step) -> bool:
+    """Bind a conversion between the common number types."""
+    (x,), (y,) = step.types
+    if x is None or x.dtype not in _NUMBERS or y.dtype not in _NUMBERS:
+        return False
+    step.program.cast(*_pointers(step), y.size, x.dtype.value, y.dtype.value)
+    return True
