@@ -41,7 +41,8 @@ static void run_f32(const float* from_x, const float* from_y, float* z, int64_t 
     store_f(z + i, clip_f(apply<op>(x.load(i), y.load(i)), low, high));
   }
   const int rest = static_cast<int>(n - i);
-  if (rest > 0) store_f(z + i, clip_f(apply<op>(x.load(i, rest), y.load(i, rest)), low, high), rest);
+  if (rest > 0)
+    store_f(z + i, clip_f(apply<op>(x.load(i, rest), y.load(i, rest)), low, high), rest);
 }
 
 template <BinaryOp op>

@@ -1,7 +1,7 @@
 // Python registration of the elementwise kernels.
-#include <stdexcept>
-
 #include "core/bind.h"
+
+#include <stdexcept>
 
 namespace linnet {
 namespace {
@@ -59,8 +59,8 @@ int add_binary_f32(Program& program, const std::string& name, Address x, Address
                    const Sizes& sizes, const std::vector<Sizes>& strides, float low, float high) {
   const auto op = static_cast<BinaryOp>(index_of(kBinaryNames, name));
   const Broadcast shape = broadcast(sizes, strides);
-  const BinaryF32Params params{at<const float>(x), at<const float>(y), at<float>(z), shape, op,
-                               low, high};
+  const BinaryF32Params params{
+      at<const float>(x), at<const float>(y), at<float>(z), shape, op, low, high};
   return program.add(Kernel::binary_f32, params, Cost{nanoseconds(shape.count, kArithmetic), 0});
 }
 
@@ -71,9 +71,19 @@ int add_binary_s8(Program& program, const std::string& name, Address x, Address 
                   const std::array<int32_t, 2>& bounds) {
   const auto op = static_cast<BinaryOp>(index_of(kBinaryNames, name));
   const Broadcast shape = broadcast(sizes, strides);
-  const BinaryS8Params params{at<const int8_t>(x), at<const int8_t>(y), at<int8_t>(z), shape, op,
-                              ratios[0], ratios[1], ratios[2], zeros[0], zeros[1], zeros[2],
-                              bounds[0], bounds[1]};
+  const BinaryS8Params params{at<const int8_t>(x),
+                              at<const int8_t>(y),
+                              at<int8_t>(z),
+                              shape,
+                              op,
+                              ratios[0],
+                              ratios[1],
+                              ratios[2],
+                              zeros[0],
+                              zeros[1],
+                              zeros[2],
+                              bounds[0],
+                              bounds[1]};
   return program.add(Kernel::binary_s8, params, Cost{nanoseconds(shape.count, kArithmetic), 0});
 }
 
@@ -96,8 +106,12 @@ int add_compare(Program& program, const std::string& name, Address x, Address y,
 int add_where(Program& program, Address condition, Address x, Address y, Address z,
               const Sizes& sizes, const std::vector<Sizes>& strides, int32_t itemsize) {
   const Broadcast shape = broadcast(sizes, strides);
-  const WhereParams params{at<const uint8_t>(condition), at<const void>(x), at<const void>(y),
-                           at<void>(z), shape, itemsize};
+  const WhereParams params{at<const uint8_t>(condition),
+                           at<const void>(x),
+                           at<const void>(y),
+                           at<void>(z),
+                           shape,
+                           itemsize};
   return program.add(Kernel::where, params, Cost{nanoseconds(shape.count, kArithmetic), 0});
 }
 

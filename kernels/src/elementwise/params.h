@@ -22,9 +22,10 @@ struct FlipParams {
 
 // Named as the op classes; the formulas are theirs, a and b their fields in order.
 #define LINNET_UNARY_OPS(X)                                                                       \
-  X(Clip) X(LeakyRelu) X(Sigmoid) X(Tanh) X(Exp) X(Log) X(Sqrt) X(Rsqrt) X(Neg) X(Abs) X(Square)  \
-  X(Erf) X(Gelu) X(GeluTanh) X(HardSwish) X(HardSigmoid) X(Silu) X(Elu) X(Softplus) X(Floor)      \
-  X(Ceil) X(Round) X(Reciprocal) X(Sign)
+  X(Clip)                                                                                         \
+  X(LeakyRelu) X(Sigmoid) X(Tanh) X(Exp) X(Log) X(Sqrt) X(Rsqrt) X(Neg) X(Abs) X(Square) X(Erf)   \
+      X(Gelu) X(GeluTanh) X(HardSwish) X(HardSigmoid) X(Silu) X(Elu) X(Softplus) X(Floor) X(Ceil) \
+          X(Round) X(Reciprocal) X(Sign)
 
 enum class UnaryOp : int32_t {
 #define LINNET_NAME(name) name,
@@ -75,7 +76,8 @@ struct BinaryF32Params {
   float high;
 };
 
-// z = clip(round_half_even(steps), low - z_z, high - z_z) + z_z with X = x - x_zero, Y = y - y_zero:
+// z = clip(round_half_even(steps), low - z_z, high - z_z) + z_z with X = x - x_zero, Y = y -
+// y_zero:
 //   Add, Sub            float(X) * left +- float(Y) * right, products and sum rounded to float32
 //   Mul                 float(X * Y) * product
 //   PRelu               float(X) * left where X >= 0, else float(X * Y) * product
@@ -159,9 +161,9 @@ struct DequantizeParams {
   bool is_unsigned;
 };
 
-#define LINNET_NUMBER_TYPES(X)                                                       \
-  X(float32, float) X(int32, int32_t) X(int64, int64_t) X(int8, int8_t)              \
-  X(uint8, uint8_t) X(bool, bool)
+#define LINNET_NUMBER_TYPES(X) \
+  X(float32, float)            \
+  X(int32, int32_t) X(int64, int64_t) X(int8, int8_t) X(uint8, uint8_t) X(bool, bool)
 
 enum class NumberType : int32_t {
 #define LINNET_NAME(name, type) name##_,

@@ -74,7 +74,7 @@ struct HardSwish {
   F a, b;
   F operator()(F x) const {
     const F gate = clip_f(x + splat_f(3.0f), splat_f(0.0f), splat_f(6.0f));
-    return x * gate * splat_f(1.0f / 6.0f);
+    return x * (gate * splat_f(1.0f / 6.0f));
   }
 };
 struct HardSigmoid {
@@ -94,9 +94,7 @@ struct Elu {
 };
 struct Softplus {
   F a, b;
-  F operator()(F x) const {
-    return max_f(splat_f(0.0f), x) + log1p_unit(exp_f(-abs_f(x)));
-  }
+  F operator()(F x) const { return max_f(splat_f(0.0f), x) + log1p_unit(exp_f(-abs_f(x))); }
 };
 struct Floor {
   F a, b;
