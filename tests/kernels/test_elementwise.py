@@ -163,9 +163,11 @@ def test_relations(op, isa, threads):
 def test_where(dtype, isa, threads):
     for left, right in SHAPES:
         x, y = floats_of(left, 50).astype(dtype), floats_of(right, 50).astype(dtype)
-        condition = RNG.random(np.broadcast_shapes(left, right)) < 0.5
+        condition = np.asarray(RNG.random(np.broadcast_shapes(left, right)) < 0.5)
         check_bytes(ops.Where(), [condition, x, y], [], None, isa, threads)
-    check_bytes(ops.Where(), [np.bool_([[True], [False]]), x, y], [], None, isa, threads)
+    check_bytes(
+        ops.Where(), [np.bool_([[True], [False], [True], [True]]), x, y], [], None, isa, threads
+    )
 
 
 FLOAT_BINARY = [
@@ -192,7 +194,7 @@ def test_float_binary_equals_the_reference(op, isa, threads):
 # Largest error in units of the last place, plus an absolute one where terms cancel.
 FLOAT_UNARY = [
     (ops.Clip(minimum=-1.0, maximum=3.0), 0, 0),
-    (ops.LeakyRelu(alpha=0.125), 0, 0),
+    (ops.LeakyRelu(alpha=0.125), 0.5, 0),
     (ops.Sigmoid(), 4, 0),
     (ops.Tanh(), 4, 0),
     (ops.Exp(), 2, 0),
@@ -224,8 +226,8 @@ FLOAT_UNARY = [
 )
 def test_float_unary_error(op, places, absolute, isa, threads):
     bits = RNG.integers(0, 2**32, 4000, dtype=np.uint64).astype(np.uint32).view(np.float32)
-    x = np.concatenate([EXTREMES, bits, floats_of(4000), RNG.uniform(-110, 90, 2001)])
-    x = x.astype(np.float32)
+    wide = RNG.uniform(-110, 90, 2001).astype(np.float32)
+    x = np.concatenate([EXTREMES, bits, floats_of(4000), wide])
     (result,) = run_op(op, [x], isa=isa, threads=threads)
     with np.errstate(all="ignore"):
         exact = op._function(x.astype(np.float64))
