@@ -38,9 +38,8 @@ def cpu_model(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
         lines = cpuinfo.read_text().splitlines()
     except OSError:
         return platform.processor() or "unknown CPU"
-    fields = dict(
-        (part.strip() for part in line.split(":", 1)) for line in reversed(lines) if ":" in line
-    )
+    pairs = (line.partition(":") for line in reversed(lines))
+    fields = {key.strip(): value.strip() for key, _, value in pairs}
     return fields.get("model name") or fields.get("Model") or platform.machine()
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from .models import MODEL_HELP, add_input_arguments, make_feeds, open_model, thread_list
+from linnet.opening import open_graph
+
+from .models import MODEL_HELP, add_input_arguments, make_feeds, thread_list
 from .tables import bytes_text, progress, show_json, show_table, time_text
 
 NAME = "bench"
@@ -30,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
     from linnet.benchmarks.latency import measure
     from linnet.benchmarks.machine import describe_machine
 
-    graph = open_model(options.model)
+    graph = open_graph(options.model)
     feeds = make_feeds(graph, options)
     results = []
     with progress("measuring") as advance:

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from linnet.errors import InputError
+from linnet.opening import open_graph
 from linnet.types import Array
 
-from .models import add_input_arguments, make_feeds, open_model
+from .models import add_input_arguments, make_feeds
 from .oracle import run_source
 from .tables import show_json, show_table
 
@@ -37,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     """Compare output by output; exit 1 where one is beyond the tolerance."""
     import linnet
 
-    graph = open_model(options.model)
+    graph = open_graph(options.model)
     feeds = make_feeds(graph, options)
     wanted, engine = run_source(options.source, feeds)
     found = linnet.load(graph, threads=options.threads).run(feeds)

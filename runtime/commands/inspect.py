@@ -7,9 +7,10 @@ from typing import Any
 
 from linnet.binding import NodeSpan, Plan
 from linnet.graph import Graph
+from linnet.opening import open_graph
 from linnet.types import TensorType
 
-from .models import MODEL_HELP, add_input_arguments, make_feeds, open_model
+from .models import MODEL_HELP, add_input_arguments, make_feeds
 from .tables import bytes_text, show_json, show_table
 
 NAME = "inspect"
@@ -28,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
     """Bind the model for the chosen input shapes and show the plan."""
     import linnet
 
-    graph = open_model(options.model)
+    graph = open_graph(options.model)
     session = linnet.load(graph, threads=options.threads)
     shapes = {name: array.shape for name, array in make_feeds(graph, options).items()}
     report = describe(graph, session.plan(shapes))

@@ -9,22 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from linnet.errors import InputError
-from linnet.format import read
 from linnet.graph import Graph
 from linnet.types import Array, TensorType
 
 MODEL_HELP = ".linnet file, or an ONNX or TFLite model to convert on the fly"
-
-
-def open_model(path: str) -> Graph:
-    """Return the graph of a ``.linnet`` file, or of a source model converted on the fly."""
-    with open(path, "rb") as file:
-        start = file.read(8)
-    if start.startswith(b"LINNET") or path.endswith(".linnet"):
-        return read(path)
-    from linnet import convert
-
-    return convert(path)
 
 
 def add_input_arguments(parser: argparse.ArgumentParser) -> None:

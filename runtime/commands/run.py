@@ -6,7 +6,9 @@ import argparse
 
 import numpy as np
 
-from .models import MODEL_HELP, add_input_arguments, make_feeds, open_model
+from linnet.opening import open_graph
+
+from .models import MODEL_HELP, add_input_arguments, make_feeds
 from .tables import show_table
 
 NAME = "run"
@@ -25,7 +27,7 @@ def run(options: argparse.Namespace) -> int:
     """Run the model, write the outputs or summarise them."""
     import linnet
 
-    graph = open_model(options.model)
+    graph = open_graph(options.model)
     session = linnet.load(graph, threads=options.threads)
     outputs = session.run(make_feeds(graph, options))
     if options.output:

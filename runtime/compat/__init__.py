@@ -1,1 +1,1 @@
-"""Drop-in faces of other runtimes."""
+"""Drop-in faces of other runtimes: change the import line and keep the code."""
