@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -34,13 +35,14 @@ class Geometry(NamedTuple):
 
     ``image`` is (batch, height, width, channels of a group, groups), ``window`` kernel, strides,
     dilations, top and left, ``out`` (height, width, channels of a group), ``steps`` the bytes of y
-    from image to image, row to row and pixel to pixel.
+    from image to image, row to row and pixel to pixel, ``start`` those before its first pixel.
     """
 
     image: tuple[int, ...]
     window: tuple[int, ...]
     out: tuple[int, ...]
     steps: tuple[int, ...]
+    start: int = 0
 
 
 def conv2d(step: Step, op: Conv2D) -> bool:
@@ -63,8 +65,82 @@ def conv2d(step: Step, op: Conv2D) -> bool:
 
 
 def conv_transpose2d(step: Step, op: ConvTranspose2D) -> bool:
-    """Bind an int8 `ConvTranspose2D`; False where no kernel serves it."""
-    return False
+    """Bind an int8 `ConvTranspose2D`: one convolution for each offset of outputs within a stride.
+
+    False where no kernel serves it.
+    """
+    x, w, bias = (*step.inputs, None)[:3]
+    y = step.outputs[0]
+    if not _servable(x, w, bias, y):
+        return False
+    down = _phases(op, x.type, w.type, y.type, 0)
+    across = _phases(op, x.type, w.type, y.type, 1)
+    _, out_height, out_width, outputs = y.type.static_shape
+    steps = (
+        out_height * out_width * outputs,
+        out_width * outputs * op.strides[0],
+        outputs * op.strides[1],
+    )
+    image = (*x.type.static_shape[:3], x.type.static_shape[3] // op.groups, op.groups)
+    bound = True
+    for i, j in itertools.product(down, across):
+        weights = _phase_weights(w, i.taps, j.taps, op.groups)
+        geometry = Geometry(
+            image,
+            (*weights.shape[1:3], 1, 1, i.dilation, j.dilation, i.begin, j.begin),
+            (i.size, j.size, outputs // op.groups),
+            steps,
+            (i.first * out_width + j.first) * outputs,
+        )
+        bound = bound and _convolve(step, weights, bias, geometry, op.clamp)
+    return bound
+
+
+class Phase(NamedTuple):
+    """The outputs first, first + stride, ... of a transposed convolution along one axis.
+
+    ``taps`` are the kernel's that reach them, in the order of the inputs that they read.
+    """
+
+    first: int
+    size: int
+    taps: list[int]
+    dilation: int
+    begin: int
+
+
+def _phases(
+    op: ConvTranspose2D, x: TensorType, w: TensorType, y: TensorType, axis: int
+) -> list[Phase]:
+    """Split the outputs along an axis by which taps reach them.
+
+    Output first + stride * t takes tap p from input t + (first + begin - p * dilation) / stride.
+    """
+    stride, dilation, begin = op.strides[axis], op.dilations[axis], op.begins(x, w)[axis]
+    kernel, size = w.static_shape[1 + axis], y.static_shape[1 + axis]
+    found = []
+    for first in range(min(stride, size)):
+        taps = [p for p in range(kernel) if (first + begin - p * dilation) % stride == 0][::-1]
+        reads = [(first + begin - p * dilation) // stride for p in taps] or [0]
+        apart = reads[1] - reads[0] if len(reads) > 1 else 1
+        found.append(Phase(first, -(-(size - first) // stride), taps, apart, -reads[0]))
+    return found
+
+
+def _phase_weights(w: Any, rows: list[int], columns: list[int], groups: int) -> Array:
+    """Return the weights of some taps as a convolution's: (groups * outputs, rows, columns, k).
+
+    Outputs that no tap reaches get one tap of real zeros.
+    """
+    chosen = w.array[:, rows][:, :, columns]
+    if not chosen.size:
+        outputs, _, _, channels = w.array.shape
+        zero = _spread(w.type.quantization.zero_point, outputs).astype(np.int8)
+        chosen = np.broadcast_to(zero[:, None, None, None], (outputs, 1, 1, channels))
+    outputs, height, width, channels = chosen.shape
+    split = chosen.reshape(outputs, height, width, groups, channels // groups)
+    moved: Array = split.transpose(3, 0, 1, 2, 4)
+    return moved.reshape(groups * outputs, height, width, channels // groups)
 
 
 def fully_connected(step: Step, op: FullyConnected) -> bool:
@@ -148,10 +224,9 @@ def _convolve(step: Step, weights: Array, bias: Any, geometry: Geometry, clamp: 
     Packed weights are cached by session: another input shape packs nothing again.
     """
     x, w, y = step.inputs[0].type, step.inputs[1].type, step.outputs[0].type
-    program = step.program
-    image, window, out, steps = geometry
+    image, window, out, steps, start = geometry
     weight_zero = w.quantization.zero_point
-    segments = program.conv_s8_segments(image, window, out, bool(weight_zero.any()))
+    segments = step.program.conv_s8_segments(image, window, out, bool(weight_zero.any()))
 
     def make() -> Packed | None:
         return pack(
@@ -161,16 +236,17 @@ def _convolve(step: Step, weights: Array, bias: Any, geometry: Geometry, clamp: 
             None if bias is None else bias.array,
             pair(x)[1],
             image[4],
-            program.layout_s8,
+            step.program.layout_s8,
         )
 
-    packed = step.cached(f"int8 weights for {program.isa} in {segments}", make)
+    key = f"int8 weights for {step.program.isa} in {segments} from {start}"
+    packed = step.cached(key, make)
     if packed is None:
         return False
     zero = packed.weight_zero
-    program.conv_s8(
+    step.program.conv_s8(
         x=step.inputs[0].pointer,
-        y=step.outputs[0].pointer,
+        y=step.outputs[0].pointer + start,
         weights=packed.weights.ctypes.data,
         bias=packed.bias.ctypes.data,
         scale=packed.scale.ctypes.data,
@@ -210,8 +286,8 @@ def pack(
     Parameters
     ----------
     weights : ndarray of int8, shape (outputs, segments, segment)
-    weight_zero, scale : ndarray, shape (1,) or (outputs,)
-        Zero points of the weights; scales of the requantization.
+    weight_zero, scale : ndarray, shape (1,), (outputs,) or (outputs / groups,)
+        Zero points of the weights; scales of the requantization; repeated where they are fewer.
     bias : ndarray of int, shape (outputs,), optional
     zero : int
         Zero point of the activations.
@@ -222,8 +298,8 @@ def pack(
     """
     outputs = weights.shape[0]
     group, shift = layout
-    zeros = np.broadcast_to(weight_zero.astype(np.int64), (outputs,))
-    scales = np.broadcast_to(scale.astype(np.float32), (outputs,))
+    zeros = _spread(weight_zero.astype(np.int64), outputs)
+    scales = _spread(scale.astype(np.float32), outputs)
     wide = weights.reshape(outputs, -1).astype(np.int64)
     start = np.zeros(outputs, np.int64) if bias is None else bias.astype(np.int64)
     reach = np.abs(wide - zeros[:, None]).sum(axis=1) * max(zero + 128, 127 - zero) + abs(start)
@@ -239,6 +315,10 @@ def pack(
         _columns(scales.reshape(groups, per_group), panels, np.float32),
         _columns(zeros.reshape(groups, per_group), panels, np.int32) if zeros.any() else None,
     )
+
+
+def _spread(values: Array, outputs: int) -> Array:
+    return np.tile(values, outputs // values.size if values.size else 1)
 
 
 def _panels(weights: Array, panels: int, group: int) -> Array:

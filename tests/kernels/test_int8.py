@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from harness import NotBound, expected, levels, run_op
 
-from linnet.ops import Conv2D, FullyConnected, MatMul
+from linnet.ops import Conv2D, ConvTranspose2D, FullyConnected, MatMul
 from linnet.ops.bind_int8 import pack
 from linnet.types import Quantization
 
@@ -222,3 +222,39 @@ def test_the_largest_sums_that_fit_are_exact():
     x[1] = 127
     q = [Quantization(1.0, 0), Quantization(1.0, 0)]
     check(FullyConnected(), [x, w], q, Quantization(1e7, 0), (1,))
+
+
+TRANSPOSED = {
+    "stride 1": (ConvTranspose2D(), (1, 4, 5, 6), (9, 3, 3, 6)),
+    "stride 2": (ConvTranspose2D(strides=(2, 2)), (2, 5, 6, 7), (20, 3, 3, 7)),
+    "kernel 2": (ConvTranspose2D(strides=(2, 2)), (1, 8, 13, 16), (8, 2, 2, 16)),
+    "cut": (
+        ConvTranspose2D(strides=(2, 3), pads=(1, 2, 0, 1), output_padding=(1, 2)),
+        (1, 6, 5, 8),
+        (17, 4, 5, 8),
+    ),
+    "holes": (ConvTranspose2D(strides=(3, 4), output_padding=(2, 1)), (1, 3, 4, 5), (6, 2, 1, 5)),
+    "dilated": (
+        ConvTranspose2D(strides=(2, 3), dilations=(3, 2), pads=(2, 0, 1, 1)),
+        (1, 5, 6, 4),
+        (5, 3, 4, 4),
+    ),
+    "grouped": (
+        ConvTranspose2D(strides=(2, 1), groups=3, pads=(1, 1, 1, 1)),
+        (2, 4, 6, 12),
+        (5, 3, 3, 12),
+    ),
+    "same": (ConvTranspose2D(strides=(2, 2), auto_pad="same_upper"), (1, 9, 10, 5), (4, 3, 3, 5)),
+}
+
+
+@pytest.mark.parametrize("name", TRANSPOSED)
+@pytest.mark.parametrize("weight_zero", [0, 3])
+def test_transposed_convolutions(name, weight_zero):
+    op, x_shape, w_shape = TRANSPOSED[name]
+    outputs = w_shape[0] * op.groups
+    scales = RNG.uniform(0.002, 0.02, w_shape[0])
+    quantizations = [Quantization(0.03, -11), Quantization(scales, weight_zero, 0), None]
+    b = RNG.integers(-3000, 3000, outputs).astype(np.int32)
+    output = Quantization(fitting(0.03, scales, 2 * w_shape[3]), 6)
+    check(op, [stored(*x_shape), stored(*w_shape), b], quantizations, output, (1, 2))

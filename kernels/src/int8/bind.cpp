@@ -20,8 +20,11 @@ constexpr int64_t kWideBlockBytes = 192 * 1024;
 constexpr int64_t kLargeWeights = 512 * 1024;
 // A copied row may be written up to a vector beyond its end.
 constexpr int64_t kSlack = 128;
-// Narrower images fill tiles better when windows of several rows are copied side by side.
+// Narrower images fill tiles better when windows of several rows are copied side by side, unless
+// the copying outweighs the products.
 constexpr int32_t kLeastBandColumns = 8;
+constexpr int32_t kLeastBandColumnsSmall = 3;
+constexpr int64_t kSmallWeights = 48 * 1024;
 
 const std::string& isa_of(const Program& program) {
   return isa_names()[static_cast<size_t>(program.isa())];
@@ -85,7 +88,9 @@ Segments plan_segments(const std::array<int32_t, 5>& image, const std::array<int
   const bool whole = merged || channels % layout.group == 0;
   const int32_t count = merged ? kernel_h : kernel_h * kernel_w;
   const bool reuses = kernel_h > window[2] || kernel_w > window[3];
-  if (reuses && whole && !weight_zero && count <= kMaxSegments && out[1] >= kLeastBandColumns) {
+  const int64_t weights = static_cast<int64_t>(out[2]) * kernel_h * kernel_w * channels;
+  const int32_t least = weights > kSmallWeights ? kLeastBandColumns : kLeastBandColumnsSmall;
+  if (reuses && whole && !weight_zero && count <= kMaxSegments && out[1] >= least) {
     return {SourceS8::band, count, merged ? kernel_w * channels : channels};
   }
   return {SourceS8::windows, 1, kernel_h * kernel_w * channels};

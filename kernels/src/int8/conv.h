@@ -58,7 +58,7 @@ static void copy_rows(const ConvS8Params& p, uint8_t* to, int64_t step, int64_t 
   }
 }
 
-// Output pixels [begin, end), which follow each other in y, of one group; vectors [first, last).
+// A range of output pixels of one group against a range of vectors.
 static void conv_pixels(const ConvS8Params& p, void* scratch, int64_t group, Span pixels,
                         Span vectors) {
   int32_t row_sums[kMaxBlock];
@@ -67,8 +67,12 @@ static void conv_pixels(const ConvS8Params& p, void* scratch, int64_t group, Spa
   block.a = rows_at;
   block.a_step = row_bytes(p.segment, kLayout);
   if (p.output.weight_zero != nullptr) block.row_sums = row_sums;
-  for (int64_t pixel = pixels.begin; pixel < pixels.end; pixel += p.block) {
-    const int rows = (int)(pixels.end - pixel < p.block ? pixels.end - pixel : p.block);
+  const bool joined = p.y_row == p.out_w * p.y_pixel && p.y_image == p.out_h * p.y_row;
+  for (int64_t pixel = pixels.begin; pixel < pixels.end;) {
+    const int64_t j = pixel % p.out_w, i = pixel / p.out_w % p.out_h;
+    int64_t here = pixels.end - pixel;
+    if (!joined && here > p.out_w - j) here = p.out_w - j;
+    const int rows = (int)(here < p.block ? here : p.block);
     if (p.source == SourceS8::rows) {
       copy_rows(p, rows_at, block.a_step, pixel, rows);
     } else {
@@ -77,8 +81,10 @@ static void conv_pixels(const ConvS8Params& p, void* scratch, int64_t group, Spa
     for (int r = 0; block.row_sums != nullptr && r < rows; ++r) {
       row_sums[r] = row_sum(block.a + r * block.a_step, p.segment);
     }
-    block.y = p.y + pixel * p.y_pixel + group * p.out_channels;
+    block.y = p.y + pixel / p.out_w / p.out_h * p.y_image + i * p.y_row + j * p.y_pixel +
+              group * p.out_channels;
     block_s8(block, rows, (int)vectors.begin, (int)vectors.end);
+    pixel += rows;
   }
 }
 
