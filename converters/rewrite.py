@@ -1,4 +1,4 @@
-"""Small helpers for graph rewrites: who reads a value, matching chains, folding, replacing."""
+"""Small helpers for graph rewrites: who reads a value, folding, replacing nodes."""
 
 from __future__ import annotations
 
@@ -6,30 +6,35 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from linnet import ops
 from linnet.errors import LinnetError
 from linnet.graph import Graph, Node
 from linnet.ops import Op
-from linnet.types import Array, NodeTypes, TensorType
+from linnet.types import Array, Dim, NodeTypes, Quantization, Shape, TensorType
 
 FOLD_LIMIT = 1 << 20
 
 
 class Links:
-    """Producers and readers of a graph's values at one moment."""
+    """Producers and readers of a graph's values at one moment; `refresh` after changes."""
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self.makers = graph.producers()
-        self.readers = graph.consumers()
-        self.kept = set(graph.outputs)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read the graph again."""
+        self.makers = self.graph.producers()
+        self.readers = self.graph.consumers()
+        self.kept = set(self.graph.outputs)
 
     def maker(self, name: str, *kinds: type[Op]) -> Node | None:
-        """Return the node that makes a value if its op is one of the kinds."""
+        """Return the node that makes a value if its op is one of the kinds (any where none)."""
         node = self.makers.get(name)
         return node if node is not None and (not kinds or isinstance(node.op, kinds)) else None
 
     def only_reader(self, name: str, *kinds: type[Op]) -> Node | None:
-        """Return the one node that reads a value, if nothing else does and its op is a kind."""
+        """Return the one node that reads a value once, if nothing else does and its op fits."""
         readers = self.readers.get(name, [])
         if len(readers) != 1 or name in self.kept or readers[0].inputs.count(name) != 1:
             return None
@@ -70,7 +75,7 @@ def turn_constant(graph: Graph, node: Node, arrays: Sequence[Array]) -> None:
         value = graph.values[name]
         value.type = TensorType.of(array, value.type.quantization).with_(value=None)
         value.data = array
-    graph.nodes.remove(node)
+    remove(graph, node)
 
 
 def position(graph: Graph, node: Node) -> int:
@@ -90,16 +95,86 @@ def bypass(graph: Graph, node: Node) -> bool:
     the graph's own, a constant, or already an output.
     """
     source, result = node.inputs[0], node.outputs[0]
-    if result in graph.outputs:
-        fixed = source in graph.inputs or source in graph.outputs
-        if fixed or graph.values[source].is_constant:
-            return False
-        remove(graph, node)
-        graph.replace(result, source)
-        del graph.values[result]
-        graph.rename(source, result)
-        return True
+    is_output = result in graph.outputs
+    fixed = source in graph.inputs or source in graph.outputs
+    if is_output and (fixed or graph.values[source].is_constant):
+        return False
     remove(graph, node)
     graph.replace(result, source)
     del graph.values[result]
+    if is_output:
+        graph.rename(source, result)
     return True
+
+
+def rebuild(
+    graph: Graph,
+    node: Node,
+    op: Op,
+    inputs: Sequence[str],
+    perms: Sequence[tuple[int, ...] | None],
+) -> None:
+    """Replace a node by an op on other inputs and a Transpose after each of its outputs.
+
+    Parameters
+    ----------
+    graph : Graph
+    node : Node
+    op : Op
+        Makes each output with its axes in another order.
+    inputs : sequence of str
+    perms : sequence of tuple of int or None
+        Per output the order that gives the old output back; None where the order is the same.
+    """
+    at = position(graph, node)
+    del graph.nodes[at]
+    old = [graph.values.pop(name).type for name in node.outputs if name]
+    inner, declared = [], []
+    types = iter(old)
+    for name, perm in zip(node.outputs, perms, strict=True):
+        q = next(types).quantization if name else None
+        inner.append(graph.unique(f"{name}/moved") if name and perm else name)
+        if q is not None and q.axis is not None and perm is not None:
+            q = Quantization(q.scale, q.zero_point, perm[q.axis])
+        declared.append(q)
+    graph.add(op, inputs, name=node.name, outputs=inner, quantization=declared, at=at)
+    for name, source, perm in zip(node.outputs, inner, perms, strict=True):
+        if name and perm is not None:
+            at += 1
+            graph.add(ops.Transpose(perm=perm), [source], name=name, outputs=[name], at=at)
+
+
+def before(graph: Graph, node: Node, op: Op, inputs: Sequence[str], name: str = "") -> str:
+    """Insert an op before a node and return the name of what it makes."""
+    made = graph.unique(name or f"{node.name}/{type(op).__name__}")
+    return graph.add(op, inputs, name=made, outputs=[made], at=position(graph, node))
+
+
+def new_constant(graph: Graph, like: str, data: Array, q: Quantization | None = None) -> str:
+    """Add a constant named after another value."""
+    return graph.add_constant(f"{like}/changed", np.ascontiguousarray(data), q)
+
+
+def same_shape(left: Shape, right: Shape) -> bool:
+    """Whether shapes are equal for sure: dimensions that only the data tells never are."""
+    return left == right and not any(made_up(dim) for dim in left)
+
+
+def made_up(dim: Dim) -> bool:
+    """Whether a dimension is a stand-in for one that only the data tells."""
+    return isinstance(dim, str) and "?" in dim
+
+
+def reshape_target(source: Shape, shape: Shape) -> tuple[int, ...] | None:
+    """Return the target of a Reshape from one shape to another, None where it cannot be told."""
+    if 0 in source or 0 in shape:
+        return None
+    target: list[int] = []
+    for index, dim in enumerate(shape):
+        if isinstance(dim, int):
+            target.append(dim)
+        elif index < len(source) and source[index] == dim and not made_up(dim):
+            target.append(0)
+        else:
+            target.append(-1)
+    return tuple(target) if target.count(-1) <= 1 else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from linnet import ops
-from linnet.converters.rewrite import bypass
+from linnet.converters.rewrite import bypass, same_shape
 from linnet.graph import Graph, Node
 
 
@@ -33,12 +33,7 @@ def is_noop(graph: Graph, node: Node) -> bool:
     if isinstance(op, ops.Pad):
         return not any(op.pads)
     if isinstance(op, (ops.Reshape, ops.Squeeze, ops.Unsqueeze, ops.Flatten, ops.Expand)):
-        return _same_shape(x.shape, y.shape)
+        return same_shape(x.shape, y.shape)
     if isinstance(op, ops.Concat):
         return len(node.inputs) == 1
     return False
-
-
-def _same_shape(left: tuple[int | str, ...], right: tuple[int | str, ...]) -> bool:
-    """Whether shapes are equal for sure: at most one dimension is open, and not made up."""
-    return left == right and not any(isinstance(d, str) and "?" in d for d in left)

@@ -8,8 +8,17 @@ from dataclasses import dataclass
 from linnet.errors import GraphError
 from linnet.graph import Graph
 
+from .activations import fuse_activations
+from .affine import fold_affine, split_batch_normalization
+from .flattened import permute_flattened_weights
 from .fold import fold_constants
 from .noop import remove_noops
+from .pads import fuse_pads
+from .qdq import fuse_quantization
+from .reshapes import merge_views, sink_views
+from .share import share_constants, share_nodes
+from .transposes import flatten_transposes, sink_transposes
+from .unsigned import unsigned_to_int8
 
 _ROUNDS = 100
 
@@ -35,9 +44,26 @@ class Pass:
 CLEANUPS: tuple[Pass, ...] = (
     Pass("fold", fold_constants),
     Pass("noop", remove_noops),
+    Pass("share", share_nodes),
+    Pass("views", merge_views),
     Pass("prune", Graph.prune),
 )
-PASSES: tuple[Pass, ...] = ()
+PASSES: tuple[Pass, ...] = (
+    Pass("unsigned", unsigned_to_int8),
+    Pass("batchnorm", split_batch_normalization),
+    Pass("transposes", sink_transposes, after=("batchnorm",)),
+    Pass("affine", fold_affine, after=("transposes",)),
+    Pass("pads", fuse_pads, after=("transposes",)),
+    Pass("sink-views", sink_views, after=("transposes",)),
+    Pass("activations", fuse_activations, after=("affine", "sink-views")),
+    Pass("qdq", fuse_quantization, after=("unsigned", "activations")),
+    Pass("quantized-transposes", sink_transposes, after=("qdq",)),
+    Pass("quantized-pads", fuse_pads, after=("quantized-transposes",)),
+    Pass("quantized-activations", fuse_activations, after=("quantized-transposes",)),
+    Pass("flattened", permute_flattened_weights, after=("quantized-transposes",)),
+    Pass("unit-transposes", flatten_transposes, after=("flattened",)),
+    Pass("constants", share_constants, after=("unit-transposes",)),
+)
 
 
 def simplify(graph: Graph, passes: Sequence[Pass] = PASSES) -> dict[str, int]:

@@ -1,0 +1,79 @@
+"""Real ONNX models: those that convert match their stored cases, the others are refused in full."""
+
+from __future__ import annotations
+
+import pytest
+
+from linnet import ops
+from linnet.converters import check, convert
+from linnet.graph import Graph, Node
+from tests.converters.models import check_cases, model_path
+from tests.evaluate import execute
+
+# Stored cases to run: all, or as many as a slow NumPy reference allows.
+CONVERTED = {
+    "dnsmos_model_v8": None,
+    "fastestdet": None,
+    "mlperf_ic_resnet8_onnx": None,
+    "mlperf_ic_resnet8_qdq": None,
+    "mlperf_vww_qdq": None,
+    "mnist8": None,
+    "rten_mnist": None,
+    "stories260k_prefill": None,
+    "super_resolution": 1,
+    "ultraface_qop": None,
+    "ultraface_rfb": 2,
+    "vit_tracker": 2,
+    "vit_tracker_qdq": 2,
+}
+REFUSED = {
+    "dtln_1": ["LSTM", "LSTM"],
+    "gap_mnist_gru": ["GRU", "GRU"],
+    "silero_vad_16k_op15": ["If", "If", "If"],
+    "yunet_n_dynamic": ["Resize"],
+}
+# How many transposes each model cannot do without: at its borders, or as its own arithmetic.
+TRANSPOSES = {
+    "dnsmos_model_v8": 0,
+    "fastestdet": 2,
+    "mlperf_ic_resnet8_onnx": 0,
+    "mlperf_ic_resnet8_qdq": 0,
+    "mlperf_vww_qdq": 0,
+    "mnist8": 0,
+    "rten_mnist": 0,
+    "super_resolution": 1,
+    "ultraface_qop": 1,
+    "ultraface_rfb": 1,
+}
+
+
+@pytest.mark.parametrize("name", sorted(CONVERTED))
+def test_model_matches_its_stored_cases(name: str) -> None:
+    graph = convert(model_path(name))
+    problems = check_cases(name, lambda feeds: execute(graph, feeds), CONVERTED[name])
+    assert not problems, "\n".join(problems)
+
+
+@pytest.mark.parametrize("name", sorted(REFUSED))
+def test_model_is_refused_with_every_reason(name: str) -> None:
+    kinds = [reason.split()[0] for reason in check(model_path(name))]
+    assert kinds == REFUSED[name]
+
+
+@pytest.mark.parametrize("name", sorted(TRANSPOSES))
+def test_transposes_cancel(name: str) -> None:
+    graph = convert(model_path(name))
+    left = [str(node) for node in graph.nodes if isinstance(node.op, ops.Transpose)]
+    assert len(left) == TRANSPOSES[name], left
+
+
+@pytest.mark.parametrize("name", ["mlperf_ic_resnet8_qdq", "mlperf_vww_qdq"])
+def test_no_float_is_left_in_a_quantized_model(name: str) -> None:
+    graph = convert(model_path(name))
+    floats = [str(node) for node in graph.nodes if not _quantized(graph, node)]
+    assert not floats, floats
+    assert not any(isinstance(n.op, (ops.Quantize, ops.Dequantize)) for n in graph.nodes)
+
+
+def _quantized(graph: Graph, node: Node) -> bool:
+    return all(graph.type_of(name).is_quantized for name in (*node.inputs[:1], *node.outputs))
