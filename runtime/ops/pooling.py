@@ -9,8 +9,10 @@ import numpy as np
 from linnet.errors import ShapeError
 from linnet.types import Array, Cost, NodeTypes, TensorType
 
+from . import bind_reduce
 from .arithmetic import clamp_bounds, pair, requantize
-from .base import NO_CLAMP, Clamp, Op
+from .base import NO_CLAMP, Clamp, Op, Step
+from .bind_reduce import mean_scale, stored_clamp
 from .reduce import extremes
 from .window import Pads, Pair, Window, output_sizes, patches, resolve, span
 
@@ -85,6 +87,10 @@ class MaxPool2D(_Pool2D, frozen=True, kw_only=True):
         low, high = stored_clamp(self.clamp, y_type)
         return (np.clip(y, low, high).astype(y_type.dtype.numpy),)
 
+    def bind(self, step: Step) -> bool:
+        """Add the kernel for float and int8; see `Op.bind`."""
+        return bind_reduce.max_pool(step, self.window(step.inputs[0].type), self.clamp)
+
 
 class AveragePool2D(_Pool2D, frozen=True, kw_only=True):
     """Mean of each window; padding does not count unless ``count_include_pad``.
@@ -121,8 +127,7 @@ class AveragePool2D(_Pool2D, frozen=True, kw_only=True):
         total = patches(wide, self.window(x_type), 0).sum(axis=(3, 4))
         counts = self.counts(x_type)[None, :, :, None]
         if x_type.is_quantized:
-            ratio = np.float32(pair(x_type)[0] / pair(y_type)[0])
-            scale = ratio / counts.astype(np.float32)
+            scale = mean_scale(x_type, y_type) / counts.astype(np.float32)
             bounds = clamp_bounds(self.clamp, y_type)
             y = requantize(total, scale, pair(y_type)[1], *bounds)
         elif x_type.dtype.is_float:
@@ -131,7 +136,7 @@ class AveragePool2D(_Pool2D, frozen=True, kw_only=True):
             y = np.clip(np.sign(total) * (np.abs(total) // counts), *self.clamp)
         return (y.astype(y_type.dtype.numpy),)
 
-
-def stored_clamp(clamp: Clamp, y: TensorType) -> tuple[float, float]:
-    """Return the clamp as stored values where the type is quantized."""
-    return clamp_bounds(clamp, y) if y.is_quantized else clamp
+    def bind(self, step: Step) -> bool:
+        """Add the kernel for float and int8; see `Op.bind`."""
+        window = self.window(step.inputs[0].type)
+        return bind_reduce.average_pool(step, window, self.clamp, self.count_include_pad)

@@ -14,8 +14,10 @@ import numpy as np
 from linnet.errors import ShapeError
 from linnet.types import Array, Cost, Dim, DType, NodeTypes, Shape, TensorType
 
+from . import bind_reduce
 from .arithmetic import dequantize, limits, pair, quantize, requantize
-from .base import Op
+from .base import Op, Step
+from .bind_reduce import mean_scale
 
 __all__ = [
     "ArgMax",
@@ -76,6 +78,7 @@ class _Reduce(Op, frozen=True, kw_only=True):
     axes: tuple[int, ...] = ()
     keepdims: bool = True
     keeps_quantization: ClassVar[bool] = False
+    kernel: ClassVar[str] = ""
 
     def infer(self, *types: TensorType | None) -> tuple[TensorType, ...]:
         """Return the input's type with the axes reduced."""
@@ -100,6 +103,12 @@ class _Reduce(Op, frozen=True, kw_only=True):
                 y = self.plain(x, axes)
             return (np.asarray(y).astype(y_type.dtype.numpy).reshape(y_type.static_shape),)
 
+    def bind(self, step: Step) -> bool:
+        """Add the reduction kernel for float and int8; see `Op.bind`."""
+        axes = normal_axes(self.axes, step.inputs[0].type.rank)
+        mean = isinstance(self, ReduceMean)
+        return bool(self.kernel) and bind_reduce.reduction(step, self.kernel, axes, mean=mean)
+
     def plain(self, x: Array, axes: tuple[int, ...]) -> Array:
         """Reduce plain numbers."""
         raise TypeError(f"{type(self).__name__} does not define plain")
@@ -114,11 +123,6 @@ class _Reduce(Op, frozen=True, kw_only=True):
 def _wide(x: Array) -> Array:
     """Return the array in the type that its reference arithmetic runs in."""
     return x.astype(np.float64) if x.dtype.kind == "f" else x.astype(np.int64)
-
-
-def mean_scale(x_type: TensorType, y_type: TensorType, count: int) -> np.float32:
-    """Return float32(s_x / s_y) / float32(count), rounded to float32 at each step."""
-    return np.float32(np.float32(pair(x_type)[0] / pair(y_type)[0]) / np.float32(count))
 
 
 def _quantized_sum(
@@ -136,6 +140,8 @@ class ReduceSum(_Reduce, frozen=True, kw_only=True):
     Quantized: clip(rint(float32(sum(x - zx)) * float32(s_x / s_y)) + zy).
     """
 
+    kernel: ClassVar[str] = "sum"
+
     def plain(self, x: Array, axes: tuple[int, ...]) -> Array:
         """Sum in float64 or in wrapping integers."""
         return np.asarray(_wide(x).sum(axis=axes))
@@ -152,6 +158,8 @@ class ReduceMean(_Reduce, frozen=True, kw_only=True):
 
     Quantized: clip(rint(float32(sum(x - zx)) * (float32(s_x / s_y) / float32(count))) + zy).
     """
+
+    kernel: ClassVar[str] = "sum"
 
     def plain(self, x: Array, axes: tuple[int, ...]) -> Array:
         """Average in float64, or truncate the integer quotient."""
@@ -183,6 +191,7 @@ class ReduceMax(_Reduce, frozen=True, kw_only=True):
     """Largest element along axes; NaN wins, and nothing at all gives the type's lowest value."""
 
     keeps_quantization: ClassVar[bool] = True
+    kernel: ClassVar[str] = "max"
 
     def plain(self, x: Array, axes: tuple[int, ...]) -> Array:
         """Take the maximum."""
@@ -193,6 +202,7 @@ class ReduceMin(_Reduce, frozen=True, kw_only=True):
     """Smallest element along axes; NaN wins, and nothing at all gives the type's highest value."""
 
     keeps_quantization: ClassVar[bool] = True
+    kernel: ClassVar[str] = "min"
 
     def plain(self, x: Array, axes: tuple[int, ...]) -> Array:
         """Take the minimum."""
@@ -232,6 +242,12 @@ class _ArgReduce(Op, frozen=True, kw_only=True):
 
     def _select(self, x: Array, axis: int) -> Array:
         raise TypeError(f"{type(self).__name__} does not define how to select")
+
+    def bind(self, step: Step) -> bool:
+        """Add the kernel for the last axis of float and int8 tensors; see `Op.bind`."""
+        axis = normal_axis(self.axis, step.inputs[0].type.rank)
+        largest = isinstance(self, ArgMax)
+        return bind_reduce.arg_extreme(step, axis, largest=largest, last=self.select_last)
 
     def reference(self, types: NodeTypes, *arrays: Array | None) -> tuple[Array, ...]:
         """Select with NumPy; on ties the first index, or the last where so asked."""

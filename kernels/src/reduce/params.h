@@ -1,6 +1,85 @@
-// Parameters of the reduce kernels.
+// Parameters of the pooling and reduction kernels.
 #pragma once
 
 #include "core/kernel.h"
 
-namespace linnet {}
+namespace linnet {
+
+// Windows over channels-last images; padding is `top` rows above, `left` columns beside.
+struct PoolShape {
+  int batch, height, width, channels;
+  int out_height, out_width;
+  int kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, top, left;
+  int bottom, right;  // read where padding counts
+};
+
+// y = clip(max over the taps inside the image, low, high).
+struct MaxPoolS8Params {
+  PoolShape shape;
+  const int8_t* x;
+  int8_t* y;
+  int low, high;
+};
+struct MaxPoolF32Params {
+  PoolShape shape;
+  const float* x;
+  float* y;
+  float low, high;
+};
+
+// y = clip(rint(float32(sum of (x - zero_in)) * (ratio / float32(count))) + zero_out, low, high);
+// count: taps inside the image, or inside the padded image. At most 255 kernel rows.
+struct AveragePoolS8Params {
+  PoolShape shape;
+  const int8_t* x;
+  int8_t* y;
+  float ratio;
+  int zero_in, zero_out, low, high;
+  bool count_padding;
+};
+// y = clip(sum / count, low, high).
+struct AveragePoolF32Params {
+  PoolShape shape;
+  const float* x;
+  float* y;
+  float low, high;
+  bool count_padding;
+};
+
+// x [outer, first, middle, second, inner] reduced over first and second.
+struct ReduceShape {
+  int64_t outer, first, middle, second, inner;
+};
+
+enum class Reduction : int { sum, max, min };
+
+// sum: y = sum / divisor. Otherwise the extreme; NaN wins.
+struct ReduceF32Params {
+  ReduceShape shape;
+  Reduction kind;
+  const float* x;
+  float* y;
+  float divisor;
+};
+
+// sum: y = clip(rint(float32(sum of (x - zero_in)) * scale) + zero_out, -128, 127).
+// first * second * 255 must fit int32. Otherwise the extreme stored value.
+struct ReduceS8Params {
+  ReduceShape shape;
+  Reduction kind;
+  const int8_t* x;
+  int8_t* y;
+  float scale;
+  int zero_in, zero_out;
+};
+
+// y[i] = the first (or last) place of the largest or smallest element of x[i, 0..length); int32 or
+// int64. NaN wins. int8: length at most 65536.
+struct ArgExtremeParams {
+  int64_t outer, length;
+  const void* x;
+  void* y;
+  bool largest, last, wide;
+};
+
+}  // namespace linnet

@@ -1,0 +1,152 @@
+"""Binding of pooling and reductions to kernels; each function returns False where none serves."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from linnet.types import DType, TensorType
+
+from .arithmetic import clamp_bounds, pair
+from .base import Clamp, Step
+from .window import Window
+
+# 255 times this many fits int32.
+_MOST_SUMMED = 2**23
+# The int8 pooling kernel sums the rows of a window in int16.
+_MOST_ROWS = 255
+# The int8 kernel of ArgMax keeps a place in 16 bits.
+_MOST_PLACES = 2**16
+
+
+def mean_scale(x: TensorType, y: TensorType, count: int = 1) -> np.float32:
+    """Return float32(s_x / s_y) / float32(count), rounded to float32 at each step."""
+    return np.float32(np.float32(pair(x)[0] / pair(y)[0]) / np.float32(count))
+
+
+def stored_clamp(clamp: Clamp, y: TensorType) -> tuple[float, float]:
+    """Return the clamp as stored values where the type is quantized."""
+    return clamp_bounds(clamp, y) if y.is_quantized else clamp
+
+
+def folded_shape(
+    shape: tuple[int, ...], axes: tuple[int, ...]
+) -> tuple[int, int, int, int, int] | None:
+    """Return the shape as (outer, first, middle, second, inner), first and second being reduced.
+
+    None where the reduced axes form more than two groups.
+
+    Examples
+    --------
+    >>> folded_shape((2, 3, 4, 5), (1, 2)), folded_shape((2, 3, 4), (0, 2))
+    ((2, 1, 1, 12, 5), (1, 2, 3, 4, 1))
+    """
+    groups: list[tuple[bool, int]] = []
+    for axis, dim in enumerate(shape):
+        reduced = axis in axes
+        if dim == 1:
+            continue
+        if groups and groups[-1][0] == reduced:
+            groups[-1] = (reduced, groups[-1][1] * dim)
+        else:
+            groups.append((reduced, dim))
+    outer = groups.pop(0)[1] if groups and not groups[0][0] else 1
+    inner = groups.pop()[1] if groups and not groups[-1][0] else 1
+    sizes = [dim for _, dim in groups]
+    if not sizes:
+        return 1, 1, 1, 1, outer
+    if len(sizes) == 1:
+        return outer, 1, 1, sizes[0], inner
+    return (outer, sizes[0], sizes[1], sizes[2], inner) if len(sizes) == 3 else None
+
+
+def _quantized_int8(step: Step) -> bool:
+    types = (step.inputs[0].type, step.outputs[0].type)
+    return all(t.dtype is DType.INT8 and t.is_quantized for t in types)
+
+
+def reduction(step: Step, kind: str, axes: tuple[int, ...], *, mean: bool) -> bool:
+    """Bind a sum, mean, maximum or minimum ("sum", "max", "min") over normal axes."""
+    x, y = step.inputs[0], step.outputs[0]
+    sizes = folded_shape(x.type.static_shape, axes)
+    if sizes is None or x.array is not None or x.type.size == 0:
+        return False
+    count = sizes[1] * sizes[3]
+    arguments = (kind, x.pointer, y.pointer, sizes)
+    if x.type.dtype is DType.FLOAT32:
+        step.program.reduce_f32(*arguments, float(count) if mean else 1.0)
+    elif x.type.dtype is DType.INT8 and kind != "sum":
+        step.program.reduce_s8(*arguments, 1.0, (0, 0))
+    elif _quantized_int8(step) and count <= _MOST_SUMMED:
+        scale = float(mean_scale(x.type, y.type, count if mean else 1))
+        step.program.reduce_s8(*arguments, scale, (pair(x.type)[1], pair(y.type)[1]))
+    else:
+        return False
+    return True
+
+
+def arg_extreme(step: Step, axis: int, *, largest: bool, last: bool) -> bool:
+    """Bind ArgMax or ArgMin along a normal axis with nothing but ones behind it."""
+    x, y = step.inputs[0], step.outputs[0]
+    shape = x.type.static_shape
+    wide = y.type.dtype is DType.INT64
+    if math.prod(shape[axis + 1 :]) != 1 or x.array is not None:
+        return False
+    if not (wide or y.type.dtype is DType.INT32):
+        return False
+    sizes = (math.prod(shape[:axis]), shape[axis])
+    if x.type.dtype is DType.FLOAT32:
+        step.program.arg_extreme_f32(x.pointer, y.pointer, sizes, largest, last, wide)
+    elif x.type.dtype is DType.INT8 and shape[axis] <= _MOST_PLACES:
+        step.program.arg_extreme_s8(x.pointer, y.pointer, sizes, largest, last, wide)
+    else:
+        return False
+    return True
+
+
+def max_pool(step: Step, window: Window, clamp: Clamp) -> bool:
+    """Bind MaxPool2D."""
+    arguments = _pool_arguments(step, window, clamp)
+    if step.inputs[0].array is not None:
+        return False
+    if step.inputs[0].type.dtype is DType.FLOAT32:
+        step.program.max_pool_f32(*arguments)
+    elif _quantized_int8(step):
+        step.program.max_pool_s8(*arguments)
+    else:
+        return False
+    return True
+
+
+def average_pool(step: Step, window: Window, clamp: Clamp, count_padding: bool) -> bool:
+    """Bind AveragePool2D."""
+    arguments = _pool_arguments(step, window, clamp)
+    x, y = step.inputs[0], step.outputs[0]
+    if x.array is not None:
+        return False
+    if x.type.dtype is DType.FLOAT32:
+        step.program.average_pool_f32(*arguments, count_padding)
+    elif _quantized_int8(step) and window.kernel[0] <= _MOST_ROWS:
+        ratio = float(mean_scale(x.type, y.type))
+        zeros = (pair(x.type)[1], pair(y.type)[1])
+        step.program.average_pool_s8(*arguments, count_padding, ratio, zeros)
+    else:
+        return False
+    return True
+
+
+def _pool_arguments(step: Step, window: Window, clamp: Clamp) -> tuple[Any, ...]:
+    x, y = step.inputs[0], step.outputs[0]
+    return (
+        x.pointer,
+        y.pointer,
+        x.type.static_shape,
+        window.output,
+        window.kernel,
+        window.strides,
+        window.dilations,
+        window.pads,
+        stored_clamp(clamp, y.type),
+    )
