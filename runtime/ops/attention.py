@@ -11,6 +11,7 @@ from linnet.errors import ShapeError
 from linnet.types import Array, Cost, Dim, DType, NodeTypes, TensorType
 
 from .base import Op, Step
+from .bind_float import readable
 
 __all__ = ["Attention"]
 
@@ -32,7 +33,8 @@ class Attention(Op, frozen=True):
     Notes
     -----
     A boolean mask hides a key where it is False; a mask of numbers is added to the scaled
-    products. A query that sees no key (all hidden or at -inf) gives zeros.
+    products. A query that sees no key (all hidden or at -inf) gives zeros. Whether NaN or an
+    infinity in the value of a hidden key reaches the output is not defined.
     """
 
     arity: ClassVar[tuple[int, int]] = (3, 4)
@@ -81,7 +83,8 @@ class Attention(Op, frozen=True):
             peak = scores.max(axis=3, keepdims=True, initial=-np.inf)
             weights = np.exp(scores - np.where(np.isneginf(peak), 0.0, peak))
             total = weights.sum(axis=3, keepdims=True)
-            result = np.matmul(weights, value) / np.where(total == 0.0, 1.0, total)
+            mixed = np.matmul(weights, value)
+            result = np.where(total == 0.0, 0.0, mixed / np.where(total == 0.0, 1.0, total))
         return (result.astype(types.outputs[0].dtype.numpy),)
 
     def factor(self, depth: int) -> float:
@@ -89,8 +92,27 @@ class Attention(Op, frozen=True):
         return 1.0 / math.sqrt(max(depth, 1)) if self.scale is None else self.scale
 
     def bind(self, step: Step) -> bool:
-        """Add the float32 kernel."""
-        return False
+        """Add the float32 kernel; a mask of the operands' type is added, a bool one hides."""
+        query, key, value, mask = _inputs(step.types.inputs)
+        if query.dtype != DType.FLOAT32:
+            return False
+        batch, heads, length, depth = query.static_shape
+        kv_heads, keys = key.static_shape[1:3]
+        strides = (0, 0, 0, 0) if mask is None else _broadcast_strides(mask)
+        kinds = {None: 0, DType.BOOL: 1, DType.FLOAT32: 2}
+        step.program.attention_f32(
+            q=step.inputs[0].pointer,
+            k=readable(step, 1),
+            v=readable(step, 2),
+            mask=0 if mask is None else readable(step, 3),
+            out=step.outputs[0].pointer,
+            sizes=(batch, heads, kv_heads, length, keys, depth, value.static_shape[3]),
+            mask_kind=kinds[None if mask is None else mask.dtype],
+            mask_strides=strides,
+            scale=self.factor(depth),
+            causal=self.causal,
+        )
+        return True
 
     def cost(self, types: NodeTypes) -> Cost:
         """Count both products; a causal mask halves neither."""
@@ -124,3 +146,10 @@ def _check_mask(mask: TensorType, dtype: DType, full: tuple[Dim, ...]) -> None:
     padded = (1,) * (4 - mask.rank) + mask.shape
     if mask.rank > 4 or any(m != 1 and _differ(m, f) for m, f in zip(padded, full, strict=True)):
         raise ShapeError(f"mask is {mask}; expected a shape that broadcasts to {list(full)}")
+
+
+def _broadcast_strides(mask: TensorType) -> tuple[int, ...]:
+    """Return the mask's strides in elements over [B, H, L, S], 0 where it is broadcast."""
+    shape = (1,) * (4 - mask.rank) + mask.static_shape
+    steps = [math.prod(shape[axis + 1 :]) for axis in range(4)]
+    return tuple(0 if dim == 1 else step for dim, step in zip(shape, steps, strict=True))

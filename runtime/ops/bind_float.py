@@ -19,16 +19,17 @@ _PANEL = 16
 _OVER_READ = 64
 
 
-def aligned(count: int) -> Array:
-    """Return zeroed float32 memory on a 64-byte boundary, 64 readable bytes behind it."""
-    raw = np.zeros(count * 4 + 2 * _OVER_READ, np.uint8)
+def aligned(count: int, dtype: type = np.float32) -> Array:
+    """Return ``count`` zeros on a 64-byte boundary, 64 more readable bytes behind them."""
+    size = count * np.dtype(dtype).itemsize + _OVER_READ
+    raw = np.zeros(size + 64, np.uint8)
     start = -raw.ctypes.data % 64
-    return raw[start : start + count * 4 + _OVER_READ].view(np.float32)
+    return raw[start : start + size].view(dtype)
 
 
 def padded(array: Array) -> Array:
-    """Return a float32 copy that kernels may read a vector beyond."""
-    copy = aligned(array.size)
+    """Return a flat copy that kernels may read a vector beyond."""
+    copy = aligned(array.size, array.dtype.type)
     copy[: array.size] = array.reshape(-1)
     return copy
 

@@ -83,11 +83,10 @@ static void conv_part(const ConvF32Params& p, float* gathered, int32_t group, in
   const int64_t depth = static_cast<int64_t>(p.kernel_h) * p.kernel_w * p.depth;
   const int64_t padded = (p.outputs + kPanelF32 - 1) / kPanelF32 * kPanelF32;
   const bool flat = p.y_row == p.out_width * p.y_pixel && p.y_image == p.out_height * p.y_row;
-  ProductF32 product;
+  ProductF32 product{};
   product.a = gathered;
   product.b = p.w + group * padded * depth;
   product.bias = p.bias != nullptr ? p.bias + group * padded : nullptr;
-  product.packed = nullptr;
   product.lda = gathered_stride_f32(depth);
   product.ldb = 0;
   product.ldc = p.y_pixel;

@@ -12,7 +12,7 @@ constexpr int64_t kRowGrain = tile_rows(kTileVectors);
 static void gemm_part(const GemmF32Params& p, float* scratch, int64_t entry, int64_t begin,
                       int64_t end, int64_t column, int64_t stop) {
   const float* a = p.a + p.a_offsets[entry];
-  ProductF32 product;
+  ProductF32 product{};
   product.b = p.b + p.b_offsets[entry];
   product.bias = p.bias;
   product.ldb = p.ldb;

@@ -1,58 +1,12 @@
 // Blocks of rows times ranges of columns: loops over tiles, packing of B where it is not packed.
 #pragma once
 
+#include "float/multiply.h"
 #include "float/tile.h"
+#include "float/transpose.h"
 
 namespace linnet {
 namespace LINNET_ISA {
-
-typedef float Quad __attribute__((vector_size(16), aligned(4), may_alias));
-typedef int32_t QuadIndex __attribute__((vector_size(16)));
-
-// dst[j * ldd + i] = src[i * lds + j] for i < rows, j < columns. Reads up to 3 floats behind a row
-// of src, writes up to 3 behind a row of dst.
-static void transpose(const float* src, ptrdiff_t lds, float* dst, ptrdiff_t ldd, int64_t rows,
-                      int64_t columns) {
-  for (int64_t i = 0; i < rows; i += 4) {
-    const float* r0 = src + i * lds;
-    const float* r1 = i + 1 < rows ? r0 + lds : r0;
-    const float* r2 = i + 2 < rows ? r1 + lds : r1;
-    const float* r3 = i + 3 < rows ? r2 + lds : r2;
-    float* out = dst + i;
-    for (int64_t j = 0; j < columns; j += 4) {
-      const Quad a = *(const Quad*)(r0 + j), b = *(const Quad*)(r1 + j);
-      const Quad c = *(const Quad*)(r2 + j), d = *(const Quad*)(r3 + j);
-      const Quad ab0 = __builtin_shuffle(a, b, QuadIndex{0, 4, 1, 5});
-      const Quad ab1 = __builtin_shuffle(a, b, QuadIndex{2, 6, 3, 7});
-      const Quad cd0 = __builtin_shuffle(c, d, QuadIndex{0, 4, 1, 5});
-      const Quad cd1 = __builtin_shuffle(c, d, QuadIndex{2, 6, 3, 7});
-      const int64_t left = columns - j;
-      *(Quad*)(out + j * ldd) = __builtin_shuffle(ab0, cd0, QuadIndex{0, 1, 4, 5});
-      if (left > 1)
-        *(Quad*)(out + (j + 1) * ldd) = __builtin_shuffle(ab0, cd0, QuadIndex{2, 3, 6, 7});
-      if (left > 2)
-        *(Quad*)(out + (j + 2) * ldd) = __builtin_shuffle(ab1, cd1, QuadIndex{0, 1, 4, 5});
-      if (left > 3)
-        *(Quad*)(out + (j + 3) * ldd) = __builtin_shuffle(ab1, cd1, QuadIndex{2, 3, 6, 7});
-    }
-  }
-}
-
-// What `multiply` works on; see GemmF32Params. With `packed`, B is copied there piece by piece.
-struct ProductF32 {
-  const float* a;
-  const float* b;
-  const float* bias;
-  float* c;
-  float* packed;
-  ptrdiff_t lda;
-  ptrdiff_t ldb;
-  ptrdiff_t ldc;
-  int64_t depth;
-  float low;
-  float high;
-  LayoutF32 layout;
-};
 
 // Copies steps [k, k + depth) of columns [column, column + width) to p.packed, `vectors` wide.
 static void pack_columns(const ProductF32& p, int64_t k, int64_t depth, int64_t column,
@@ -69,8 +23,7 @@ static void pack_columns(const ProductF32& p, int64_t k, int64_t depth, int64_t 
   }
 }
 
-// C of rows [0, rows) and columns [begin, end); begin is a multiple of 16.
-static void multiply(const ProductF32& p, int64_t rows, int64_t begin, int64_t end) {
+void multiply(const ProductF32& p, int64_t rows, int64_t begin, int64_t end) noexcept {
   if (rows <= 0) return;
   const bool packs = p.packed != nullptr;
   const bool panels = p.layout == LayoutF32::kPanels;
@@ -96,7 +49,7 @@ static void multiply(const ProductF32& p, int64_t rows, int64_t begin, int64_t e
       if (packs) pack_columns(p, k, t.depth, column, width, vectors);
       t.a = p.a + k;
       t.b = packs ? p.packed : b + k * t.ldb;
-      t.first = k == 0;
+      t.first = k == 0 && !p.adds;
       t.last = rest <= kDepthBlockF32;
       run_rows(vectors, rows, t);
     }
