@@ -178,7 +178,7 @@ class _Binder:
         """Return a value's buffer: in the arena, or the constant's own memory."""
         type_ = self.types[name]
         if type_.value is not None:
-            array = np.ascontiguousarray(type_.value)
+            array = np.ascontiguousarray(type_.value).reshape(type_.value.shape)
             self.kept.append(array)
             return BoundBuffer(type_, array.ctypes.data, array)
         offset = self.memory.offsets[self.buffers.index[name]]

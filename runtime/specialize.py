@@ -108,7 +108,8 @@ def _known(node: Node, types: NodeTypes) -> tuple[TensorType, ...]:
         return tuple(t.with_(value=None) for t in types.outputs)
     arrays = node.op.reference(types, *(None if t is None else t.value for t in types.inputs))
     return tuple(
-        t.with_(value=np.ascontiguousarray(a)) for t, a in zip(types.outputs, arrays, strict=True)
+        t.with_(value=np.ascontiguousarray(a).reshape(a.shape))
+        for t, a in zip(types.outputs, arrays, strict=True)
     )
 
 

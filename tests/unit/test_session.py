@@ -5,7 +5,7 @@ import pytest
 
 import linnet
 from linnet.graph import Graph
-from linnet.ops import Clip, Concat, Reshape, Shape, Slice
+from linnet.ops import Clip, Concat, ReduceProd, Reshape, Shape, Slice, Unsqueeze
 from linnet.types import DType, TensorType
 
 
@@ -68,6 +68,18 @@ def test_shape_arithmetic_folds_for_each_shape():
         np.testing.assert_array_equal(session.run({"x": x})["y"], x.reshape(rows, 6))
     assert not session.plan({"x": (4, 2, 3)}).has_host_steps
     assert len(session.plan({"x": (4, 2, 3)}).program) == 0
+
+
+def test_folded_scalars_stay_scalars():
+    graph = Graph("count")
+    x = graph.add_input("x", TensorType(DType.FLOAT32, ("n", 2)))
+    count = graph.add(ReduceProd(axes=(0,), keepdims=False), [graph.add(Shape(), [x])])
+    vector = graph.add(Unsqueeze(axes=(0,)), [count])
+    one = graph.add_constant("one", np.array([1], np.int64))
+    shape = graph.add(Concat(axis=0), [vector, one])
+    graph.outputs = [graph.add(Reshape(), [x, shape], outputs=["column"])]
+    x = np.arange(6, dtype=np.float32).reshape(3, 2)
+    np.testing.assert_array_equal(linnet.load(graph).run({"x": x})["column"], x.reshape(-1, 1))
 
 
 def test_plans_are_kept_for_a_few_shapes_only():
