@@ -159,7 +159,7 @@ def _import_bytes(data: bytes, folder: Path | None, name: str) -> Graph:
 def _parse_onnx(data: bytes) -> onnx.ModelProto:
     try:
         import onnx
-        from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+        from google.protobuf.message import DecodeError
     except ImportError as error:
         raise _missing_package("ONNX", "onnx", error) from error
     try:
