@@ -11,11 +11,13 @@ from linnet.converters.rewrite import Links, made_up, rebuild, reshape_target
 from linnet.graph import Graph, Node
 from linnet.types import Shape
 
+from .families import BROADCAST, UNARY
 from .moved import Moved, Perm, compose, inverse
 from .transpose_reshape import split_reshape
 from .transpose_rules import moved_behind
 
 _REACH = 12
+_DEPTH = 6
 _SWEEPS = 200
 
 
@@ -86,10 +88,25 @@ def _worth(links: Links, transpose: Node, node: Node) -> bool:
 
 
 def _passes(links: Links, node: Node) -> bool:
-    """Whether a transpose before a node goes away or moves behind it."""
+    """Whether a transpose before a node goes away or can move behind it, perhaps later."""
     if isinstance(node.op, (ops.Transpose, ops.Shape)):
         return True
-    return moved_behind(links.graph, links, node) is not None
+    if moved_behind(links.graph, links, node) is not None:
+        return True
+    joins = isinstance(node.op, (*BROADCAST, ops.Concat))
+    return joins and all(_fed(links, name, _DEPTH) for name in node.inputs)
+
+
+def _fed(links: Links, name: str, depth: int) -> bool:
+    """Whether a value is a constant, transposed, or computed from such by what lets them pass."""
+    if links.graph.constant(name) is not None:
+        return True
+    maker = links.maker(name, ops.Transpose, ops.Concat, *UNARY, *BROADCAST)
+    if maker is None or depth == 0:
+        return False
+    if isinstance(maker.op, ops.Transpose):
+        return True
+    return all(_fed(links, i, depth - 1) for i in maker.inputs)
 
 
 def _meets_inverse(links: Links, node: Node, perm: Perm) -> bool:
@@ -102,7 +119,7 @@ def _meets_inverse(links: Links, node: Node, perm: Perm) -> bool:
             if current.op.perm == inverse(perm):
                 return True
             continue
-        if moved_behind(links.graph, links, current) is None and current is not node:
+        if current is not node and not _passes(links, current):
             continue
         waiting.extend(r for o in current.outputs if o for r in links.readers[o])
     return False

@@ -361,6 +361,16 @@ def test_transposes_cancel_around_a_residual_block() -> None:
         np.testing.assert_allclose(after[name], before[name], rtol=1e-5, atol=1e-6)
 
 
+def test_transposes_cancel_around_a_gate() -> None:
+    graph = graph_of((1, 6, 6, 4))
+    x = nchw(graph, graph.add(ops.Sin(), ["x0"]))
+    gated = graph.add(ops.Mul(), [x, graph.add(ops.Sigmoid(), [x])])
+    finish(graph, nhwc(graph, gated))
+    assert same(graph, sink_transposes) > 0
+    simplify(graph, ())
+    assert kinds(graph) == ["Sin", "Sigmoid", "Mul"]
+
+
 def test_transposes_cancel_through_a_channel_shuffle() -> None:
     graph = graph_of((1, 5, 6, 8))
     x = nchw(graph, graph.add(ops.Sin(), ["x0"]))
