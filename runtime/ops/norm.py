@@ -14,8 +14,8 @@ from linnet import dims
 from linnet.errors import ShapeError
 from linnet.types import Array, Cost, NodeTypes, TensorType
 
-from . import arithmetic
-from .base import Op
+from . import arithmetic, bind_norm
+from .base import Op, Step
 from .operands import content, given, real, store, work
 
 __all__ = [
@@ -119,6 +119,13 @@ class Softmax(_Normalization, frozen=True):
         steps = np.rint(e.astype(np.float64) / (total.astype(np.float64) * np.float64(scale)))
         return (np.clip(steps + zero, *arithmetic.limits(output.dtype)).astype(output.dtype.numpy),)
 
+    def bind(self, step: Step) -> bool:
+        """Bind int8 by the integer rule, float32 by its kernel."""
+        x = step.types.inputs[0]
+        if x is not None and x.is_quantized:
+            return bind_norm.softmax_s8(step, self.table(x), self.axis)
+        return bind_norm.softmax_f32(step, self.axis, self.beta)
+
     def table(self, x: TensorType) -> Array:
         """Return rint(2**23 * exp(-d * scale * beta)) for every difference d, as uint32."""
         low, high = arithmetic.limits(x.dtype)
@@ -135,6 +142,10 @@ class LogSoftmax(_Normalization, frozen=True):
 
     def _check(self, x: TensorType, *parameters: TensorType | None) -> None:
         _resolve_axis(self.axis, x)
+
+    def bind(self, step: Step) -> bool:
+        """Bind float32."""
+        return bind_norm.log_softmax_f32(step, self.axis)
 
     def _function(self, x: Array, *parameters: Array | None) -> Array:
         below = x - _greatest(x, self.axis)
@@ -168,6 +179,10 @@ class LayerNormalization(_TrailingNormalization, frozen=True):
     arity: ClassVar[tuple[int, int]] = (1, 3)
     operations: ClassVar[int] = 8
 
+    def bind(self, step: Step) -> bool:
+        """Bind float32."""
+        return bind_norm.row_norm(step, "layer", self.axis, self.epsilon)
+
     def _function(self, x: Array, *parameters: Array | None) -> Array:
         axes = self._axes(x)
         centered = x - x.mean(axes, keepdims=True)
@@ -179,6 +194,10 @@ class RMSNormalization(_TrailingNormalization, frozen=True):
     """Quotient x / sqrt(mean(x * x) + epsilon) * scale over the axes from ``axis`` on."""
 
     arity: ClassVar[tuple[int, int]] = (1, 2)
+
+    def bind(self, step: Step) -> bool:
+        """Bind float32."""
+        return bind_norm.row_norm(step, "rms", self.axis, self.epsilon)
 
     def _function(self, x: Array, *parameters: Array | None) -> Array:
         mean = np.mean(x * x, self._axes(x), keepdims=True)
@@ -197,6 +216,10 @@ class BatchNormalization(_Normalization, frozen=True):
     def _check(self, x: TensorType, *parameters: TensorType | None) -> None:
         for name, item in zip(("scale", "bias", "mean", "variance"), parameters, strict=True):
             _check_channels(name, x, item)
+
+    def bind(self, step: Step) -> bool:
+        """Bind float32 with constant parameters."""
+        return bind_norm.batch_norm(step, self.epsilon)
 
     def _function(self, x: Array, *parameters: Array | None) -> Array:
         scale, bias, mean, variance = content(parameters)
@@ -218,6 +241,10 @@ class InstanceNormalization(_Normalization, frozen=True):
             raise ShapeError(f"input is {x}; expected sample, space and channel axes")
         for name, item in zip(("scale", "bias"), parameters, strict=True):
             _check_channels(name, x, item)
+
+    def bind(self, step: Step) -> bool:
+        """Bind float32."""
+        return bind_norm.instance_norm(step, self.epsilon)
 
     def _function(self, x: Array, *parameters: Array | None) -> Array:
         axes = tuple(range(1, x.ndim - 1))
@@ -241,6 +268,10 @@ class LpNormalization(_Normalization, frozen=True):
         _resolve_axis(self.axis, x)
         if self.p not in (1, 2):
             raise ShapeError(f"p is {self.p}; expected 1 or 2")
+
+    def bind(self, step: Step) -> bool:
+        """Bind float32 along the last axis."""
+        return bind_norm.lp_norm(step, self.axis, self.p, self.epsilon)
 
     def _function(self, x: Array, *parameters: Array | None) -> Array:
         powers = np.abs(x) if self.p == 1 else x * x
