@@ -66,7 +66,7 @@ def log_softmax_f32(step: Step, axis: int) -> bool:
 
 
 def _parameter(step: Step, at: int, shape: tuple[int, ...]) -> int | None:
-    """Return the address of a parameter spread over ``shape``, 0 where absent, None if not possible."""
+    """Return the address of a parameter over ``shape``: 0 where absent, None where impossible."""
     if at >= len(step.inputs) or step.inputs[at] is None:
         return 0
     buffer = step.inputs[at]
