@@ -36,7 +36,8 @@ static void copy_windows(const ConvS8Params& p, uint8_t* to, int64_t step, int64
   int64_t j = pixel % p.out_w, i = pixel / p.out_w % p.out_h;
   const int8_t* image = p.x + pixel / p.out_w / p.out_h * bytes + group * p.channels;
   for (int row = 0; row < rows; ++row, to += step) {
-    copy_window(p, to, image, i, j, padding);
+    copy_window(p, to, image, i * p.stride_h - p.top, j * p.stride_w - p.left, padding);
+    end_row(to, p.segment);
     if (++j < p.out_w) continue;
     j = 0;
     if (++i < p.out_h) continue;

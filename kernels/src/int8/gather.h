@@ -33,18 +33,19 @@ LINNET_INLINE void end_row(uint8_t* row, int64_t depth) {
   for (int64_t i = depth * kLayout.element; i < end * kLayout.element; ++i) row[i] = 0;
 }
 
-LINNET_INLINE int32_t row_sum(const uint8_t* row, int64_t depth) {
-  uint32_t total = 0;
-  for (int64_t i = 0; i < depth; ++i) {
-    if constexpr (kHasDot) {
-      total += row[i];
-    } else {
-      int16_t x;
-      memcpy(&x, row + 2 * i, 2);
-      total += (uint32_t)(int32_t)x;
-    }
+// Sum of a row, its last lane filled up with zeros.
+static int32_t row_sum(const uint8_t* row, int64_t depth) {
+  const I ones = kHasDot ? splat_i(0x01010101) : splat_i(0x00010001);
+  const int64_t lanes = padded(depth, kLayout.group) / kLayout.group;
+  I total = splat_i(0);
+  int64_t i = 0;
+  for (; i + kLanes <= lanes; i += kLanes) {
+    total = multiply_add(total, load_i((const int32_t*)(row + 4 * i)), ones);
   }
-  return (int32_t)total;
+  if (i < lanes) {
+    total = multiply_add(total, load_i((const int32_t*)(row + 4 * i), (int)(lanes - i)), ones);
+  }
+  return sum_i(total);
 }
 
 LINNET_INLINE I stored_padding(int32_t zero) {
@@ -88,17 +89,24 @@ LINNET_INLINE void copy_kernel_row(const ConvS8Params& p, uint8_t* to, const int
   }
 }
 
-// The window of output pixel (image, i, j) of one group.
-static void copy_window(const ConvS8Params& p, uint8_t* to, const int8_t* image, int64_t i,
-                        int64_t j, I padding) {
+// The window of one group whose first tap is (y, x).
+static void copy_window(const ConvS8Params& p, uint8_t* to, const int8_t* image, int64_t y,
+                        int64_t x, I padding) {
   const int64_t pixel = (int64_t)p.channels * p.groups;
   const int64_t step = (int64_t)p.kernel_w * p.channels * kLayout.element;
-  for (int64_t r = 0; r < p.kernel_h; ++r) {
-    const int64_t y = i * p.stride_h - p.top + r * p.dilation_h;
-    const int8_t* row = y >= 0 && y < p.height ? image + y * p.width * pixel : nullptr;
-    copy_kernel_row(p, to + r * step, row, j * p.stride_w - p.left, padding);
+  const int64_t bottom = y + (p.kernel_h - 1) * (int64_t)p.dilation_h;
+  const bool inside = y >= 0 && bottom < p.height && x >= 0 && x + p.kernel_w <= p.width;
+  if (inside && p.groups == 1 && p.dilation_w == 1) {
+    const int8_t* row = image + y * p.width * pixel;
+    for (int64_t r = 0; r < p.kernel_h; ++r, row += p.dilation_h * p.width * pixel) {
+      copy_row(to + r * step, row + x * pixel, p.kernel_w * pixel);
+    }
+    return;
   }
-  end_row(to, (int64_t)p.kernel_h * p.kernel_w * p.channels);
+  for (int64_t r = 0; r < p.kernel_h; ++r, y += p.dilation_h) {
+    const bool has_row = y >= 0 && y < p.height;
+    copy_kernel_row(p, to + r * step, has_row ? image + y * p.width * pixel : nullptr, x, padding);
+  }
 }
 
 // The input rows that output rows [i, i + rows) and columns [j, j + columns) read, padding
