@@ -1,0 +1,320 @@
+"""The ONNX importer on whole models: names, refusals, damage, data outside the file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import linnet
+from linnet import ops
+from linnet.converters import check, convert
+from linnet.converters.importer import import_model
+from linnet.errors import FormatError, LinnetError, UnsupportedError
+from linnet.types import DType
+from tests.converters.onnx_builder import TensorProto, agrees, build, helper, node, numpy_helper
+from tests.evaluate import execute
+
+
+def ones(*shape: int) -> Any:
+    return np.ones(shape, np.float32)
+
+
+# Names
+
+
+def test_inputs_and_outputs_keep_names_order_and_types() -> None:
+    nodes = [
+        node("Cast", "b", "out:0", to=1),
+        node("Add", "a out:0", "out/1"),
+        node("Not", "c", "z"),
+    ]
+    model = build(
+        nodes, {"a": (2, 3), "b": ((2, 3), np.int64), "c": ((4,), np.bool_)}, "z out/1 out:0"
+    )
+    graph = convert(model)
+    assert graph.inputs == ["a", "b", "c"] and graph.outputs == ["z", "out/1", "out:0"]
+    types = [str(graph.type_of(n)) for n in (*graph.inputs, *graph.outputs)]
+    assert types == [
+        "float32[2,3]",
+        "int64[2,3]",
+        "bool[4]",
+        "bool[4]",
+        "float32[2,3]",
+        "float32[2,3]",
+    ]
+    agrees(model, graph)
+
+
+def test_outputs_that_are_inputs_constants_or_each_other() -> None:
+    nodes = [node("Identity", "x", "same"), node("Identity", "c", "fixed"), node("Exp", "x", "e"),
+             node("Identity", "e", "f"), node("Identity", "e", "g")]  # fmt: skip
+    model = build(nodes, {"x": (2, 3)}, "same fixed e f g", {"c": ones(2)})
+    agrees(model, import_model(model))
+    graph = convert(model)
+    assert graph.outputs == ["same", "fixed", "e", "f", "g"]
+    agrees(model, graph)
+
+
+def test_a_value_named_like_a_made_up_one_keeps_its_name() -> None:
+    nodes = [
+        node("Conv", "x w", "y"),
+        node("Exp", "y", "y/Transpose"),
+        node("Exp", "y/Transpose", "z"),
+    ]
+    model = build(nodes, {"x": (1, 2, 4, 4)}, "z y/Transpose", {"w": ones(2, 2, 1, 1)})
+    graph = convert(model)
+    assert graph.outputs == ["z", "y/Transpose"]
+    agrees(model, graph)
+
+
+def test_symbolic_dimensions_keep_their_names() -> None:
+    model = build([node("Exp", "x", "y")], {"x": ("N", 3, None, "height/2")}, "y")
+    assert convert(model).type_of("x").shape == ("N", 3, "x_2", "height_2")
+
+
+def test_initializers_among_the_inputs_are_constants() -> None:
+    model = build([node("Add", "x c", "y")], {"x": (2,), "c": (2,)}, "y", {"c": ones(2)})
+    assert convert(model).inputs == ["x"]
+
+
+def test_functions_of_the_model_are_inlined() -> None:
+    body = [helper.make_node("Exp", ["a"], ["b"]), helper.make_node("Neg", ["b"], ["c"])]
+    own = helper.make_function("own", "F", ["a"], ["c"], body, [helper.make_opsetid("", 17)])
+    model = build([node("F", "x", "y", "own")], {"x": (2,)}, "y")
+    model.functions.append(own)
+    model.opset_import.append(helper.make_opsetid("own", 1))
+    graph = convert(model)
+    assert [type(n.op) for n in graph.nodes] == [ops.Exp, ops.Neg]
+
+
+def test_sources_are_paths_bytes_and_messages(tmp_path: Path) -> None:
+    model = build([node("Exp", "x", "y")], {"x": (2,)}, "y")
+    path = tmp_path / "tiny.onnx"
+    path.write_bytes(model.SerializeToString())
+    assert convert(path).name == "tiny" and convert(str(path), name="other").name == "other"
+    assert convert(path.read_bytes()).outputs == convert(model).outputs == ["y"]
+
+
+# Refusals
+
+
+def test_every_reason_is_reported_at_once() -> None:
+    nodes = [
+        node("LSTM", "x w w", "a", hidden_size=2),
+        node("Exp", "a", "b"),
+        node("Foo", "x", "c", "my.domain"),
+        node("MaxPool", "x", "d e", kernel_shape=[2]),
+        node("GridSample", "b x", "f"),
+    ]
+    model = build(nodes, {"x": (1, 2, 4)}, "f c d e", {"w": ones(1)})
+    reasons = check(model)
+    assert [reason.split(" (")[0] for reason in reasons] == [
+        "LSTM", "my.domain:Foo", "MaxPool", "GridSample",
+    ]  # fmt: skip
+    assert reasons[0].startswith("LSTM (opset 17) 'a': recurrent layers are not supported")
+    assert "Indices" in reasons[2] and "Resize" in reasons[3]
+    with pytest.raises(UnsupportedError) as caught:
+        convert(model)
+    assert caught.value.reasons == reasons
+
+
+@pytest.mark.parametrize(
+    ("made", "reason"),
+    [
+        (node("Resize", "x - s", "y", mode="cubic"), "mode='cubic'"),
+        (node("Pad", "x p", "y", mode="wrap"), "mode='wrap'; only"),
+        (node("BatchNormalization", "x v v v v", "y", training_mode=1), "training_mode=1"),
+        (node("Cast", "x", "y", to=TensorProto.BFLOAT16), "bfloat16"),
+        (node("Gelu", "x", "y", "com.unknown"), "domain 'com.unknown'"),
+        (node("Loop", "x", "y"), "control flow"),
+    ],
+)
+def test_refusals_name_what_is_missing(made: Any, reason: str) -> None:
+    constants = {"s": ones(4), "p": np.zeros(8, np.int64), "v": ones(2)}
+    (found,) = check(build([made], {"x": (1, 2, 4, 4)}, "y", constants, 19))
+    assert reason in found and f"{made.op_type} (opset" in found
+
+
+def test_old_operator_sets_are_refused_with_the_way_out() -> None:
+    (reason,) = check(build([node("Exp", "x", "y")], {"x": (2,)}, "y", opset=6))
+    assert "opset 6" in reason and "version_converter" in reason
+
+
+def test_inputs_of_other_kinds_are_refused() -> None:
+    model = build([node("SequenceLength", "s", "y")], {}, "y")
+    model.graph.input.append(helper.make_tensor_sequence_value_info("s", TensorProto.FLOAT, (2,)))
+    assert [r.split(":")[0] for r in check(model)] == ["input 's'", "SequenceLength (opset 17) 'y'"]
+
+
+def test_a_supported_model_has_no_reasons() -> None:
+    assert check(build([node("Exp", "x", "y")], {"x": (2,)}, "y")) == []
+
+
+# Damage
+
+
+def broken(change: str) -> Any:
+    model = build(
+        [node("Conv", "x w", "y", pads=[0, 0, 0, 0]), node("Concat", "y y", "z", axis=1)],
+        {"x": (1, 2, 4, 4)}, {"z": (1, 6, 4, 4)}, {"w": ones(3, 2, 1, 1)},
+    )  # fmt: skip
+    graph = model.graph
+    tensor = graph.initializer[0]
+    if change == "short data":
+        tensor.raw_data = tensor.raw_data[:-1]
+    elif change == "negative dims":
+        tensor.dims[0] = -3
+    elif change == "huge dims":
+        tensor.dims[0] = 1 << 60
+    elif change == "unknown dtype":
+        tensor.data_type = 999
+    elif change == "few numbers":
+        tensor.ClearField("raw_data")
+        tensor.float_data.extend([1.0, 2.0])
+    elif change == "undefined value":
+        graph.node[0].input[0] = "nothing"
+    elif change == "wrong order":
+        graph.node.reverse()
+    elif change == "defined twice":
+        graph.node[1].output[0] = "y"
+    elif change == "input twice":
+        graph.input.append(graph.input[0])
+    elif change == "missing input":
+        del graph.node[0].input[1]
+    elif change == "wrong pads":
+        graph.node[0].attribute[0].ints.append(7)
+    elif change == "attribute type":
+        graph.node[0].attribute[0].CopyFrom(helper.make_attribute("pads", "text"))
+    elif change == "not text":
+        graph.node[0].attribute[0].CopyFrom(helper.make_attribute("auto_pad", b"\xff\xfe"))
+    elif change == "axis":
+        graph.node[1].attribute[0].i = 9
+    elif change == "no axis":
+        del graph.node[1].attribute[:]
+    elif change == "output":
+        graph.output[0].name = "nowhere"
+    elif change == "output dtype":
+        graph.output[0].type.tensor_type.elem_type = TensorProto.INT64
+    return model
+
+
+DAMAGE = (
+    "short data", "negative dims", "huge dims", "unknown dtype", "few numbers", "undefined value",
+    "wrong order", "defined twice", "input twice", "missing input", "wrong pads", "attribute type",
+    "not text", "axis", "no axis", "output", "output dtype",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("change", DAMAGE)
+def test_damage_is_a_format_error(change: str) -> None:
+    with pytest.raises(FormatError) as caught:
+        convert(broken(change))
+    assert str(caught.value)
+
+
+@settings(max_examples=150)
+@given(st.data())
+def test_damaged_bytes_raise_nothing_but_typed_errors(data: st.DataObject) -> None:
+    content = bytearray(broken("").SerializeToString())
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.integers(0, len(content) - 1))
+        content[place] = data.draw(st.integers(0, 255))
+    try:
+        convert(bytes(content[: data.draw(st.integers(1, len(content)))]))
+    except LinnetError as error:
+        assert str(error)
+
+
+# External data
+
+
+def external(folder: Path, location: str, **entries: str) -> Path:
+    model = build([node("Add", "x c", "y")], {"x": (2, 3)}, "y", {"c": ones(2, 3)})
+    tensor = model.graph.initializer[0]
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    for key, value in {"location": location, **entries}.items():
+        entry = tensor.external_data.add()
+        entry.key, entry.value = key, value
+    path = folder / "model.onnx"
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def test_external_data_beside_the_model_is_read(tmp_path: Path) -> None:
+    data = np.arange(8, dtype=np.float32)
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "w.bin").write_bytes(data.tobytes())
+    graph = convert(external(tmp_path, "weights/w.bin", offset="8", length="24"))
+    made = execute(graph, {"x": np.zeros((2, 3), np.float32)})["y"]
+    np.testing.assert_array_equal(made, data[2:].reshape(2, 3))
+
+
+@pytest.mark.parametrize(
+    ("location", "entries", "message"),
+    [
+        ("../w.bin", {}, "own folder"),
+        ("/etc/passwd", {}, "own folder"),
+        ("", {}, "own folder"),
+        ("link/w.bin", {}, "own folder"),
+        ("absent.bin", {}, "missing"),
+        ("inside", {}, "missing"),
+        ("short.bin", {}, "bytes 0 to 24 of a file of 8"),
+        ("short.bin", {"offset": "-8", "length": "8"}, "bytes -8"),
+        ("short.bin", {"offset": "many"}, "malformed"),
+        ("short.bin", {"length": "8"}, "holds 8 bytes"),
+    ],
+)
+def test_external_data_elsewhere_is_refused(
+    tmp_path: Path, location: str, entries: dict[str, str], message: str
+) -> None:
+    home = tmp_path / "home"
+    (home / "inside").mkdir(parents=True)
+    (tmp_path / "w.bin").write_bytes(bytes(24))
+    (home / "short.bin").write_bytes(bytes(8))
+    (home / "link").symlink_to(tmp_path)
+    with pytest.raises(FormatError, match=message):
+        convert(external(home, location, **entries))
+
+
+def test_external_data_needs_a_path(tmp_path: Path) -> None:
+    (tmp_path / "w.bin").write_bytes(bytes(24))
+    content = external(tmp_path, "w.bin").read_bytes()
+    with pytest.raises(FormatError, match="path, not its bytes"):
+        convert(content)
+
+
+# End to end
+
+
+def test_a_converted_model_runs(tmp_path: Path) -> None:
+    weights = np.arange(18, dtype=np.float32).reshape(3, 2, 1, 3) / 10
+    nodes = [node("Conv", "x w", "c"), node("Relu", "c", "y")]
+    model = build(nodes, {"x": ("n", 2, 4, 4)}, "y", {"w": weights})
+    path = tmp_path / "model.linnet"
+    linnet.save(convert(model), path)
+    session = linnet.load(path)
+    x = np.random.default_rng(0).standard_normal((2, 2, 4, 4)).astype(np.float32)
+    expected = execute(convert(model), {"x": x})["y"]
+    np.testing.assert_allclose(session.run({"x": x})["y"], expected, rtol=1e-5, atol=1e-5)
+    assert session.inputs[0].dtype == DType.FLOAT32.numpy
+
+
+def test_tensors_of_every_type_are_read() -> None:
+    for dtype in (np.float16, np.float64, np.uint16, np.int32, np.bool_, np.uint64):
+        data = np.arange(6).astype(dtype)
+        for tensor in (
+            numpy_helper.from_array(data, "c"),
+            helper.make_tensor(
+                "c", helper.np_dtype_to_tensor_dtype(data.dtype), (6,), data.tolist()
+            ),
+        ):
+            model = build([node("Identity", "c", "y")], {}, "y")
+            model.graph.initializer.append(tensor)
+            graph = convert(model)
+            np.testing.assert_array_equal(execute(graph, {})["y"], data)
