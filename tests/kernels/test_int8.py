@@ -154,6 +154,10 @@ CONVS = {
     "same upper": (Conv2D(strides=(2, 2), auto_pad="same_upper"), (1, 8, 9, 4), (6, 3, 3, 4)),
     "same lower": (Conv2D(strides=(2, 2), auto_pad="same_lower"), (1, 8, 9, 4), (6, 3, 3, 4)),
     "many rows": (Conv2D(pads=(1, 1, 1, 1)), (3, 17, 19, 8), (32, 3, 3, 8)),
+    "several bands of rows": (Conv2D(pads=(1, 1, 1, 1)), (2, 40, 30, 32), (7, 3, 3, 32)),
+    "several bands of columns": (Conv2D(pads=(1, 1, 1, 1)), (1, 3, 150, 64), (5, 3, 3, 64)),
+    "narrow": (Conv2D(strides=(2, 2), pads=(4, 1, 5, 1)), (1, 49, 10, 1), (16, 10, 4, 1)),
+    "five kernel rows": (Conv2D(pads=(2, 1, 2, 1)), (1, 12, 13, 9), (33, 5, 3, 9)),
     "deep": (Conv2D(pads=(1, 1, 1, 1)), (1, 4, 4, 130), (20, 3, 3, 130)),
     "empty batch": (Conv2D(), (0, 5, 6, 7), (9, 1, 1, 7)),
 }
@@ -165,6 +169,11 @@ def test_convolutions(name):
     conv(op, x, w)
     conv(op, x, w, zero=-128, weight_zero=RNG.integers(-9, 9, w[0]))
     conv(op, x, w, zero=127, per_channel=False, bias=False)
+
+
+def test_large_weights_are_met_by_large_blocks():
+    conv(Conv2D(pads=(1, 1, 1, 1)), (1, 9, 9, 240), (260, 3, 3, 240))
+    dense((101,), 700, 800)
 
 
 MATMULS = [
