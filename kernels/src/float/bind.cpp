@@ -20,7 +20,7 @@ double product_nanoseconds(const Program& program, double macs, double b_bytes) 
 
 size_t gemm_scratch(const GemmF32Params& p) {
   const int64_t packed = kDepthBlockF32 * kPackColumnsF32;
-  const int64_t most = row_block_f32(p.depth);
+  const int64_t most = row_block_f32(p.depth, p.columns);
   const int64_t rows = p.rows < most ? p.rows : most;
   const int64_t gathered = p.a_columns ? gathered_floats_f32(rows, p.depth) : 0;
   if (p.b_layout == LayoutF32::kPanels && !p.a_columns) return 0;
@@ -92,7 +92,8 @@ void add_conv(Program& program, uintptr_t x, uintptr_t w, uintptr_t bias, uintpt
   const double weights = static_cast<double>(depth) * p.outputs * p.groups;
   const double time = product_nanoseconds(program, pixels * weights, weights * 4.0) +
                       pixels * p.groups * static_cast<double>(depth) / 8.0;
-  const size_t floats = static_cast<size_t>(gathered_floats_f32(row_block_f32(depth), depth));
+  const size_t floats =
+      static_cast<size_t>(gathered_floats_f32(row_block_f32(depth, p.outputs), depth));
   program.add(Kernel::conv_f32, p, Cost{time, floats * sizeof(float)});
 }
 

@@ -11,11 +11,13 @@ constexpr int64_t kDepthBlockF32 = 512;
 // Columns of B that are packed at a time at run time (a multiple of every ISA's tile width).
 constexpr int64_t kPackColumnsF32 = 48;
 
-// Rows of A that one pass over B serves: about 256 KiB of them, so that they stay in the L2 cache
-// while B streams by.
-static inline int64_t row_block_f32(int64_t depth) {
-  const int64_t rows = 65536 / (depth > 0 ? depth : 1) / 24 * 24;
-  return rows < 48 ? 48 : rows > 480 ? 480 : rows;
+// Rows of A that one pass over B serves: 256 KiB of them, which stay in the L2 cache while B
+// streams by; 32 KiB where B itself stays there.
+static inline int64_t row_block_f32(int64_t depth, int64_t columns) {
+  const bool small = depth * columns <= 32768;
+  const int64_t rows = (small ? 8192 : 65536) / (depth > 0 ? depth : 1) / 24 * 24;
+  const int64_t least = small ? 24 : 48;
+  return rows < least ? least : rows > 480 ? 480 : rows;
 }
 
 // Distance of gathered rows in floats: never near a multiple of 1024, which would put a column of

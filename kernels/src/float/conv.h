@@ -94,7 +94,7 @@ static void conv_part(const ConvF32Params& p, float* gathered, int32_t group, in
   product.low = p.low;
   product.high = p.high;
   product.layout = LayoutF32::kPanels;
-  const int64_t step = even_rows(flat ? end - begin : p.out_width, row_block_f32(depth));
+  const int64_t step = even_rows(flat ? end - begin : p.out_width, row_block_f32(depth, p.outputs));
   PixelF32 at = pixel_at(p, begin);
   for (int64_t index = begin; index < end;) {
     int64_t rows = end - index < step ? end - index : step;

@@ -21,8 +21,9 @@ constexpr int tile_rows(int vectors) {
          : kLanes == 8 ? (vectors == 2 ? 6 : 8)
                        : (vectors == 2 ? 4 : 8);
 }
-// Widest tile of a product with one row.
-constexpr int kRowVectors = 8;
+// Widest tile of a product with one row: at most four panels, because every panel is a stream of
+// its own and streams that lie a power of two apart compete for the same cache sets.
+constexpr int kRowVectors = kLanes == 16 ? 4 : 8;
 
 struct TileF32 {
   const float* a;     // row i at a + i * lda
