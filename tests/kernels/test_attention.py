@@ -140,6 +140,15 @@ def test_nothing(shape):
     check(Attention(), operands(7, *shape))
 
 
+def test_weights_are_accurate_down_to_the_smallest():
+    query = np.linspace(-87.0, 0.0, 4001, dtype=np.float32).reshape(1, 1, -1, 1)
+    line = np.array([0.0, 1.0], np.float32).reshape(1, 1, 2, 1)
+    exact = np.exp(query.astype(np.float64))
+    for isa, threads in levels():
+        (got,) = run_op(Attention(scale=1.0), [query, line, line], isa=isa, threads=threads)
+        np.testing.assert_allclose(got, exact / (1.0 + exact), rtol=5e-7)
+
+
 def test_large_scores_do_not_overflow():
     query, key, value = operands(8, 1, 2, 2, 9, 140, 16, 8)
     check(Attention(scale=30.0), [query, key, value])

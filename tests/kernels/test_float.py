@@ -144,6 +144,12 @@ CONVOLUTIONS = [
     ((5, 6, 6), 6, (3, 3), {"groups": 6, "pads": (1, 0, 1, 0)}),
     ((1, 20, 4), 3, (1, 7), {"pads": (0, 9, 0, 9)}),
     ((4, 4, 70), 50, (3, 3), {"pads": (1, 1, 1, 1)}),
+    # More pixels than a block of gathered rows, beside large and small weights.
+    ((12, 12, 70), 60, (3, 3), {"pads": (1, 1, 1, 1)}),
+    ((13, 15, 8), 9, (3, 3), {"pads": (1, 1, 1, 1)}),
+    # Few pixels: threads share the outputs.
+    ((3, 3, 20), 100, (3, 3), {}),
+    ((3, 3, 8), 60, (3, 3), {"groups": 2}),
 ]
 
 
