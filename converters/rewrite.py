@@ -60,13 +60,22 @@ def evaluate(graph: Graph, node: Node) -> list[Array] | None:
         return None
     types = node_types(graph, node)
     read = sum(a.size for a in arrays if a is not None)
-    if not all(t.is_static and t.size <= max(FOLD_LIMIT, read) for t in types.outputs):
-        return None
     try:
+        sizes = [t.size for t in (*types.outputs, *_inferred(node, types))]
+        if max(sizes, default=0) > max(FOLD_LIMIT, read):
+            return None
         made = node.op.reference(types, *arrays)
     except (LinnetError, TypeError):
         return None
     return [np.ascontiguousarray(m).reshape(m.shape) for m in made]
+
+
+def _inferred(node: Node, types: NodeTypes) -> tuple[TensorType, ...]:
+    """Return the output types that the inputs' contents lead to; declared ones may be older."""
+    present = types.inputs
+    while present and present[-1] is None:
+        present = present[:-1]
+    return node.op.infer(*present)
 
 
 def turn_constant(graph: Graph, node: Node, arrays: Sequence[Array]) -> None:
