@@ -197,11 +197,10 @@ class TfliteNode:
 
     def emit_constant(self, content: Array) -> None:
         """Make the operator's output a constant."""
-        index = self.operator.outputs[0]
-        wanted = self.importer.declared(index).dtype
+        wanted = self.output_type().dtype
         if DType.of(content) != wanted:
             raise UnsupportedError(f"it is {content.dtype}, the file declares {wanted.value}")
-        self.graph.add_constant(self.importer.names[index], content)
+        self.graph.add_constant(self.output_name, content)
 
     def _emit(self, positions: range, op: Op, inputs: Sequence[str]) -> None:
         indices = [self.operator.outputs[i] for i in positions]
@@ -217,9 +216,24 @@ class TfliteNode:
                     f"{type(op).__name__} computes {value.type.dtype.value}, "
                     f"the file declares {wanted.dtype.value}"
                 )
+            self._check_quantization(op, inputs, wanted)
             if wanted.quantization not in (None, value.type.quantization):
                 self._rescale(name, wanted)
         fold_integers(self.graph)
+
+    def _check_quantization(self, op: Op, inputs: Sequence[str], wanted: TensorType) -> None:
+        """Refuse stored numbers made of plain ones and the reverse, but where that is the op's use.
+
+        Raises
+        ------
+        UnsupportedError
+            If only the inputs or only the output of the same storage type have a scale.
+        """
+        kin = [t for t in (self.graph.type_of(i) for i in inputs if i) if t.dtype == wanted.dtype]
+        scaled = [t.is_quantized for t in kin]
+        if kin and not isinstance(op, Quantize) and wanted.is_quantized != any(scaled):
+            have = "its output has" if wanted.is_quantized else "its inputs have"
+            raise UnsupportedError(f"only {have} a scale; expected inputs and output alike")
 
     def _rescale(self, name: str, wanted: TensorType) -> None:
         inner = self.importer.fresh(f"{name}:unscaled")

@@ -110,8 +110,11 @@ def zeros_like(node: TfliteNode) -> None:
     x = node.type(0)
     if x.is_quantized:
         raise UnsupportedError("quantized zeros; only plain numbers are known")
-    zero = node.scalar(0, x.dtype)
-    node.emit(Expand(), [zero, node.step(Shape(), [node.input(0)], "shape")])
+    if x.is_static:
+        dims = node.array(np.array(x.static_shape, np.int64), "shape")
+    else:
+        dims = node.step(Shape(), [node.input(0)], "shape")
+    node.emit(Expand(), [node.scalar(0, x.dtype), dims])
 
 
 def range_(node: TfliteNode) -> None:

@@ -45,6 +45,8 @@ def padding(
     SAME makes ceil(size / stride) outputs and puts the odd element of padding at the end.
     """
     kind = node.option("Padding")
+    if x.rank != 4:
+        raise ShapeError(f"input {x}; expected 4 dimensions")
     if kind == _VALID:
         return (0, 0, 0, 0), ""
     if kind != _SAME:

@@ -268,3 +268,13 @@ def test_aliased_tensors_cannot_multiply_the_work():
     builder.aliases = 2_000
     with pytest.raises(FormatError, match="describe more than the file holds"):
         import_model(builder.build())
+
+
+def test_quantized_and_plain_storage_do_not_mix():
+    builder = ModelBuilder()
+    x = builder.add("x", "uint8", (3,))
+    y = builder.add("y", "uint8", (3,), quantization=Quantization(0.5, 1))
+    builder.operators.append(Operator("MAXIMUM", [x, x], [y]))
+    builder.inputs, builder.outputs = [x], [y]
+    with pytest.raises(UnsupportedError, match="only its output has a scale"):
+        import_model(builder.build())
