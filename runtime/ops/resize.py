@@ -12,7 +12,7 @@ from linnet.types import Array, Cost, Dim, DType, NodeTypes, TensorType
 
 from .base import Op, Step
 from .bind_move import kept
-from .movement import channel_axis, given, moved, need
+from .movement import channel_axis, given, moved, need, whole_numbers
 
 __all__ = ["Resize"]
 
@@ -35,7 +35,8 @@ class Resize(Op, frozen=True):
     nearest : {"round_prefer_floor", "floor", "ceil", "round_prefer_ceil"}
         How mode nearest makes an index of x.
     size : tuple of int, optional
-        Output height and width; None computes floor(n_in * s) in float32.
+        Output height and width; None reads them from input 1, int64[2], where it is there, and
+        else computes floor(n_in * s) in float32.
     scales : tuple of float, optional
         s per axis, as float32; None means float32(n_out) / float32(n_in).
 
@@ -62,7 +63,7 @@ class Resize(Op, frozen=True):
     nearest: str = "round_prefer_floor"
     size: tuple[int, int] | None = None
     scales: tuple[float, float] | None = None
-    arity: ClassVar[tuple[int, int]] = (1, 1)
+    arity: ClassVar[tuple[int, int]] = (1, 2)
 
     def infer(self, *types: TensorType | None) -> tuple[TensorType, ...]:
         """Return the image with its new height and width."""
@@ -80,12 +81,22 @@ class Resize(Op, frozen=True):
             raise UnsupportedError(f"linear Resize of {x}; expected float32 or 8-bit integers")
         n, h, w, c = x.shape
         along = channel_axis(x)
-        shape = (n, self._resized(h, 0), self._resized(w, 1), c)
+        size = self._size(*types[1:])
+        shape = (n, self._resized(h, 0, size), self._resized(w, 1, size), c)
         return (moved(x, shape, along if along in (0, 3) else None),)
 
-    def _resized(self, dim: Dim, which: int) -> Dim:
-        if self.size is not None:
-            out: Dim = self.size[which]
+    def _size(self, given_size: TensorType | None = None) -> tuple[Dim, Dim] | None:
+        """Return the output height and width where they are given as such."""
+        if self.size is not None or given_size is None:
+            return self.size
+        found = whole_numbers(given_size, "size")
+        if given_size.shape not in ((2,), ("?0",)):
+            raise ShapeError(f"size is {given_size}; expected a height and a width")
+        return ("?1", "?2") if found is None else (found[0], found[1])
+
+    def _resized(self, dim: Dim, which: int, size: tuple[Dim, Dim] | None) -> Dim:
+        if size is not None:
+            out = size[which]
         elif self.scales is None:
             raise ShapeError("Resize has neither size nor scales; expected one of them")
         elif isinstance(dim, int):

@@ -122,3 +122,12 @@ def _onnx_resize(onnx, ort, x, mode, coordinates, rounding, given):
     model.ir_version = 9
     session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     return session.run(None, {"x": x})[0]
+
+
+def test_size_may_be_an_input():
+    x = TensorType(DType.FLOAT32, (1, 4, 4, 2))
+    size = TensorType.of(np.array([2, 6], np.int64))
+    assert Resize().infer(x, size)[0].shape == (1, 2, 6, 2)
+    assert Resize().infer(x, size.with_(value=None))[0].shape == (1, "?1", "?2", 2)
+    with pytest.raises(ShapeError, match="a height and a width"):
+        Resize().infer(x, TensorType.of(np.array([2, 6, 7], np.int64)))
