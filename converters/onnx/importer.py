@@ -20,7 +20,7 @@ from linnet.ops import Identity
 from linnet.types import Dim, TensorType
 
 from . import catalog
-from .node import OnnxNode
+from .node import OnnxNode, State
 from .proto import attributes, dtype_of, tensor_array
 from .quantized import declared_quantization
 from .registry import HANDLERS
@@ -57,14 +57,14 @@ def import_onnx(model: Any, folder: Path | None = None, name: str = "") -> Graph
 
 
 class _OnnxImporter(Importer):
-    """State of one import; `bound` maps ONNX value names to graph values."""
+    """State of one import; `lost` names values whose nodes are refused."""
 
     def __init__(self, model: onnx.ModelProto, folder: Path | None, name: str) -> None:
         self.folder = folder
         self.model = _inlined(model)
         self.proto = self.model.graph
         super().__init__(name or self.proto.name or "model")
-        self.bound: dict[str, str] = {"": ""}
+        self.state = State(self.graph)
         self.lost: set[str] = set()
         self.versions = {
             "" if entry.domain in _STANDARD else entry.domain: entry.version
@@ -95,8 +95,8 @@ class _OnnxImporter(Importer):
             with self.converting(f"initializer '{tensor.name}'"):
                 self._declare(tensor.name)
                 array = tensor_array(tensor, self.folder)
-                self.bound[tensor.name] = self.graph.add_constant(tensor.name, array)
-            if tensor.name not in self.bound:
+                self.state.bound[tensor.name] = self.graph.add_constant(tensor.name, array)
+            if tensor.name not in self.state.bound:
                 self.lost.add(tensor.name)
             names.append(tensor.name)
         for sparse in self.proto.sparse_initializer:
@@ -107,7 +107,7 @@ class _OnnxImporter(Importer):
         return names
 
     def _declare(self, name: str) -> None:
-        if not name or name in self.bound:
+        if not name or name in self.state.bound:
             raise FormatError(f"value '{name}' is defined twice" if name else "a value has no name")
 
     def _inputs(self, constants: set[str]) -> None:
@@ -120,8 +120,8 @@ class _OnnxImporter(Importer):
                 type_ = _declared_type(info)
                 if type_.dtype.is_integer:
                     type_ = type_.with_(quantization=quantizations.get(info.name))
-                self.bound[info.name] = self.graph.add_input(info.name, type_)
-            if info.name not in self.bound:
+                self.state.bound[info.name] = self.graph.add_input(info.name, type_)
+            if info.name not in self.state.bound:
                 self.lost.add(info.name)
 
     def _node(self, index: int, proto: onnx.NodeProto, wanted: set[str]) -> None:
@@ -131,11 +131,11 @@ class _OnnxImporter(Importer):
         version = self.versions.get(domain, 0)
         where = f"{domain + ':' if domain else ''}{proto.op_type} (opset {version}) '{name}'"
         handler = HANDLERS.get((domain, proto.op_type))
-        missing = [i for i in proto.input if i not in self.bound and i not in self.lost]
+        missing = [i for i in proto.input if i not in self.state.bound and i not in self.lost]
         if missing:
             raise FormatError(f"{where} reads '{missing[0]}', which nothing defines before it")
         for output in proto.output:
-            if output and (output in self.bound or output in self.lost):
+            if output and (output in self.state.bound or output in self.lost):
                 raise FormatError(f"{where} defines '{output}', which is defined before")
         if handler is None:
             self.refuse(where, catalog.why_not(domain, proto.op_type))
@@ -144,7 +144,7 @@ class _OnnxImporter(Importer):
                 self._convert(
                     handler, proto, (proto.op_type, domain, name, version), outputs, where
                 )
-        self.lost.update(o for o in proto.output if o and o not in self.bound)
+        self.lost.update(o for o in proto.output if o and o not in self.state.bound)
 
     def _convert(
         self,
@@ -156,24 +156,24 @@ class _OnnxImporter(Importer):
     ) -> None:
         try:
             given = attributes(proto, self.folder)
-            inputs = tuple(self.bound[i] for i in proto.input)
-            handler(OnnxNode(self.graph, *identity, given, inputs, outputs, self.bound))
+            inputs = tuple(self.state.bound[i] for i in proto.input)
+            handler(OnnxNode(self.state, *identity, given, inputs, outputs))
         except LinnetError as error:
             if isinstance(error, FormatError):
                 raise FormatError(f"{where}: {error}") from error
             raise
         except _MALFORMED as error:
             raise FormatError(f"{where} is malformed: {type(error).__name__}: {error}") from error
-        absent = [o for o in outputs if o and o not in self.bound]
+        absent = [o for o in outputs if o and o not in self.state.bound]
         if absent:
             raise UnsupportedError(f"output '{absent[0]}' has no counterpart")
 
     def _outputs(self) -> None:
         for info in self.proto.output:
             name = info.name
-            if name not in self.bound:
+            if name not in self.state.bound:
                 raise FormatError(f"graph output '{name}' is never computed")
-            value = self.bound[name]
+            value = self.state.bound[name]
             declared = _declared_type(info) if info.type.tensor_type.elem_type else None
             made = self.graph.type_of(value)
             if declared is not None and declared.dtype != made.dtype:
@@ -194,7 +194,7 @@ class _OnnxImporter(Importer):
         if kept or self.graph.values[value].is_constant:
             return self.graph.add(Identity(), [value], name=name, outputs=[name])
         self.graph.rename(value, name)
-        self.bound = {k: name if v == value else v for k, v in self.bound.items()}
+        self.state.bound = {k: name if v == value else v for k, v in self.state.bound.items()}
         return name
 
 

@@ -5,19 +5,50 @@ Owns the reading of attributes and the naming of what a node makes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
+from linnet.converters.dimensions import Entries, note, number, token
 from linnet.converters.passes.fold import fold_node
+from linnet.converters.rewrite import turn_constant
 from linnet.errors import FormatError, UnsupportedError
 from linnet.graph import Graph
 from linnet.ops import Op
 from linnet.types import Array, Dim, Quantization, TensorType
 
 Declared = Quantization | Sequence[Quantization | None] | None
-T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class State:
+    """What the nodes of one import share.
+
+    Parameters
+    ----------
+    graph : Graph
+        The graph being built.
+    bound : dict of str to str
+        From ONNX names to graph values.
+    known : dict of str to Entries
+        Integer vectors that are followed as dimensions.
+    """
+
+    graph: Graph
+    bound: dict[str, str] = field(default_factory=lambda: {"": ""})
+    known: dict[str, Entries] = field(default_factory=dict)
+
+    def settle(self) -> None:
+        """Replace the node added last by constants if its outputs are known already."""
+        node = self.graph.nodes[-1]
+        if fold_node(self.graph, node):
+            return
+        note(self.graph, node, self.known)
+        data = number(self.graph, node.outputs[0], self.known) if node.outputs[0] else None
+        if data is not None:
+            turn_constant(self.graph, node, [data])
 
 
 class OnnxNode:
@@ -25,8 +56,8 @@ class OnnxNode:
 
     Parameters
     ----------
-    graph : Graph
-        The graph being built.
+    state : State
+        The graph being built, and what is known about its values.
     kind, domain : str
         Operator and its domain, "" for the standard one.
     name : str
@@ -39,13 +70,11 @@ class OnnxNode:
         Names of graph values; "" where absent.
     outputs : tuple of str
         Names of the values that the model wants; "" where it wants none.
-    bound : dict of str to str
-        The importer's table from ONNX names to graph values, which `finish` fills.
     """
 
     def __init__(
         self,
-        graph: Graph,
+        state: State,
         kind: str,
         domain: str,
         name: str,
@@ -53,9 +82,10 @@ class OnnxNode:
         attributes: dict[str, Any],
         inputs: tuple[str, ...],
         outputs: tuple[str, ...],
-        bound: dict[str, str],
     ) -> None:
-        self.graph = graph
+        self.state = state
+        self.graph = state.graph
+        self.bound = state.bound
         self.kind = kind
         self.domain = domain
         self.name = name
@@ -63,7 +93,6 @@ class OnnxNode:
         self.attributes = attributes
         self.inputs = inputs
         self.outputs = outputs
-        self.bound = bound
 
     # Attributes
 
@@ -153,6 +182,15 @@ class OnnxNode:
             raise UnsupportedError(f"{what} is computed at run time; make it a constant")
         return value
 
+    def dimensions(self, index: int) -> Entries | None:
+        """Return the entries of an integer vector computed from shapes, where they are known."""
+        return self.state.known.get(self.input(index))
+
+    def own_dimensions(self, index: int = 0) -> Entries:
+        """Return an input's shape as vectors computed from it would show it."""
+        name = self.input(index)
+        return tuple(token(name, i, d) for i, d in enumerate(self.graph.type_of(name).shape))
+
     def known_integers(self, index: int, attribute: str) -> tuple[int, ...] | None:
         """Return integers given by an attribute (older opsets) or a constant input, else None."""
         if self.has(attribute):
@@ -185,7 +223,7 @@ class OnnxNode:
         """Add an op whose result only this node uses; return its name."""
         name = self.graph.unique(f"{self.name}/{type(op).__name__}")
         made = self.graph.add(op, inputs, name=name, quantization=quantization)
-        fold_node(self.graph, self.graph.nodes[-1])
+        self.state.settle()
         return made
 
     def finish(self, op: Op, *inputs: str, quantization: Declared = None) -> None:
@@ -194,7 +232,7 @@ class OnnxNode:
         wanted = [*self.outputs, *[""] * count][:count]
         names = [self.graph.unique(w or f"{self.name}:{i}") for i, w in enumerate(wanted)]
         self.graph.add(op, inputs, name=self.name, outputs=names, quantization=quantization)
-        fold_node(self.graph, self.graph.nodes[-1])
+        self.state.settle()
         self.give(*names)
 
     def give(self, *names: str) -> None:
@@ -202,13 +240,6 @@ class OnnxNode:
         for wanted, name in zip(self.outputs, names, strict=False):
             if wanted:
                 self.bound[wanted] = name
-
-    def fold(self, op: Callable[[str, str], str], names: Sequence[str]) -> str:
-        """Return the left fold of a two-input emitter over values."""
-        result = names[0]
-        for name in names[1:]:
-            result = op(result, name)
-        return result
 
 
 def normalized(axis: int, rank: int) -> int:

@@ -38,6 +38,9 @@ def resize(node: OnnxNode) -> None:
     rounding = node.text("nearest_mode", "round_prefer_floor")
     sizes: tuple[int, ...] | None = None
     scales: tuple[float, ...] | None = None
+    if node.optional(3) and node.constant(3) is None:
+        _resize_to_computed(node, coordinates, rounding)
+        return
     if node.optional(3):
         sizes = tuple(int(s) for s in node.known(3, "sizes").reshape(-1))
     elif node.optional(2):
@@ -47,6 +50,24 @@ def resize(node: OnnxNode) -> None:
     _resize(node, coordinates, rounding, sizes, scales)
 
 
+def _resize_to_computed(node: OnnxNode, coordinates: str, rounding: str) -> None:
+    """Resize to a height and width that are computed, the other dimensions staying."""
+    entries, own = node.dimensions(3), node.own_dimensions()
+    if node.rank() != 4 or node.has("axes") or entries is None or entries[:2] != own[:2]:
+        raise UnsupportedError("sizes are computed at run time; make them constants")
+    op = ops.Resize(mode=_mode(node), coordinates=coordinates, nearest=rounding)
+    size = node.emit(ops.Slice(starts=(2,), ends=(4,), axes=(0,)), node.input(3))
+    through_last(node, op, size)
+
+
+def _mode(node: OnnxNode) -> str:
+    """Return linnet's name of the interpolation."""
+    mode = node.text("mode", "nearest")
+    if mode not in ("nearest", "linear", "bilinear"):
+        raise UnsupportedError(f"mode={mode!r}; only 'nearest' or 'linear'")
+    return "nearest" if mode == "nearest" else "linear"
+
+
 def _resize(
     node: OnnxNode,
     coordinates: str,
@@ -54,9 +75,6 @@ def _resize(
     sizes: tuple[int, ...] | None = None,
     scales: tuple[float, ...] | None = None,
 ) -> None:
-    mode = node.text("mode", "nearest")
-    if mode not in ("nearest", "linear", "bilinear"):
-        raise UnsupportedError(f"mode={mode!r}; only 'nearest' or 'linear'")
     spatial, rank = spatial_rank(node), node.rank()
     axes = [normalized(a, rank) for a in node.integers("axes", range(rank)) or ()]
     listed = sizes or scales or ()
@@ -79,7 +97,7 @@ def _resize(
         given = [float(wanted.get(a, 1.0)) for a in range(2, rank)]
         factors = (given[0], given[1]) if spatial == 2 else (1.0, given[0])
     op = ops.Resize(
-        mode="nearest" if mode == "nearest" else "linear",
+        mode=_mode(node),
         coordinates=coordinates,
         nearest=rounding,
         size=size,

@@ -16,6 +16,7 @@ from .noop import remove_noops
 from .pads import fuse_pads
 from .qdq import fuse_quantization
 from .reshapes import merge_views, sink_views
+from .shapes import resolve_shapes
 from .share import share_constants, share_nodes
 from .transposes import flatten_transposes, sink_transposes
 from .unsigned import unsigned_to_int8
@@ -43,6 +44,7 @@ class Pass:
 
 CLEANUPS: tuple[Pass, ...] = (
     Pass("fold", fold_constants),
+    Pass("shapes", resolve_shapes),
     Pass("noop", remove_noops),
     Pass("share", share_nodes),
     Pass("views", merge_views),

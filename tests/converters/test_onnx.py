@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from linnet import ops
-from linnet.converters import convert
+from linnet.converters import check, convert
 from linnet.converters.importer import import_model
 from linnet.types import Array
 from tests.converters.onnx_builder import agrees, build, node
+from tests.evaluate import execute
 
 RNG = np.random.default_rng(3)
 
@@ -281,3 +282,57 @@ def test_dynamic_quantization_is_arithmetic() -> None:
     ]
     constants = {"w": int8(6, 5), "wz": np.int8(0), "ws": floats(0.01)}
     both(build(nodes, {"x": (3, 6)}, "y", constants), tolerance=1e-4)
+
+
+# Computed shapes
+
+
+def test_resize_to_the_size_of_another_tensor() -> None:
+    nodes = [
+        node("Shape", "x", "xs"),
+        node("Shape", "z", "zs"),
+        node("Slice", "xs zero two", "front"),
+        node("Slice", "zs two four", "back"),
+        node("Concat", "front back", "sizes", axis=0),
+        node("Resize", "x - - sizes", "y", mode="nearest", nearest_mode="floor"),
+    ]
+    constants = {"zero": whole(0), "two": whole(2), "four": whole(4)}
+    inputs = {"x": ("n", 3, "h", "w"), "z": (1, 2, "hh", 7)}
+    both(build(nodes, inputs, "y", constants))
+
+
+def test_resize_of_channels_to_computed_sizes_is_refused() -> None:
+    model = build([node("Shape", "z", "s"), node("Resize", "x - - s", "y")],
+                  {"x": (1, 3, "h", "w"), "z": (1, "c", "hh", "ww")}, "y")  # fmt: skip
+    (reason,) = check(model)
+    assert "sizes are computed at run time" in reason
+
+
+@pytest.mark.parametrize("batch", ["n", None])
+def test_computed_reshapes_become_fixed_ones(batch: str | None) -> None:
+    nodes = [
+        node("Shape", "x", "s"),
+        node("Gather", "s zero", "n", axis=0),
+        node("Gather", "s one", "c", axis=0),
+        node("Mul", "c three", "c3"),
+        node("Unsqueeze", "n axes", "n1"),
+        node("Unsqueeze", "c3 axes", "c1"),
+        node("Concat", "n1 minus c1", "target", axis=0),
+        node("Reshape", "x target", "y"),
+    ]
+    constants = {
+        "zero": np.array(0, np.int64), "one": np.array(1, np.int64),
+        "three": np.array(3, np.int64), "axes": whole(0), "minus": whole(-1),
+    }  # fmt: skip
+    model = build(nodes, {"x": (batch, 2, 9)}, "y", constants)
+    both(model)
+    (made,) = convert(model).nodes
+    assert made.op == ops.Reshape(shape=(0, -1, 6))
+
+
+def test_shapes_that_only_the_data_tells_stay_computed() -> None:
+    nodes = [node("Reshape", "x a", "r"), node("Shape", "r", "s"), node("Expand", "z s", "y")]
+    inputs = {"x": (2, 3), "a": ((2,), np.int64), "z": (1, 1)}
+    graph = convert(build(nodes, inputs, "y"))
+    feeds = {"x": real(2, 3), "a": whole(3, 2), "z": real(1, 1)}
+    assert execute(graph, feeds)["y"].shape == (3, 2)

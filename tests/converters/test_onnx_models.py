@@ -25,12 +25,12 @@ CONVERTED = {
     "ultraface_rfb": 2,
     "vit_tracker": 2,
     "vit_tracker_qdq": 2,
+    "yunet_n_dynamic": None,
 }
 REFUSED = {
     "dtln_1": ["LSTM", "LSTM"],
     "gap_mnist_gru": ["GRU", "GRU"],
     "silero_vad_16k_op15": ["If", "If", "If"],
-    "yunet_n_dynamic": ["Resize"],
 }
 # How many transposes each model cannot do without: at its borders, or as its own arithmetic.
 TRANSPOSES = {
@@ -44,6 +44,7 @@ TRANSPOSES = {
     "super_resolution": 1,
     "ultraface_qop": 1,
     "ultraface_rfb": 1,
+    "yunet_n_dynamic": 1,
 }
 
 
