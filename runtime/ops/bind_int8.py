@@ -300,12 +300,13 @@ def pack(
     group, shift = layout
     zeros = _spread(weight_zero.astype(np.int64), outputs)
     scales = _spread(scale.astype(np.float32), outputs)
-    wide = weights.reshape(outputs, -1).astype(np.int64)
+    flat = weights.reshape(outputs, -1)
     start = np.zeros(outputs, np.int64) if bias is None else bias.astype(np.int64)
-    reach = np.abs(wide - zeros[:, None]).sum(axis=1) * max(zero + 128, 127 - zero) + abs(start)
+    centered = flat.astype(np.int16) - zeros[:, None].astype(np.int16)
+    reach = np.abs(centered).sum(axis=1, dtype=np.int64) * max(zero + 128, 127 - zero) + abs(start)
     if not (reach * np.maximum(scales.astype(np.float64), 1.0) < _INT32).all():
         return None
-    folded = start + (wide.shape[1] * zeros - wide.sum(axis=1)) * (zero + shift)
+    folded = start - centered.sum(axis=1, dtype=np.int64) * (zero + shift)
     wrapped = (folded + _INT32) % (2 * _INT32) - _INT32
     per_group = outputs // groups
     panels = -(-per_group // PANEL)
