@@ -11,6 +11,7 @@ from linnet.errors import InputError, ShapeError, UnsupportedError
 from linnet.types import Array, Cost, Dim, DType, NodeTypes, TensorType
 
 from .base import Op, Step
+from .bind_move import KERNEL_RANK, Axis, copy, strides
 from .movement import INDEX_TYPES, axis_of, channel_axis, given, moved, need, same_dim
 
 __all__ = ["Gather", "GatherElements", "GatherND", "OneHot", "ScatterND"]
@@ -149,6 +150,32 @@ class GatherElements(_Indexed, frozen=True):
         inside = tuple(slice(None) if i == axis else slice(n) for i, n in enumerate(places.shape))
         return (np.take_along_axis(x[inside], places, axis),)
 
+    def bind(self, step: Step) -> bool:
+        """Copy element by element; the kernel checks every index as it runs."""
+        x, indices, out = step.inputs[0], step.inputs[1], step.outputs[0]
+        shape, size = x.type.static_shape, x.type.dtype.itemsize
+        axis = axis_of(self.axis, len(shape))
+        if out.type.size == 0:
+            return True
+        if len(shape) > KERNEL_RANK:
+            return False
+        before = strides(shape, size)
+        axes = [
+            Axis(dim, 0 if index == axis else before[index], 0)
+            for index, dim in enumerate(out.type.static_shape)
+        ]
+        step.program.gather_elements(
+            x.pointer,
+            out.pointer,
+            indices.pointer,
+            indices.type.dtype is DType.INT64,
+            size,
+            shape[axis],
+            before[axis],
+            axes,
+        )
+        return True
+
 
 def _tuples(x: Array, indices: Array, batch: int) -> tuple[Array, ...]:
     """Return the last axis of the indices as one array per indexed axis, counted from the front."""
@@ -199,6 +226,34 @@ class GatherND(_Indexed, frozen=True):
                 *indices.shape[:-1], *x.shape[batch + indices.shape[-1] :]
             ),
         )
+
+    def bind(self, step: Step) -> bool:
+        """Copy one run per tuple; the kernel checks every index as it runs."""
+        x, indices, out = step.inputs[0], step.inputs[1], step.outputs[0]
+        if out.type.size == 0:
+            return True
+        arguments = _tuple_arguments(indices.type, x.type, self.batch_dims)
+        if arguments is None:
+            return False
+        step.program.gather_nd(x.pointer, out.pointer, indices.pointer, *arguments)
+        return True
+
+
+def _tuple_arguments(
+    indices: TensorType, indexed: TensorType, batch: int
+) -> tuple[bool, list[tuple[int, int]], int, int, int, int] | None:
+    """Return what the index-tuple kernels take behind their pointers; None for too many axes."""
+    shape, size = indexed.static_shape, indexed.dtype.itemsize
+    depth = indices.static_shape[-1]
+    if depth > KERNEL_RANK:
+        return None
+    steps = strides(shape, size)
+    places = list(zip(shape, steps, strict=True))[batch : batch + depth]
+    run = math.prod(shape[batch + depth :]) * size
+    batches = math.prod(shape[:batch])
+    count = math.prod(indices.static_shape[batch:-1])
+    pitch = math.prod(shape[batch:]) * size
+    return indices.dtype is DType.INT64, places, batches, count, run, pitch
 
 
 _REDUCTIONS = {"add": np.add, "mul": np.multiply, "min": np.minimum, "max": np.maximum}
@@ -254,6 +309,18 @@ class ScatterND(Op, frozen=True):
             else:
                 result[where] = _REDUCTIONS[self.reduction](result[where], values[entry])
         return (result,)
+
+    def bind(self, step: Step) -> bool:
+        """Copy the input, then one run per tuple in order; reductions have no kernel."""
+        x, indices, updates = step.inputs
+        out = step.outputs[0]
+        arguments = _tuple_arguments(indices.type, x.type, 0)
+        if self.reduction != "none" or arguments is None:
+            return False
+        copy(step, x.pointer, out.pointer, [Axis(x.type.nbytes, 1, 1)], 1)
+        if updates.type.size:
+            step.program.scatter_nd(updates.pointer, out.pointer, indices.pointer, *arguments)
+        return True
 
 
 class OneHot(Op, frozen=True):

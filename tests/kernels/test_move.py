@@ -14,10 +14,13 @@ from linnet.ops import (
     Expand,
     Flatten,
     Gather,
+    GatherElements,
+    GatherND,
     Op,
     Pad,
     Resize,
     Reverse,
+    ScatterND,
     Slice,
     SpaceToDepth,
     Split,
@@ -72,8 +75,9 @@ def test_channels_move_last_and_back(channels: int, dtype: str) -> None:
 
 
 def test_transpose_split_inside_a_long_narrow_matrix() -> None:
-    for rows in (2, 3, 4):
+    for rows in range(2, 10):
         check(Transpose(perm=(1, 0)), content((rows, 9001)))
+        check(Transpose(perm=(1, 0)), content((rows, 4100), "int16"))
 
 
 @pytest.mark.parametrize("axis", [0, 1, -1])
@@ -162,11 +166,49 @@ def test_gather_with_batches() -> None:
     check(Gather(axis=2, batch_dims=2), content((2, 2, 3, 5)), indices)
 
 
-@pytest.mark.parametrize("index", [5, -6, 2**40])
-def test_gather_reports_an_index_outside_the_axis(index: int) -> None:
+@pytest.mark.parametrize("wide", ["int32", "int64"])
+def test_gather_elements(wide: str) -> None:
+    indices = np.array([[[0, -1], [2, 1]], [[1, 1], [0, -3]]], wide)
+    for dtype in DTYPES:
+        check(GatherElements(axis=1), content((2, 3, 4), dtype), indices)
+    check(GatherElements(axis=0), content((5,)), np.zeros(0, wide))
+
+
+@pytest.mark.parametrize("wide", ["int32", "int64"])
+def test_gather_nd(wide: str) -> None:
+    x = content((2, 3, 4, 5), "int16")
+    for depth in (1, 2, 3, 4):
+        check(GatherND(), x, np.array([[[0] * depth, [-1] * depth]], wide))
+    check(GatherND(batch_dims=1), x, np.array([[[2, 0], [0, -4]], [[1, 1], [1, 1]]], wide))
+    check(GatherND(), x, np.zeros((0, 2), wide))
+
+
+def test_scatter_nd_lets_the_last_update_win() -> None:
+    x, places = content((4, 3, 5)), np.array([[1, 1], [-1, 0], [1, 1]])
+    check(ScatterND(), x, places, content((3, 5)))
+    check(ScatterND(), x, places[:0], content((0, 5)))
+    check(ScatterND(), x, np.array([[2]], np.int32), content((1, 3, 5)))
+    with pytest.raises(NotBound):
+        run_op(ScatterND(reduction="add"), [x, places, content((3, 5))])
+
+
+OUTSIDE = [
+    (Gather(), [content((5, 2)), np.array([0, 5])]),
+    (Gather(), [content((5, 2)), np.array([-6, 0], np.int32)]),
+    (Gather(), [content((5, 2)), np.array([2**40])]),
+    (Gather(), [content((0, 2)), np.array([0])]),
+    (GatherElements(axis=1), [content((5, 2)), np.array([[2]])]),
+    (GatherND(), [content((5, 2)), np.array([[0, 1], [4, -3]])]),
+    (ScatterND(), [content((5, 2)), np.array([[5]]), content((1, 2))]),
+]
+
+
+@pytest.mark.parametrize("case", range(len(OUTSIDE)))
+def test_an_index_outside_its_axis_is_reported(case: int) -> None:
+    op, arrays = OUTSIDE[case]
     for isa, threads in LEVELS:
         with pytest.raises(AssertionError, match="reported bad data"):
-            run_op(Gather(), [content((5, 2)), np.array([0, index])], isa=isa, threads=threads)
+            run_op(op, arrays, isa=isa, threads=threads)
 
 
 EXTENTS = [((5, 7), (10, 14)), ((5, 7), (3, 4)), ((1, 1), (3, 2)), ((6, 6), (6, 6))]

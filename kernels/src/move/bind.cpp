@@ -80,6 +80,49 @@ int gather_runs(Program& program, uintptr_t source, uintptr_t target, uintptr_t 
                      {copy_time(4 * runs, static_cast<double>(run) / 4), 0});
 }
 
+// (extent, byte stride) per entry of a tuple.
+using Places = std::vector<std::array<int64_t, 2>>;
+
+template <Kernel kKernel>
+int index_tuples(Program& program, uintptr_t source, uintptr_t target, uintptr_t indices, bool wide,
+                 const Places& places, int64_t batches, int64_t count, int64_t run,
+                 int64_t batch_stride) {
+  if (places.size() > kMoveRank) throw std::invalid_argument("index tuples of more than 8");
+  IndexTuplesParams p = {at<const uint8_t>(source),
+                         at<uint8_t>(target),
+                         at<const void>(indices),
+                         wide,
+                         static_cast<int>(places.size()),
+                         batches,
+                         count,
+                         run,
+                         batch_stride,
+                         {},
+                         {}};
+  for (size_t d = 0; d < places.size(); ++d) {
+    p.extent[d] = places[d][0];
+    p.stride[d] = places[d][1];
+  }
+  const double runs = static_cast<double>(batches * count);
+  const double bytes = static_cast<double>(run) / 4;
+  const bool splits = kKernel == Kernel::gather_nd;
+  return program.add(kKernel, p, {splits ? copy_time(4 * runs, bytes) : 0, 0});
+}
+
+int gather_elements(Program& program, uintptr_t source, uintptr_t target, uintptr_t indices,
+                    bool wide, int element, int64_t extent, int64_t index_stride,
+                    const Axes& axes) {
+  const GatherElementsParams p = {at<const uint8_t>(source),
+                                  at<uint8_t>(target),
+                                  at<const void>(indices),
+                                  wide,
+                                  element,
+                                  extent,
+                                  index_stride,
+                                  as_axes(axes)};
+  return program.add(Kernel::gather_elements, p, {20 + 3 * total(p.axes), 0});
+}
+
 int resize_nearest(Program& program, uintptr_t source, uintptr_t target, uintptr_t rows,
                    uintptr_t columns, const std::array<int64_t, 6>& shape) {
   const ResizeNearestParams p = {at<const uint8_t>(source),
@@ -144,6 +187,9 @@ void bind_move(ProgramClass& program) {
       .def("fill_strided", fill_strided)
       .def("transpose_2d", transpose_2d)
       .def("gather_runs", gather_runs)
+      .def("gather_nd", index_tuples<Kernel::gather_nd>)
+      .def("scatter_nd", index_tuples<Kernel::scatter_nd>)
+      .def("gather_elements", gather_elements)
       .def("resize_nearest", resize_nearest)
       .def("resize_linear_s8", resize_linear<Kernel::resize_linear_s8>)
       .def("resize_linear_f32", resize_linear<Kernel::resize_linear_f32>)

@@ -57,6 +57,33 @@ struct GatherParams {
   int64_t batches, middle, count, extent, run;
 };
 
+// One run of bytes per index tuple: place(b, t) = b * batch_stride + sum over d of
+// indices[b][t][d] * stride[d]. gather_nd: target[b][t] = source at place(b, t). scatter_nd:
+// target at place(b, t) = source[b][t], in order, so that the last of equal tuples wins. Indices
+// are checked against `extent` as in GatherParams.
+struct IndexTuplesParams {
+  const uint8_t* source;
+  uint8_t* target;
+  const void* indices;
+  bool wide;
+  int depth;
+  int64_t batches, count, run, batch_stride;
+  int64_t extent[kMoveRank];
+  int64_t stride[kMoveRank];
+};
+
+// target[i] = source[sum over the axes of i_k * source_stride_k + indices[i] * index_stride] for
+// every i of the axes in order; element is 1, 2, 4 or 8 bytes. Indices as in GatherParams.
+struct GatherElementsParams {
+  const uint8_t* source;
+  uint8_t* target;
+  const void* indices;
+  bool wide;
+  int element;
+  int64_t extent, index_stride;
+  MoveAxes axes;
+};
+
 // target[n][y][x] = source[n][rows[y]][columns[x]], each pixel a run of bytes.
 struct ResizeNearestParams {
   const uint8_t* source;

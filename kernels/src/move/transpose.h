@@ -103,27 +103,27 @@ static void transpose_block(const uint8_t* source, int64_t source_stride, uint8_
                            columns - whole_columns);
 }
 
-// Two to four long rows into packed groups, as planes of an image into pixels. Groups are stored
-// four elements wide: what spills into later groups is overwritten by them, so the last groups of
-// the range, and of every range that another thread follows on, are stored exactly.
-template <int kElement>
+// A few long rows into packed groups, as planes of an image into pixels; more than kRows / 2 of
+// them and at most kRows. Groups are stored kRows elements wide: what spills over goes into the
+// next group only and is overwritten with it, so the last groups of a range are stored exactly.
+template <int kElement, int kRows>
 static void transpose_narrow(const uint8_t* source, int64_t source_stride, uint8_t* target,
                              int64_t rows, int64_t columns) {
-  constexpr int kStep = 16 / kElement, kGroup = 4 * kElement, kGroups = 16 / kGroup;
+  constexpr int kStep = 16 / kElement, kGroup = kRows * kElement, kGroups = 16 / kGroup;
   const int64_t pitch = rows * kElement;
   int64_t j = 0;
-  for (; j + kStep + 4 <= columns; j += kStep) {
-    Bytes lines[4];
-    for (int i = 0; i < 4; ++i) {
+  for (; j + kStep < columns; j += kStep) {
+    Bytes lines[kRows];
+    for (int i = 0; i < kRows; ++i) {
       const int64_t row = i < rows ? i : 0;
       memcpy(&lines[i], source + row * source_stride + j * kElement, 16);
     }
-    interleave<kElement, 4>(lines);
-#pragma GCC unroll 4
-    for (int v = 0; v < 4; ++v) {
+    interleave<kElement, kRows>(lines);
+#pragma GCC unroll 8
+    for (int v = 0; v < kRows; ++v) {
       uint8_t groups[16];
       memcpy(groups, &lines[v], 16);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
       for (int g = 0; g < kGroups; ++g) {
         memcpy(target + (j + v * kGroups + g) * pitch, groups + g * kGroup, kGroup);
       }
@@ -135,8 +135,8 @@ static void transpose_narrow(const uint8_t* source, int64_t source_stride, uint8
 
 template <int kElement>
 static void transpose_nest(const TransposeParams& p, const Worker& w) {
-  const bool narrow =
-      kElement <= 4 && p.rows >= 2 && p.rows <= 4 && p.target_stride == p.rows * kElement;
+  constexpr int kNarrow = kElement <= 2 ? 8 : 16 / kElement;
+  const bool narrow = p.rows >= 2 && p.rows <= kNarrow && p.target_stride == p.rows * kElement;
   // A block writes whole cache lines of the target and reads a few of every source row.
   const int64_t high = narrow ? p.rows : 64 / kElement, wide = narrow ? 4096 : 256 / kElement;
   const int64_t down = (p.rows + high - 1) / high, across = (p.columns + wide - 1) / wide;
@@ -148,13 +148,16 @@ static void transpose_nest(const TransposeParams& p, const Worker& w) {
     const int64_t columns = p.columns - j < wide ? p.columns - j : wide;
     const uint8_t* source = p.source + cursor.source + i * p.source_stride + j * kElement;
     uint8_t* target = p.target + cursor.target + j * p.target_stride + i * kElement;
-    if constexpr (kElement <= 4) {
-      if (narrow) {
-        transpose_narrow<kElement>(source, p.source_stride, target, rows, columns);
-        continue;
-      }
+    if (!narrow) {
+      transpose_block<kElement>(source, p.source_stride, target, p.target_stride, rows, columns);
+    } else if (rows == 2) {
+      transpose_narrow<kElement, 2>(source, p.source_stride, target, rows, columns);
+    } else if (rows <= 4) {
+      transpose_narrow < kElement,
+          kNarrow<4 ? kNarrow : 4>(source, p.source_stride, target, rows, columns);
+    } else {
+      transpose_narrow<kElement, kNarrow>(source, p.source_stride, target, rows, columns);
     }
-    transpose_block<kElement>(source, p.source_stride, target, p.target_stride, rows, columns);
   }
 }
 

@@ -11,6 +11,11 @@ void fill_strided(const FillParams& p, const Worker& w) noexcept { fill_nest(p, 
 void transpose_2d(const TransposeParams& p, const Worker& w) noexcept { transpose_any(p, w); }
 void gather_runs(const GatherParams& p, const Worker& w) noexcept { gather_nest(p, w); }
 
+void gather_nd(const IndexTuplesParams& p, const Worker& w) noexcept { gather_tuples(p, w); }
+void scatter_nd(const IndexTuplesParams& p, const Worker& w) noexcept { scatter_tuples(p, w); }
+
+void gather_elements(const GatherElementsParams& p, const Worker& w) noexcept { gather_any(p, w); }
+
 void resize_nearest(const ResizeNearestParams& p, const Worker& w) noexcept {
   resize_nearest_rows(p, w);
 }
