@@ -7,6 +7,7 @@ from .base import Op as Op
 from .binary import *
 from .cast import *
 from .conv import *
+from .generate import *
 from .indexing import *
 from .joining import *
 from .layout import *

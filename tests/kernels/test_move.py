@@ -10,6 +10,7 @@ from harness import NotBound, expected, levels, run_op
 
 from linnet.ops import (
     Concat,
+    ConstantOfShape,
     DepthToSpace,
     Expand,
     Flatten,
@@ -29,7 +30,7 @@ from linnet.ops import (
 )
 from linnet.ops.bind_move import Axis, canonical
 from linnet.ops.resize import COORDINATES, ROUNDINGS
-from linnet.types import Quantization
+from linnet.types import DType, Quantization
 
 LEVELS = list(levels())
 DTYPES = ("int8", "int16", "float32", "int64")
@@ -234,6 +235,42 @@ def test_linear_resize_of_other_types_is_left_to_the_reference() -> None:
 def test_views_copy_where_memory_is_not_shared() -> None:
     check(Flatten(), content((2, 3, 5)))
     check(Flatten(), content((0, 3)))
+
+
+def test_constant_of_shape() -> None:
+    shape = np.array([3, 0, 5]), np.array([7, 11]), np.zeros(0, np.int64)
+    for array in shape:
+        check(ConstantOfShape(fill=2.5), array, constants=(0,))
+        check(ConstantOfShape(fill=-3, dtype=DType.INT8), array, constants=(0,))
+        check(ConstantOfShape(fill=2**40, dtype=DType.INT64), array, constants=(0,))
+
+
+def random_move(rng: np.random.Generator, shape: tuple[int, ...]) -> Op:
+    rank = len(shape)
+
+    def several(low: int, high: int) -> tuple[int, ...]:
+        return tuple(rng.integers(low, high, rank, endpoint=True).tolist())
+
+    axes = tuple(rng.permutation(rank).tolist())
+    cut = int(rng.integers(0, shape[0], endpoint=True))
+    moves = (
+        Transpose(perm=axes),
+        Slice(starts=several(-9, 9), ends=several(-9, 9), steps=several(1, 3)),
+        Slice(starts=several(-9, 9), ends=several(-9, 9), steps=several(-3, -1)),
+        Pad(pads=several(-1, 2) + several(0, 2), value=5.0),
+        Pad(pads=several(0, 2) + several(0, 2), mode="symmetric"),
+        Reverse(axes=axes[: rank // 2]),
+        Split(axis=0, sizes=(cut, shape[0] - cut)),
+    )
+    return moves[int(rng.integers(len(moves)))]
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_random_moves(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    rank = int(rng.integers(1, 6, endpoint=True))
+    shape = tuple(rng.integers(2, (40, 30, 12, 7, 5, 4)[rank - 1], rank, endpoint=True).tolist())
+    check(random_move(rng, shape), content(shape, DTYPES[seed % 4]))
 
 
 def test_canonical_loops() -> None:
