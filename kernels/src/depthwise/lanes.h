@@ -25,15 +25,15 @@ LINNET_INLINE void widen16(Raw* to, const int8_t* from, int) {
   const __m128i flip = _mm_set1_epi8((char)0x80);
   _mm_storeu_si128((__m128i*)to, _mm_xor_si128(_mm_loadu_si128((const __m128i*)from), flip));
 }
-LINNET_INLINE void interleave(int32_t* to, const Raw* const* taps, ptrdiff_t at) {
+LINNET_INLINE void interleave(I* to, const Raw* const* taps, ptrdiff_t at) {
   const __m512i a = _mm512_loadu_si512(taps[0] + at), b = _mm512_loadu_si512(taps[1] + at);
   const __m512i c = _mm512_loadu_si512(taps[2] + at), d = _mm512_loadu_si512(taps[3] + at);
   const __m512i ab = _mm512_unpacklo_epi8(a, b), ab2 = _mm512_unpackhi_epi8(a, b);
   const __m512i cd = _mm512_unpacklo_epi8(c, d), cd2 = _mm512_unpackhi_epi8(c, d);
-  _mm512_store_si512(to, _mm512_unpacklo_epi16(ab, cd));
-  _mm512_store_si512(to + 16, _mm512_unpackhi_epi16(ab, cd));
-  _mm512_store_si512(to + 32, _mm512_unpacklo_epi16(ab2, cd2));
-  _mm512_store_si512(to + 48, _mm512_unpackhi_epi16(ab2, cd2));
+  to[0] = (I)_mm512_unpacklo_epi16(ab, cd);
+  to[1] = (I)_mm512_unpackhi_epi16(ab, cd);
+  to[2] = (I)_mm512_unpacklo_epi16(ab2, cd2);
+  to[3] = (I)_mm512_unpackhi_epi16(ab2, cd2);
 }
 LINNET_INLINE I dot(I sum, I taps, I weights) { return dot_u8s8(sum, taps, weights); }
 LINNET_INLINE __m512i packed(I a, I b, __m512i zero) {
@@ -66,12 +66,12 @@ LINNET_INLINE void widen_unit(Raw* to, const int8_t* from, int zero) {
   widen16(to, from, zero);
   widen16(to + 16, from + 16, zero);
 }
-LINNET_INLINE void interleave(int32_t* to, const Raw* const* taps, ptrdiff_t at) {
+LINNET_INLINE void interleave(I* to, const Raw* const* taps, ptrdiff_t at) {
   for (int half = 0; half < 2; ++half) {
     const __m256i a = _mm256_loadu_si256((const __m256i*)(taps[0] + at + 16 * half));
     const __m256i b = _mm256_loadu_si256((const __m256i*)(taps[1] + at + 16 * half));
-    _mm256_store_si256((__m256i*)(to + 16 * half), _mm256_unpacklo_epi16(a, b));
-    _mm256_store_si256((__m256i*)(to + 16 * half + 8), _mm256_unpackhi_epi16(a, b));
+    to[2 * half] = (I)_mm256_unpacklo_epi16(a, b);
+    to[2 * half + 1] = (I)_mm256_unpackhi_epi16(a, b);
   }
 }
 LINNET_INLINE __m256i packed(I a, I b, __m256i zero) {
@@ -96,12 +96,12 @@ LINNET_INLINE void widen16(Raw* to, const int8_t* from, int zero) {
   _mm_storeu_si128((__m128i*)(to + 8), _mm_sub_epi16(high, z));
 }
 LINNET_INLINE void widen_unit(Raw* to, const int8_t* from, int zero) { widen16(to, from, zero); }
-LINNET_INLINE void interleave(int32_t* to, const Raw* const* taps, ptrdiff_t at) {
+LINNET_INLINE void interleave(I* to, const Raw* const* taps, ptrdiff_t at) {
   for (int half = 0; half < 2; ++half) {
     const __m128i a = _mm_loadu_si128((const __m128i*)(taps[0] + at + 8 * half));
     const __m128i b = _mm_loadu_si128((const __m128i*)(taps[1] + at + 8 * half));
-    _mm_store_si128((__m128i*)(to + 8 * half), _mm_unpacklo_epi16(a, b));
-    _mm_store_si128((__m128i*)(to + 8 * half + 4), _mm_unpackhi_epi16(a, b));
+    to[2 * half] = (I)_mm_unpacklo_epi16(a, b);
+    to[2 * half + 1] = (I)_mm_unpackhi_epi16(a, b);
   }
 }
 LINNET_INLINE __m128i packed(I a, I b, __m128i zero, __m128i low, __m128i high) {
@@ -123,7 +123,7 @@ LINNET_INLINE void widen16(Raw* to, const int8_t* from, int zero) {
 LINNET_INLINE void widen_unit(Raw* to, const int8_t* from, int zero) {
   for (int i = 0; i < kUnit; i += 16) widen16(to + i, from + i, zero);
 }
-LINNET_INLINE void interleave(int32_t* to, const Raw* const* taps, ptrdiff_t at) {
+LINNET_INLINE void interleave(I* to, const Raw* const* taps, ptrdiff_t at) {
   Raw pairs[2 * kUnit];
   for (int i = 0; i < 2 * kUnit; ++i) pairs[i] = taps[i & 1][at + i / 2];
   memcpy(to, pairs, sizeof pairs);

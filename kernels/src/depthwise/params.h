@@ -32,16 +32,20 @@ struct DepthwiseTiles {
 };
 
 // int8: each 32-bit lane of a prepared row ("words") holds neighboring taps of one channel, so that
-// a row of the kernel costs one dot product per group of taps and vector.
+// a row of the kernel costs one dot product per group of taps and vector. By columns, rows stay
+// bytes, and a lane takes the taps of one kernel column (at most four) as the kernel moves along.
 struct DepthwiseS8Params {
   DepthwiseShape shape;
   DepthwiseTiles tiles;
   const int8_t* x;
   int8_t* y;
-  const int32_t* weights;  // [block][kernel_h][pieces][groups][unit words], in lane order
-  const int32_t* bias;     // [block][unit], input zero point folded in where taps are u8
-  const float* scale;      // [block][unit]
+  // [block][kernel_h][pieces][groups][unit words], by columns [block][kernel_w][unit words]; the
+  // units in lane order.
+  const int32_t* weights;
+  const int32_t* bias;  // [block][unit], input zero point folded in where taps are u8
+  const float* scale;   // [block][unit]
   int zero_in, zero_out, low, high;
+  bool columns;
   int groups;     // groups of taps per kernel row
   int pieces;     // int8 weights that add up to one weight
   int planes;     // planes of words per row: 1 where groups share one by a shift, else groups

@@ -10,24 +10,29 @@ namespace {
 // columns that neighbors both prepare not to matter.
 constexpr size_t kRowBytes = 24 * 1024;
 constexpr int kLeastTile = 8;
-// Flat units fill their vectors where blocks of channels would waste more than an eighth of them;
-// beyond this many different units their weights leave the cache.
+// Beyond this many different units, the weights of flat units leave the cache.
 constexpr int kMostCycle = 32;
+// Idle lanes that a block of channels may have before flat units are better; the kernel by columns
+// is worth more of them.
+constexpr double kWaste = 0.125;
+constexpr double kColumnWaste = 0.5;
 
 int ceil_div(int a, int b) { return (a + b - 1) / b; }
 
-bool lies_flat(const DepthwiseShape& s, int unit) {
+// Flat units fill their vectors where blocks of channels would leave more than `waste` of them
+// idle.
+bool lies_flat(const DepthwiseShape& s, int unit, double waste) {
   if (s.outputs < unit) return true;
   const int padded = ceil_div(s.outputs, unit) * unit;
-  return padded * 8 > s.outputs * 9 && s.outputs / std::gcd(s.outputs, unit) <= kMostCycle;
+  return padded > s.outputs * (1 + waste) && s.outputs / std::gcd(s.outputs, unit) <= kMostCycle;
 }
 
 int units_per_row(const DepthwiseShape& s, const DepthwiseTiles& t, int unit) {
   return t.flat ? ceil_div(s.out_width * s.outputs, unit) : s.out_width;
 }
 
-void choose_mapping(const DepthwiseShape& s, DepthwiseTiles& t, int unit) {
-  t.flat = lies_flat(s, unit);
+void choose_mapping(const DepthwiseShape& s, DepthwiseTiles& t, int unit, double waste) {
+  t.flat = lies_flat(s, unit, waste);
   t.cycle = t.flat ? s.outputs / std::gcd(s.outputs, unit) : 1;
   t.blocks = t.flat ? std::min(t.cycle, units_per_row(s, t, unit)) : ceil_div(s.outputs, unit);
   t.slots = (s.kernel_h - 1) * s.dilation_h + 1;
@@ -63,10 +68,10 @@ size_t copied_values(const DepthwiseShape& s, const DepthwiseTiles& t, int unit)
   return (t.flat ? phases * phase : pixels * static_cast<size_t>(unit)) + static_cast<size_t>(unit);
 }
 
-size_t ring_bytes(const DepthwiseShape& s, const DepthwiseTiles& t, size_t row_values) {
+size_t ring_bytes(const DepthwiseShape& s, const DepthwiseTiles& t, size_t row_bytes) {
   const size_t rows = static_cast<size_t>(t.slots) + 1;
   const size_t lists = sizeof(void*) * static_cast<size_t>(s.kernel_h) + sizeof(int) * rows;
-  return rows * row_values * sizeof(int32_t) + lists + 64;
+  return rows * row_bytes + lists + 64;
 }
 
 // Where in a unit's vectors (vector * lanes + lane) its channel `c` lies after the interleaving,
@@ -89,10 +94,20 @@ int piece_of(int weight, int piece) {
   return std::clamp(weight, -128, 127);
 }
 
+// The dot-product kernel that keeps columns in registers; kernels of few rows gain nothing by it.
+bool by_columns(const DepthwiseShape& s, DepthwiseLanes l) {
+  return l.taps == 4 && s.kernel_w == 3 && (s.kernel_h == 3 || s.kernel_h == 4) &&
+         s.dilation_w == 1 && s.stride_w <= 2;
+}
+
 void put_weight(const DepthwiseS8Params& p, DepthwiseLanes l, int32_t* words, int tap, int weight) {
-  const int kx = tap % p.shape.kernel_w, unit = 4 * l.lanes;
+  const int kx = tap % p.shape.kernel_w, ky = tap / p.shape.kernel_w, unit = 4 * l.lanes;
+  if (p.columns) {
+    reinterpret_cast<int8_t*>(words + kx * unit)[ky] = static_cast<int8_t>(weight);
+    return;
+  }
   for (int piece = 0; piece < p.pieces; ++piece) {
-    const int group = (tap / p.shape.kernel_w * p.pieces + piece) * p.groups + kx / l.taps;
+    const int group = (ky * p.pieces + piece) * p.groups + kx / l.taps;
     int32_t* place = words + static_cast<size_t>(group) * unit;
     if (l.taps == 4) {
       reinterpret_cast<int8_t*>(place)[kx % 4] = static_cast<int8_t>(piece_of(weight, piece));
@@ -100,6 +115,17 @@ void put_weight(const DepthwiseS8Params& p, DepthwiseLanes l, int32_t* words, in
       reinterpret_cast<int16_t*>(place)[kx % 2] = static_cast<int16_t>(weight);
     }
   }
+}
+
+// Groups share a plane of words where moving on by a group's taps is moving on by whole units.
+void choose_planes(DepthwiseS8Params& p, DepthwiseLanes l) {
+  const DepthwiseShape& s = p.shape;
+  const int unit = 4 * l.lanes, columns = l.taps * s.dilation_w;
+  const int values = columns / s.stride_w * s.outputs;
+  const bool aligned = !p.tiles.flat || values % (p.tiles.cycle * unit) == 0;
+  const bool shared = p.groups == 1 || (columns % s.stride_w == 0 && aligned);
+  p.planes = shared ? 1 : p.groups;
+  p.shift = shared && p.groups > 1 ? (p.tiles.flat ? values / unit : columns / s.stride_w) : 0;
 }
 
 }  // namespace
@@ -113,34 +139,38 @@ DepthwiseLanes depthwise_lanes(const std::string& isa) {
 size_t plan_s8(DepthwiseS8Params& p, DepthwiseLanes l, int lowest, int highest) {
   const DepthwiseShape& s = p.shape;
   const int unit = 4 * l.lanes;
-  choose_mapping(s, p.tiles, unit);
-  p.groups = ceil_div(s.kernel_w, l.taps);
+  const size_t value = l.taps == 4 ? sizeof(int8_t) : sizeof(int16_t);
   p.pieces = 1;
   if (l.taps == 4 && (lowest < -128 || highest > 127)) p.pieces = highest > 254 ? 3 : 2;
-  const int columns = l.taps * s.dilation_w;
-  const int values = columns / s.stride_w * s.outputs;
-  const bool aligned = !p.tiles.flat || values % (p.tiles.cycle * unit) == 0;
-  const bool shared = p.groups == 1 || (columns % s.stride_w == 0 && aligned);
-  p.planes = shared ? 1 : p.groups;
-  p.shift = shared && p.groups > 1 ? (p.tiles.flat ? values / unit : columns / s.stride_w) : 0;
+  const bool columns = p.pieces == 1 && by_columns(s, l);
+  choose_mapping(s, p.tiles, unit, columns ? kColumnWaste : kWaste);
+  p.columns = columns && !p.tiles.flat;
+  if (p.columns) {
+    choose_tile(s, p.tiles, unit, 0, static_cast<size_t>(s.stride_w * unit));
+    choose_pixels(s, p.tiles, unit, p.tiles.tile, 1);
+    return ring_bytes(s, p.tiles, copied_values(s, p.tiles, unit) * value);
+  }
+  p.groups = ceil_div(s.kernel_w, l.taps);
+  choose_planes(p, l);
   const int halo = (p.groups - 1) * p.shift;
   choose_tile(s, p.tiles, unit, halo, static_cast<size_t>(p.planes * unit) * sizeof(int32_t));
   p.row_units = std::min(p.tiles.tile, units_per_row(s, p.tiles, unit)) + halo;
   choose_pixels(s, p.tiles, unit, p.row_units, l.taps);
   const size_t row = static_cast<size_t>(p.planes) * static_cast<size_t>(p.row_units * unit);
-  const size_t value = l.taps == 4 ? sizeof(int8_t) : sizeof(int16_t);
-  return ring_bytes(s, p.tiles, row) + copied_values(s, p.tiles, unit) * value;
+  const size_t sources = static_cast<size_t>(s.kernel_h * p.pieces * p.groups) * sizeof(void*);
+  return ring_bytes(s, p.tiles, row * sizeof(int32_t)) + sources + 64 +
+         copied_values(s, p.tiles, unit) * value;
 }
 
 size_t plan_f32(DepthwiseF32Params& p, DepthwiseLanes l) {
   const DepthwiseShape& s = p.shape;
   const int unit = 4 * l.lanes;
-  choose_mapping(s, p.tiles, unit);
+  choose_mapping(s, p.tiles, unit, kWaste);
   const int step = p.tiles.flat ? 1 : s.stride_w;
   choose_tile(s, p.tiles, unit, 0, static_cast<size_t>(step * unit) * sizeof(float));
   choose_pixels(s, p.tiles, unit, std::min(p.tiles.tile, units_per_row(s, p.tiles, unit)), 1);
-  const size_t places = sizeof(ptrdiff_t) * static_cast<size_t>(s.kernel_w);
-  return ring_bytes(s, p.tiles, copied_values(s, p.tiles, unit)) + places;
+  const size_t sources = sizeof(void*) * static_cast<size_t>(s.kernel_h * s.kernel_w);
+  return ring_bytes(s, p.tiles, copied_values(s, p.tiles, unit) * sizeof(float)) + sources;
 }
 
 AlignedBytes pack_s8(DepthwiseS8Params& p, DepthwiseLanes l, const int16_t* weights,
@@ -148,7 +178,8 @@ AlignedBytes pack_s8(DepthwiseS8Params& p, DepthwiseLanes l, const int16_t* weig
   const DepthwiseShape& s = p.shape;
   const int unit = 4 * l.lanes, taps = s.kernel_h * s.kernel_w;
   const size_t channels = static_cast<size_t>(p.tiles.blocks) * unit;
-  const size_t per_channel = static_cast<size_t>(s.kernel_h) * p.pieces * p.groups;
+  const size_t per_channel =
+      static_cast<size_t>(p.columns ? s.kernel_w : s.kernel_h * p.pieces * p.groups);
   AlignedBytes memory = allocate_aligned(channels * (per_channel + 2) * sizeof(int32_t));
   int32_t* words = static_cast<int32_t*>(memory.get());
   int32_t* sums = words + channels * per_channel;

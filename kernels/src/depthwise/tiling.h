@@ -57,11 +57,29 @@ LINNET_INLINE ptrdiff_t unit_step(const DepthwiseShape& s, const DepthwiseTiles&
 //   Value, Raw                   stored type and copied type
 //   padding()                    the copied value of real zero
 //   one(value)                   a single value
-//   run(to, from, count)         may read and write up to 15 values more than `count`
+//   unit(to, from)               kUnit values
+//   sixteen(to, from)            sixteen values
 template <class Reader>
 static void fill_run(typename Reader::Raw* to, int count, const Reader& reader) {
   const typename Reader::Raw value = reader.padding();
   for (int i = 0; i < count; ++i) to[i] = value;
+}
+
+// Reads and writes up to 15 values more than `count`.
+template <class Reader>
+static void copy_run(typename Reader::Raw* to, const typename Reader::Value* from, ptrdiff_t count,
+                     const Reader& reader) {
+  ptrdiff_t i = 0;
+  for (; i + kUnit <= count; i += kUnit) reader.unit(to + i, from + i);
+  for (; i < count; i += 16) reader.sixteen(to + i, from + i);
+}
+
+// The same for few values, which are most often at most sixteen.
+template <class Reader>
+LINNET_INLINE void copy_narrow(typename Reader::Raw* to, const typename Reader::Value* from,
+                               ptrdiff_t count, const Reader& reader) {
+  reader.sixteen(to, from);
+  for (ptrdiff_t i = 16; i < count; i += 16) reader.sixteen(to + i, from + i);
 }
 
 // Output channels [channel, channel + count) of one pixel, each input repeated `multiplier` times.
@@ -90,17 +108,20 @@ static void copy_pixels(const DepthwiseShape& s, const typename Reader::Value* r
   int end = q;
   if (run.from + q * run.step < s.width) end = (s.width - 1 - run.from) / run.step + 1;
   if (end > run.count) end = run.count;
-  if (end > q && run.step == 1 && s.multiplier == 1 && width == s.channels) {
-    reader.run(to + q * width, row + (run.from + q) * width, (end - q) * (int)width);
-    q = end;
-  }
-  for (; q < end; ++q) {
-    const typename Reader::Value* pixel = row + (ptrdiff_t)(run.from + q * run.step) * s.channels;
-    if (s.multiplier == 1) {
-      reader.run(to + q * width, pixel + run.channel, run.width);
-    } else {
-      spread_pixel(to + q * width, pixel, run.channel, run.width, s.multiplier, reader);
+  const typename Reader::Value* from = row + ((ptrdiff_t)run.from + q * run.step) * s.channels;
+  const ptrdiff_t step = (ptrdiff_t)run.step * s.channels;
+  if (s.multiplier != 1) {
+    for (; q < end; ++q, from += step) {
+      spread_pixel(to + q * width, from, run.channel, run.width, s.multiplier, reader);
     }
+  } else if (run.step == 1 && width == s.channels) {
+    copy_run(to + q * width, from, (end - q) * width, reader);
+    q = end;
+  } else if (width == kUnit) {
+    from += run.channel;
+    for (; q < end; ++q, from += step) reader.unit(to + q * width, from);
+  } else {
+    for (; q < end; ++q, from += step) copy_narrow(to + q * width, from, width, reader);
   }
   for (; q < run.count; ++q) fill_run(to + q * width, run.width, reader);
 }
@@ -167,14 +188,6 @@ static void turn_ring(const DwRing<T>& ring, const DepthwiseShape& s, int slots,
   }
 }
 
-// Where the outputs of one block go.
-template <class T>
-struct DwOut {
-  T* y;
-  ptrdiff_t step;  // values from one unit of the block to its next
-  ptrdiff_t room;  // values that may be written from y on
-};
-
 // Calls row(task, image, i, restart) for this worker's share; `restart` where the kept rows belong
 // to another task or image. Whole rows are shared out, or tasks where there are few rows.
 template <class Row>
@@ -191,22 +204,6 @@ static void dw_rows(const DepthwiseShape& s, const DepthwiseTiles& tiles, const 
       const int i = (int)(r % s.out_height);
       row(t, (int)(r / s.out_height), i, i == 0 || r == part.begin);
     }
-  }
-}
-
-// Calls block(first unit, block of weights, out) for every block of a task in one output row.
-template <class T, class Block>
-static void dw_blocks(const DepthwiseShape& s, const DepthwiseTiles& tiles, const DwTask& t, T* y,
-                      const Block& block) {
-  const ptrdiff_t row = (ptrdiff_t)s.out_width * s.outputs;
-  const ptrdiff_t start = (ptrdiff_t)t.pixel * s.outputs + t.channel;
-  if (!tiles.flat) {
-    block(0, t.block, DwOut<T>{y + start, s.outputs, row - start});
-    return;
-  }
-  for (int b = 0; b < tiles.cycle && b < t.units; ++b) {
-    const ptrdiff_t place = start + (ptrdiff_t)b * kUnit;
-    block(b, b, DwOut<T>{y + place, (ptrdiff_t)tiles.cycle * kUnit, row - place});
   }
 }
 
