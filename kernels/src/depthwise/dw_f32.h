@@ -11,12 +11,12 @@ namespace {
 struct F32Reader {
   typedef float Value;
   typedef float Raw;
-  LINNET_MEMBER float padding() const { return 0.0f; }
-  LINNET_MEMBER float one(float value) const { return value; }
-  LINNET_MEMBER void unit(float* to, const float* from) const {
+  float padding() const { return 0.0f; }
+  float one(float value) const { return value; }
+  void unit(float* to, const float* from) const {
     for (int i = 0; i < kUnit; i += kLanes) store_f(to + i, load_f(from + i));
   }
-  LINNET_MEMBER void sixteen(float* to, const float* from) const {
+  void sixteen(float* to, const float* from) const {
     for (int i = 0; i < 16; i += kLanes) store_f(to + i, load_f(from + i));
   }
 };
@@ -26,9 +26,9 @@ struct F32Kernel {
   typedef float Value;
   typedef float Prepared;
   typedef F Sum;
-  static LINNET_MEMBER F load(const float* from) { return load_f(from); }
-  static LINNET_MEMBER F fold(F sum, F taps, F weights) { return fma(taps, weights, sum); }
-  static LINNET_MEMBER void store(const Params& p, const F* sum, int, float* y, ptrdiff_t room) {
+  LINNET_INLINE F load(const float* from) { return load_f(from); }
+  LINNET_INLINE F fold(F sum, F taps, F weights) { return fma(taps, weights, sum); }
+  LINNET_INLINE void store(const Params& p, const F* sum, int, float* y, ptrdiff_t room) {
     const F low = splat_f(p.low), high = splat_f(p.high);
 #pragma GCC unroll 4
     for (int j = 0; j < 4; ++j, y += kLanes, room -= kLanes) {

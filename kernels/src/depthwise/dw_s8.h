@@ -12,10 +12,10 @@ struct S8Reader {
   typedef int8_t Value;
   typedef LINNET_ISA::Raw Raw;
   int zero;
-  LINNET_MEMBER Raw padding() const { return raw_of(zero, zero); }
-  LINNET_MEMBER Raw one(int8_t value) const { return raw_of(value, zero); }
-  LINNET_MEMBER void unit(Raw* to, const int8_t* from) const { widen_unit(to, from, zero); }
-  LINNET_MEMBER void sixteen(Raw* to, const int8_t* from) const { widen16(to, from, zero); }
+  Raw padding() const { return raw_of(zero, zero); }
+  Raw one(int8_t value) const { return raw_of(value, zero); }
+  void unit(Raw* to, const int8_t* from) const { widen_unit(to, from, zero); }
+  void sixteen(Raw* to, const int8_t* from) const { widen16(to, from, zero); }
 };
 }  // namespace
 
@@ -46,10 +46,9 @@ struct S8Kernel {
   typedef int8_t Value;
   typedef int32_t Prepared;
   typedef I Sum;
-  static LINNET_MEMBER I load(const int32_t* from) { return load_i(from); }
-  static LINNET_MEMBER I fold(I sum, I taps, I weights) { return dot(sum, taps, weights); }
-  static LINNET_MEMBER void store(const Params& p, const I* sum, int block, int8_t* y,
-                                  ptrdiff_t room) {
+  LINNET_INLINE I load(const int32_t* from) { return load_i(from); }
+  LINNET_INLINE I fold(I sum, I taps, I weights) { return dot(sum, taps, weights); }
+  LINNET_INLINE void store(const Params& p, const I* sum, int block, int8_t* y, ptrdiff_t room) {
     const float* scale = p.scale + (ptrdiff_t)block * kUnit;
     I stored[4];
     for (int j = 0; j < 4; ++j) stored[j] = to_i_round(to_f(sum[j]) * load_f(scale + j * kLanes));

@@ -5,8 +5,6 @@
 #include "depthwise/params.h"
 #include "simd/simd.h"
 
-#define LINNET_MEMBER inline __attribute__((always_inline))
-
 namespace linnet {
 namespace LINNET_ISA {
 

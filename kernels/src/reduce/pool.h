@@ -49,13 +49,13 @@ struct MaxS8 {
   static constexpr int kStep = kBytes;
   static constexpr bool kMean = false;
 
-  static LINNET_MEMBER void fold_rows(const int8_t* x, ptrdiff_t step, int rows, int8_t* line) {
+  LINNET_INLINE void fold_rows(const int8_t* x, ptrdiff_t step, int rows, int8_t* line) {
     B best = load_b(x);
     for (int r = 1; r < rows; ++r) best = max_b(best, load_b(x + r * step));
     store_b(line, best);
   }
-  static LINNET_MEMBER void fold_columns(const Params& p, const int8_t* line, const PoolRun& r,
-                                         int8_t* y) {
+  LINNET_INLINE void fold_columns(const Params& p, const int8_t* line, const PoolRun& r,
+                                  int8_t* y) {
     const B low = splat_b(p.low), high = splat_b(p.high);
     each_vector(r, kStep, [&](int i, int room) {
       B best = splat_b(-128);
@@ -72,13 +72,12 @@ struct MaxF32 {
   static constexpr int kStep = kLanes;
   static constexpr bool kMean = false;
 
-  static LINNET_MEMBER void fold_rows(const float* x, ptrdiff_t step, int rows, float* line) {
+  LINNET_INLINE void fold_rows(const float* x, ptrdiff_t step, int rows, float* line) {
     F best = load_f(x);
     for (int r = 1; r < rows; ++r) best = fold_max(best, load_f(x + r * step));
     store_f(line, best);
   }
-  static LINNET_MEMBER void fold_columns(const Params& p, const float* line, const PoolRun& r,
-                                         float* y) {
+  LINNET_INLINE void fold_columns(const Params& p, const float* line, const PoolRun& r, float* y) {
     const F low = splat_f(p.low), high = splat_f(p.high);
     each_vector(r, kStep, [&](int i, int room) {
       F best = splat_f(-__builtin_inff());
@@ -97,13 +96,13 @@ struct MeanS8 {
   static constexpr int kStep = 2 * kLanes;
   static constexpr bool kMean = true;
 
-  static LINNET_MEMBER void fold_rows(const int8_t* x, ptrdiff_t step, int rows, int16_t* line) {
+  LINNET_INLINE void fold_rows(const int8_t* x, ptrdiff_t step, int rows, int16_t* line) {
     S sum = load_bytes_s(x);
     for (int r = 1; r < rows; ++r) sum += load_bytes_s(x + r * step);
     store_s(line, sum);
   }
-  static LINNET_MEMBER void fold_columns(const Params& p, const int16_t* line, const PoolRun& r,
-                                         int8_t* y) {
+  LINNET_INLINE void fold_columns(const Params& p, const int16_t* line, const PoolRun& r,
+                                  int8_t* y) {
     const float scale = p.ratio / r.divisor;
     const I start = splat_i(-p.zero_in * r.rows * r.columns);
     each_vector(r, kLanes, [&](int i, int room) {
@@ -121,13 +120,12 @@ struct MeanF32 {
   static constexpr int kStep = kLanes;
   static constexpr bool kMean = true;
 
-  static LINNET_MEMBER void fold_rows(const float* x, ptrdiff_t step, int rows, float* line) {
+  LINNET_INLINE void fold_rows(const float* x, ptrdiff_t step, int rows, float* line) {
     F sum = load_f(x);
     for (int r = 1; r < rows; ++r) sum = sum + load_f(x + r * step);
     store_f(line, sum);
   }
-  static LINNET_MEMBER void fold_columns(const Params& p, const float* line, const PoolRun& r,
-                                         float* y) {
+  LINNET_INLINE void fold_columns(const Params& p, const float* line, const PoolRun& r, float* y) {
     const F low = splat_f(p.low), high = splat_f(p.high), divisor = splat_f(r.divisor);
     each_vector(r, kStep, [&](int i, int room) {
       F sum = splat_f(0.0f);

@@ -11,33 +11,29 @@ namespace LINNET_ISA {
 namespace {
 
 struct SumF32 {
-  static LINNET_MEMBER F fold(F held, F x) { return held + x; }
-  static LINNET_MEMBER float fold(float held, float x) { return held + x; }
-  static LINNET_MEMBER float start() { return 0.0f; }
+  LINNET_INLINE F fold(F held, F x) { return held + x; }
+  LINNET_INLINE float fold(float held, float x) { return held + x; }
+  LINNET_INLINE float start() { return 0.0f; }
 };
 struct MaxOfF32 {
-  static LINNET_MEMBER F fold(F held, F x) { return fold_max(held, x); }
-  static LINNET_MEMBER float fold(float held, float x) {
-    return held != held || held > x ? held : x;
-  }
-  static LINNET_MEMBER float start() { return -__builtin_inff(); }
+  LINNET_INLINE F fold(F held, F x) { return fold_max(held, x); }
+  LINNET_INLINE float fold(float held, float x) { return held != held || held > x ? held : x; }
+  LINNET_INLINE float start() { return -__builtin_inff(); }
 };
 struct MinOfF32 {
-  static LINNET_MEMBER F fold(F held, F x) { return fold_min(held, x); }
-  static LINNET_MEMBER float fold(float held, float x) {
-    return held != held || held < x ? held : x;
-  }
-  static LINNET_MEMBER float start() { return __builtin_inff(); }
+  LINNET_INLINE F fold(F held, F x) { return fold_min(held, x); }
+  LINNET_INLINE float fold(float held, float x) { return held != held || held < x ? held : x; }
+  LINNET_INLINE float start() { return __builtin_inff(); }
 };
 struct MaxOfS8 {
-  static LINNET_MEMBER B fold(B held, B x) { return max_b(held, x); }
-  static LINNET_MEMBER int fold(int held, int x) { return held > x ? held : x; }
-  static LINNET_MEMBER int start() { return -128; }
+  LINNET_INLINE B fold(B held, B x) { return max_b(held, x); }
+  LINNET_INLINE int fold(int held, int x) { return held > x ? held : x; }
+  LINNET_INLINE int start() { return -128; }
 };
 struct MinOfS8 {
-  static LINNET_MEMBER B fold(B held, B x) { return min_b(held, x); }
-  static LINNET_MEMBER int fold(int held, int x) { return held < x ? held : x; }
-  static LINNET_MEMBER int start() { return 127; }
+  LINNET_INLINE B fold(B held, B x) { return min_b(held, x); }
+  LINNET_INLINE int fold(int held, int x) { return held < x ? held : x; }
+  LINNET_INLINE int start() { return 127; }
 };
 
 }  // namespace

@@ -3,8 +3,6 @@
 
 #include "simd/simd.h"
 
-#define LINNET_MEMBER inline __attribute__((always_inline))
-
 namespace linnet {
 namespace LINNET_ISA {
 
@@ -12,9 +10,9 @@ namespace LINNET_ISA {
 // half a register of int16, which widens to I.
 constexpr int kBytes = 4 * kLanes;
 typedef int8_t B __attribute__((vector_size(4 * kLanes), may_alias));
-typedef int8_t HalfB __attribute__((vector_size(2 * kLanes), may_alias));
+typedef int8_t HalfBytes __attribute__((vector_size(2 * kLanes), may_alias));
 typedef int16_t S __attribute__((vector_size(4 * kLanes), may_alias));
-typedef int16_t HalfS __attribute__((vector_size(2 * kLanes), may_alias));
+typedef int16_t HalfWords __attribute__((vector_size(2 * kLanes), may_alias));
 
 LINNET_INLINE B load_b(const int8_t* p) {
   B x;
@@ -34,13 +32,13 @@ LINNET_INLINE S load_s(const int16_t* p) {
 LINNET_INLINE void store_s(int16_t* p, S x) { memcpy(p, &x, sizeof x); }
 // 2 * kLanes bytes as int16.
 LINNET_INLINE S load_bytes_s(const int8_t* p) {
-  HalfB x;
+  HalfBytes x;
   memcpy(&x, p, sizeof x);
   return __builtin_convertvector(x, S);
 }
 // kLanes int16 as int32.
 LINNET_INLINE I load_words_i(const int16_t* p) {
-  HalfS x;
+  HalfWords x;
   memcpy(&x, p, sizeof x);
   return __builtin_convertvector(x, I);
 }
