@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import math
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,12 +35,12 @@ class DType(str, enum.Enum):
     BOOL = "bool"
     COMPLEX64 = "complex64"
 
-    @property
+    @cached_property
     def numpy(self) -> np.dtype[Any]:
         """NumPy's dtype of the same element type."""
         return np.dtype(self.value)
 
-    @property
+    @cached_property
     def itemsize(self) -> int:
         """Bytes per element."""
         return int(self.numpy.itemsize)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from struct import unpack
 
 import numpy as np
 
@@ -35,8 +36,9 @@ def check_header(header: Header, data_bytes: int) -> None:
         names.add(value.name)
         _check_value(where, value)
         if value.section is not None:
-            _check_content(where, value, header)
+            _check_content(where, value, value.section, header)
             used[value.section] = True
+    _check_scales(header)
     if not all(used):
         raise problem(f"sections[{used.index(False)}]", "no value that reads it", "one or more")
     count = len(header.values)
@@ -71,11 +73,12 @@ def _check_sections(header: Header, data_bytes: int) -> None:
 
 
 def _check_value(where: str, value: ValueRecord) -> None:
-    known = [dim for dim in value.shape if isinstance(dim, int)]
+    known = [dim or 1 for dim in value.shape if isinstance(dim, int)]
     # NumPy refuses a shape whose non-zero dimensions overflow, even when another one is zero.
-    bytes_ = math.prod(dim or 1 for dim in known) * value.dtype.itemsize
-    if bytes_ > MAX_TENSOR_BYTES:
+    if math.prod(known) * value.dtype.itemsize > MAX_TENSOR_BYTES:
         raise problem(f"{where} shape", value.shape, f"at most {MAX_TENSOR_BYTES} bytes")
+    if value.section is not None and len(known) != len(value.shape):
+        raise problem(f"{where} shape", value.shape, "numbers only, it is a constant")
     if value.quantization is not None:
         _check_quantization(f"{where} quantization", value, value.quantization)
 
@@ -95,27 +98,30 @@ def _check_quantization(where: str, value: ValueRecord, record: QuantizationReco
         dim = value.shape[record.axis]
         if isinstance(dim, int) and count != dim:
             raise problem(f"{where} scale", f"{count} scales", f"{dim}, the size of its axis")
-    scales = np.frombuffer(record.scale, "<f4")
-    if not (np.isfinite(scales).all() and (scales > 0).all()):
-        raise problem(f"{where} scale", "a scale that is not", "finite and positive ones")
     if record.zero_point is not None and value.dtype.is_integer:
-        zeros, info = np.frombuffer(record.zero_point, "<i4"), np.iinfo(value.dtype.numpy)
-        if int(zeros.min()) < info.min or int(zeros.max()) > info.max:
-            found = f"{zeros.min()} to {zeros.max()}"
+        zeros, info = unpack(f"<{count}i", record.zero_point), np.iinfo(value.dtype.numpy)
+        if min(zeros) < info.min or max(zeros) > info.max:
+            found = f"{min(zeros)} to {max(zeros)}"
             raise problem(f"{where} zero_point", found, f"{info.min} to {info.max}")
 
 
-def _check_content(where: str, value: ValueRecord, header: Header) -> None:
-    index = value.section
-    if index is None or index >= len(header.sections):
-        raise problem(f"{where} section", index, f"below {len(header.sections)}")
-    shape = tuple(dim for dim in value.shape if isinstance(dim, int))
-    if len(shape) != len(value.shape):
-        raise problem(f"{where} shape", value.shape, "numbers only, it is a constant")
-    size, expected = header.sections[index].size, math.prod(shape) * value.dtype.itemsize
+def _check_scales(header: Header) -> None:
+    records = [value.quantization for value in header.values if value.quantization is not None]
+    # One look at all of them: a model has thousands, and NumPy's calls would cost milliseconds.
+    scales = np.frombuffer(b"".join(record.scale for record in records), "<f4")
+    if not (np.isfinite(scales).all() and (scales > 0).all()):
+        bad = scales[~(np.isfinite(scales) & (scales > 0))][0]
+        raise problem("quantization scale", bad, "finite and positive ones")
+
+
+def _check_content(where: str, value: ValueRecord, section: int, header: Header) -> None:
+    if section >= len(header.sections):
+        raise problem(f"{where} section", section, f"below {len(header.sections)}")
+    dims = [dim for dim in value.shape if isinstance(dim, int)]
+    size, expected = header.sections[section].size, math.prod(dims) * value.dtype.itemsize
     if size != expected:
-        of = f"{value.dtype.value}{list(shape)}"
-        raise problem(f"{where} section {index}", f"{size} bytes", f"{expected} for {of}")
+        of = f"{value.dtype.value}{dims}"
+        raise problem(f"{where} section {section}", f"{size} bytes", f"{expected} for {of}")
 
 
 def _check_references(where: str, references: Iterable[int], count: int) -> None:

@@ -116,7 +116,9 @@ def _check_padding(view: memoryview, prologue: Prologue, header: Header) -> None
 
 def _build(header: Header, tensors: Array, revision: int) -> Graph:
     arrays = [tensors[s.offset : s.offset + s.size] for s in header.sections]
-    values = [_value(record, arrays) for record in header.values]
+    stored = {record.quantization for record in header.values}
+    shared = {record: _quantization(record) for record in stored if record is not None}
+    values = [_value(record, arrays, shared) for record in header.values]
     names = [value.name for value in values]
     ops, reasons = [], []
     for index, record in enumerate(header.nodes):
@@ -137,9 +139,10 @@ def _build(header: Header, tensors: Array, revision: int) -> Graph:
     )
 
 
-def _value(record: ValueRecord, arrays: list[Array]) -> Value:
-    stored = record.quantization
-    quantization = _quantization(stored) if stored is not None else None
+def _value(
+    record: ValueRecord, arrays: list[Array], shared: dict[QuantizationRecord, Quantization]
+) -> Value:
+    quantization = shared[record.quantization] if record.quantization is not None else None
     type_ = TensorType(record.dtype, record.shape, quantization)
     if record.section is None:
         return Value(record.name, type_)
