@@ -363,7 +363,9 @@ def test_an_unregistered_op_is_refused(probe):
     try:
         with pytest.raises(UnsupportedError, match="FormatProbe 'p': the op is not registered"):
             encode(graph)
-        with pytest.raises(UnsupportedError, match=r"nodes\[0\] FormatProbe: this linnet has no"):
+        with pytest.raises(
+            UnsupportedError, match=r"nodes\[0\] FormatProbe 'p': this linnet has no"
+        ):
             read(encoded)
     finally:
         Op.registry["FormatProbe"] = probe
