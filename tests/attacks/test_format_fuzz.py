@@ -1,5 +1,6 @@
 """Bounded fuzzing of the reader: whatever the bytes, a LinnetError or a graph that is valid."""
 
+import copy
 import math
 import os
 import typing
@@ -110,11 +111,11 @@ def test_mutated_records(data):
         elif kind == "remove":
             del holder[key]
         elif kind == "repeat" and isinstance(holder, list):
-            holder.insert(data.draw(st.integers(0, len(holder))), holder[key])
+            holder.insert(data.draw(st.integers(0, len(holder))), copy.deepcopy(holder[key]))
         elif kind == "swap":
             other = data.draw(st.sampled_from(paths))
             if other[: len(path)] != path and path[: len(other)] != other:
-                at(forgery.header, other[:-1])[other[-1]] = holder[key]
+                at(forgery.header, other[:-1])[other[-1]] = copy.deepcopy(holder[key])
     survive(forgery.seal(), data.draw(st.booleans()))
 
 

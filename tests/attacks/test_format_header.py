@@ -209,7 +209,9 @@ def test_references(forgery, field, index):
     refuse(forgery, "Expected `int` >= -1" if index < 0 else f"{field}: found value {index}")
     forgery = Forgery()
     forgery.header[field] = [index]
-    refuse(forgery, "Expected `int` >= 0" if index < 0 else f"{field}: found value {index}, expec")
+    refuse(
+        forgery, "Expected `int` >= 0" if index < 0 else f"{field}: found value {index}, expected"
+    )
 
 
 def test_integers_above_63_bits(forgery):
