@@ -15,6 +15,8 @@ from .base import NO_CLAMP, Clamp, Op, Step
 MAX_DIMS = 6
 _BYTES = (DType.INT8, DType.UINT8)
 _NUMBERS = (DType.FLOAT32, DType.INT32, DType.INT64, DType.INT8, DType.UINT8, DType.BOOL)
+# Runs this long hide what it costs to start one.
+_LONG_RUN = 512
 _TOP_BIT = np.arange(256, dtype=np.uint8) ^ 0x80
 
 
@@ -55,12 +57,35 @@ def collapse(
     return sizes, strides
 
 
-def shapes(step: Step) -> tuple[list[int], list[list[int]]] | None:
-    """Return the collapsed broadcast of a step, or None where a kernel cannot walk it."""
+def walk(step: Step) -> tuple[Any, ...] | None:
+    """Return the addresses, then sizes and strides of a broadcast, None where it is too deep.
+
+    A constant that repeats a few elements is copied end to end, so that runs are long.
+    """
     types = step.types
     operands = [item.static_shape for item in types.inputs if item is not None]
     sizes, strides = collapse(types.outputs[0].static_shape, operands)
-    return (sizes, strides) if len(sizes) <= MAX_DIMS else None
+    pointers = [item.pointer for item in (*step.inputs, *step.outputs)]
+    if len(sizes) > MAX_DIMS:
+        return None
+    for k, item in enumerate(step.inputs):
+        if len(operands) == 2 and item.array is not None and len(sizes) > 1:
+            times = _repeats(sizes, strides[k], strides[1 - k])
+            if times > 1:
+                copies = step.keep(np.tile(np.ravel(item.array), times))
+                pointers[k] = copies.ctypes.data
+                sizes = [*sizes[:-2], sizes[-2] // times, sizes[-1] * times]
+                strides[1 - k] = [*strides[1 - k][:-2], sizes[-1], 1]
+    return *pointers, sizes, strides
+
+
+def _repeats(sizes: list[int], repeated: list[int], other: list[int]) -> int:
+    """Return how often to copy an operand that only the last dimension moves, 1 for not at all."""
+    outer, inner = sizes[-2:]
+    alone = repeated[-1] == 1 and not any(repeated[:-1]) and other[-2:] == [inner, 1]
+    if not alone or not 0 < inner < _LONG_RUN:
+        return 1
+    return max(n for n in range(1, _LONG_RUN // inner + 1) if outer % n == 0)
 
 
 def every_byte(tensor: TensorType) -> Array:
@@ -112,40 +137,46 @@ def _pointers(step: Step) -> list[int]:
 
 def binary_f32(name: str, step: Step, clamp: Clamp = NO_CLAMP) -> bool:
     """Bind a float32 op of two operands by name."""
-    walk = shapes(step)
-    if walk is None or any(item is None or item.dtype is not DType.FLOAT32 for item in _all(step)):
+    if any(item is None or item.dtype is not DType.FLOAT32 for item in _all(step)):
         return False
-    step.program.binary_f32(name, *_pointers(step), *walk, *clamp)
+    route = walk(step)
+    if route is None:
+        return False
+    step.program.binary_f32(name, *route, *clamp)
     return True
 
 
 def compare_f32(name: str, step: Step) -> bool:
     """Bind a relation of two float32 operands by name."""
-    walk = shapes(step)
-    if walk is None or any(i is None or i.dtype is not DType.FLOAT32 for i in step.types.inputs):
+    if any(item is None or item.dtype is not DType.FLOAT32 for item in step.types.inputs):
         return False
-    step.program.compare_f32(name, *_pointers(step), *walk)
+    route = walk(step)
+    if route is None:
+        return False
+    step.program.compare_f32(name, *route)
     return True
 
 
 def binary_s8(name: str, step: Step, ratios: tuple[Any, Any, Any], clamp: Clamp = NO_CLAMP) -> bool:
     """Bind an int8 op of two operands by name; ratios are those of its formula."""
-    walk = shapes(step)
     operands = _all(step)
-    if walk is None or any(item is None or item.dtype is not DType.INT8 for item in operands):
+    if any(item is None or item.dtype is not DType.INT8 for item in operands):
+        return False
+    route = walk(step)
+    if route is None:
         return False
     zeros = [arithmetic.pair(item)[1] for item in operands if item is not None]
     bounds = arithmetic.clamp_bounds(clamp, step.types.outputs[0])
-    step.program.binary_s8(name, *_pointers(step), *walk, [float(r) for r in ratios], zeros, bounds)
+    step.program.binary_s8(name, *route, [float(r) for r in ratios], zeros, bounds)
     return True
 
 
 def pair_table(op: Op, step: Step) -> bool:
     """Bind any op of two quantized bytes by its reference on all 65536 pairs."""
-    walk = shapes(step)
+    route = walk(step)
     x, y = step.types.inputs
     (z,) = step.types.outputs
-    if walk is None or x is None or y is None or not _per_tensor(x, y):
+    if route is None or x is None or y is None or not _per_tensor(x, y):
         return False
     if z.dtype is not DType.BOOL and not _per_tensor(z):
         return False
@@ -153,20 +184,20 @@ def pair_table(op: Op, step: Step) -> bool:
     types = NodeTypes(ends, (z.with_(shape=(256, 256), value=None),))
     (result,) = op.reference(types, every_byte(x)[:, None], every_byte(y)[None, :])
     entries = step.keep(np.ascontiguousarray(result).view(np.uint8))
-    step.program.pair_table_u8(*_pointers(step), *walk, entries.ctypes.data)
+    step.program.pair_table_u8(*route, entries.ctypes.data)
     return True
 
 
 def where(step: Step) -> bool:
     """Bind a selection that moves elements as they are."""
-    walk = shapes(step)
+    route = walk(step)
     _, x, y = step.types.inputs
     (z,) = step.types.outputs
-    if walk is None or x is None or y is None or z.dtype.itemsize > 8:
+    if route is None or x is None or y is None or z.dtype.itemsize > 8:
         return False
     if not x.quantization == y.quantization == z.quantization:
         return False
-    step.program.where(*_pointers(step), *walk, z.dtype.itemsize)
+    step.program.where(*route, z.dtype.itemsize)
     return True
 
 

@@ -124,6 +124,14 @@ def test_int8_binary_broadcasts_bit_for_bit(op, isa, threads):
 
 
 @LEVELS
+@pytest.mark.parametrize("op", [ops.Minimum(), ops.Maximum()], ids=lambda op: type(op).__name__)
+def test_int8_extremes_of_one_scale(op, isa, threads):
+    q = Quantization(0.3, -7)
+    for left, right in SHAPES:
+        check_bytes(op, [bytes_of(left), bytes_of(right)], [q, q], q, isa, threads)
+
+
+@LEVELS
 @pytest.mark.parametrize("op", INT8_BINARY, ids=lambda op: type(op).__name__)
 def test_int8_binary_on_every_pair_of_values(op, isa, threads):
     values = np.arange(-128, 128).astype(np.int8)
@@ -168,6 +176,19 @@ def test_where(dtype, isa, threads):
     check_bytes(
         ops.Where(), [np.bool_([[True], [False], [True], [True]]), x, y], [], None, isa, threads
     )
+
+
+@LEVELS
+@pytest.mark.parametrize("shape", [(7, 12, 3), (5, 3), (2, 300, 1, 40), (0, 3), (4, 0)])
+def test_short_constants_are_repeated(shape, isa, threads):
+    x, y = floats_of(shape), floats_of(shape[-1:])
+    for op, arrays, constant in ((ops.Sub(), [x, y], 1), (ops.Div(), [y, x], 0)):
+        (result,) = run_op(op, arrays, constants=[constant], isa=isa, threads=threads)
+        np.testing.assert_array_equal(result, expected(op, arrays)[0])
+    stored = [bytes_of(shape), bytes_of(shape[-1:])]
+    call = {"quantizations": [Quantization(0.1, 3)] * 2, "output_quantization": Quantization(0.2)}
+    (result,) = run_op(ops.Add(), stored, **call, constants=[1], isa=isa, threads=threads)
+    np.testing.assert_array_equal(result, expected(ops.Add(), stored, **call)[0])
 
 
 FLOAT_BINARY = [

@@ -129,5 +129,30 @@ static void map_pairs_s8(const BinaryS8Params& p, const Worker& worker) {
   });
 }
 
+// Lesser or greater of bytes of one scale and zero point: no arithmetic at all.
+template <bool kGreatest>
+LINNET_INLINE int8_t extreme(int8_t x, int8_t y) {
+  return (x < y) == kGreatest ? y : x;
+}
+
+template <bool kGreatest>
+static void extremes_s8(const BinaryS8Params& p, const Worker& worker) {
+  const bool left = p.shape.stride[0][p.shape.dims - 1] != 0;
+  const bool right = p.shape.stride[1][p.shape.dims - 1] != 0;
+  for_runs(p.shape, worker, [&](int64_t at, const int64_t* offset, int64_t n) {
+    const int8_t* moving = left ? p.x + offset[0] : p.y + offset[1];
+    const int8_t* other = left ? p.y + offset[1] : p.x + offset[0];
+    int8_t* z = p.z + at;
+    if (left && right) {
+#pragma GCC ivdep
+      for (int64_t i = 0; i < n; ++i) z[i] = extreme<kGreatest>(moving[i], other[i]);
+    } else {
+      const int8_t repeated = *other;
+#pragma GCC ivdep
+      for (int64_t i = 0; i < n; ++i) z[i] = extreme<kGreatest>(moving[i], repeated);
+    }
+  });
+}
+
 }  // namespace LINNET_ISA
 }  // namespace linnet

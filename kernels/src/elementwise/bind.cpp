@@ -46,13 +46,32 @@ Broadcast broadcast(const Sizes& sizes, const std::vector<Sizes>& strides) {
   return shape;
 }
 
+bool is_function(UnaryOp op) {
+  switch (op) {
+    case UnaryOp::Sigmoid:
+    case UnaryOp::Tanh:
+    case UnaryOp::Exp:
+    case UnaryOp::Log:
+    case UnaryOp::Erf:
+    case UnaryOp::Gelu:
+    case UnaryOp::GeluTanh:
+    case UnaryOp::Silu:
+    case UnaryOp::Elu:
+    case UnaryOp::Softplus:
+      return true;
+    default:
+      return false;
+  }
+}
+
 double nanoseconds(int64_t count, double each) { return static_cast<double>(count) * each; }
 
 int add_unary(Program& program, const std::string& name, Address x, Address y, int64_t count,
               float a, float b) {
   const auto op = static_cast<UnaryOp>(index_of(kUnaryNames, name));
   const UnaryParams params{at<const float>(x), at<float>(y), count, op, a, b};
-  return program.add(Kernel::unary_f32, params, Cost{nanoseconds(count, kFunction), 0});
+  const double each = is_function(op) ? kFunction : kArithmetic;
+  return program.add(Kernel::unary_f32, params, Cost{nanoseconds(count, each), 0});
 }
 
 int add_binary_f32(Program& program, const std::string& name, Address x, Address y, Address z,

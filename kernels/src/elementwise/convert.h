@@ -8,15 +8,15 @@ namespace linnet {
 namespace LINNET_ISA {
 
 // One run of elements: parameters move with the element, or are one pair for all.
+template <bool kMoves>
 struct QuantizeRun {
   const float* scale;
   const int32_t* zero;
-  bool moves;
   I low, high;
 
   I operator()(F x, int64_t i, int n) const {
-    const F step = moves ? load_f(scale + i, n) : splat_f(*scale);
-    const I origin = moves ? load_i(zero + i, n) : splat_i(*zero);
+    const F step = kMoves ? load_f(scale + i, n) : splat_f(*scale);
+    const I origin = kMoves ? load_i(zero + i, n) : splat_i(*zero);
     const F steps = x / step;
     const F least = to_f(low - origin);
     const F most = to_f(high - origin);
@@ -32,8 +32,8 @@ LINNET_INLINE void store_bytes_of(uint8_t* y, I x, int n, bool is_unsigned) {
   }
 }
 
-template <bool kUnsigned>
-static void quantize_run(const float* x, uint8_t* y, int64_t n, const QuantizeRun& run) {
+template <bool kUnsigned, bool kMoves>
+static void quantize_run(const float* x, uint8_t* y, int64_t n, const QuantizeRun<kMoves>& run) {
   for (int64_t i = 0; i < n; i += kLanes) {
     const int lanes = static_cast<int>(n - i < kLanes ? n - i : kLanes);
     const F real = lanes == kLanes ? load_f(x + i) : load_f(x + i, lanes);
@@ -41,33 +41,56 @@ static void quantize_run(const float* x, uint8_t* y, int64_t n, const QuantizeRu
   }
 }
 
-template <bool kUnsigned>
+template <bool kUnsigned, bool kMoves>
 static void dequantize_run(const uint8_t* x, float* y, int64_t n, const float* scale,
-                           const int32_t* zero, bool moves) {
+                           const int32_t* zero) {
   for (int64_t i = 0; i < n; i += kLanes) {
     const int lanes = static_cast<int>(n - i < kLanes ? n - i : kLanes);
+    const bool full = lanes == kLanes;
     const int8_t* s = reinterpret_cast<const int8_t*>(x + i);
-    const I stored = kUnsigned ? load_u8(x + i, lanes) : load_s8(s, lanes);
-    const F step = moves ? load_f(scale + i, lanes) : splat_f(*scale);
-    const I origin = moves ? load_i(zero + i, lanes) : splat_i(*zero);
-    store_f(y + i, to_f(stored - origin) * step, lanes);
+    const I stored = kUnsigned ? (full ? load_u8(x + i) : load_u8(x + i, lanes))
+                               : (full ? load_s8(s) : load_s8(s, lanes));
+    const F step = kMoves ? load_f(scale + i, lanes) : splat_f(*scale);
+    const I origin = kMoves ? load_i(zero + i, lanes) : splat_i(*zero);
+    const F real = to_f(stored - origin) * step;
+    full ? store_f(y + i, real) : store_f(y + i, real, lanes);
   }
 }
 
-// Calls run(element offset, channel, length, moves) over this thread's share of the layout: runs
-// along channels where they are innermost, else along inner with one channel's parameters.
-template <class Run>
+// Calls run(element offset, channel, length) over this thread's share of the layout: runs along
+// channels where they move, else along inner with one channel's parameters.
+template <bool kMoves, class Run>
 static void for_channels(const AffineLayout& layout, const Worker& worker, Run run) {
-  const bool moves = layout.inner == 1 && layout.channels > 1;
-  const int64_t width = moves ? layout.channels : layout.inner;
+  const int64_t width = kMoves ? layout.channels : layout.inner;
   const Span span = split(layout.outer * layout.channels * layout.inner, worker, 64);
   for (int64_t at = span.begin; at < span.end;) {
     const int64_t inside = at % width;
     const int64_t left = span.end - at;
     const int64_t length = width - inside < left ? width - inside : left;
-    run(at, moves ? inside : at / width % layout.channels, length, moves);
+    run(at, kMoves ? inside : at / width % layout.channels, length);
     at += length;
   }
+}
+
+LINNET_INLINE bool channels_move(const AffineLayout& layout) {
+  return layout.inner == 1 && layout.channels > 1;
+}
+
+template <bool kUnsigned, bool kMoves>
+static void quantize_all(const QuantizeParams& p, const Worker& worker) {
+  for_channels<kMoves>(p.layout, worker, [&](int64_t at, int64_t channel, int64_t n) {
+    const QuantizeRun<kMoves> run{p.layout.scale + channel, p.layout.zero + channel, splat_i(p.low),
+                                  splat_i(p.high)};
+    quantize_run<kUnsigned, kMoves>(p.x + at, p.y + at, n, run);
+  });
+}
+
+template <bool kUnsigned, bool kMoves>
+static void dequantize_all(const DequantizeParams& p, const Worker& worker) {
+  for_channels<kMoves>(p.layout, worker, [&](int64_t at, int64_t channel, int64_t n) {
+    dequantize_run<kUnsigned, kMoves>(p.x + at, p.y + at, n, p.layout.scale + channel,
+                                      p.layout.zero + channel);
+  });
 }
 
 template <class To>

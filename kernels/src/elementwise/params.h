@@ -21,11 +21,13 @@ struct FlipParams {
 };
 
 // Named as the op classes; the formulas are theirs, a and b their fields in order.
-#define LINNET_UNARY_OPS(X)                                                                       \
-  X(Clip)                                                                                         \
-  X(LeakyRelu) X(Sigmoid) X(Tanh) X(Exp) X(Log) X(Sqrt) X(Rsqrt) X(Neg) X(Abs) X(Square) X(Erf)   \
-      X(Gelu) X(GeluTanh) X(HardSwish) X(HardSigmoid) X(Silu) X(Elu) X(Softplus) X(Floor) X(Ceil) \
-          X(Round) X(Reciprocal) X(Sign)
+// clang-format off
+#define LINNET_UNARY_OPS(X)                                                     \
+  X(Clip) X(LeakyRelu) X(Sigmoid) X(Tanh) X(Exp) X(Log) X(Sqrt) X(Rsqrt)        \
+  X(Neg) X(Abs) X(Square) X(Erf) X(Gelu) X(GeluTanh) X(HardSwish)               \
+  X(HardSigmoid) X(Silu) X(Elu) X(Softplus) X(Floor) X(Ceil) X(Round)           \
+  X(Reciprocal) X(Sign)
+// clang-format on
 
 enum class UnaryOp : int32_t {
 #define LINNET_NAME(name) name,
@@ -76,13 +78,14 @@ struct BinaryF32Params {
   float high;
 };
 
-// z = clip(round_half_even(steps), low - z_z, high - z_z) + z_z with X = x - x_zero, Y = y -
-// y_zero:
+// z = clip(round_half_even(steps), low - z_zero, high - z_zero) + z_zero, with X = x - x_zero and
+// Y = y - y_zero:
 //   Add, Sub            float(X) * left +- float(Y) * right, products and sum rounded to float32
 //   Mul                 float(X * Y) * product
 //   PRelu               float(X) * left where X >= 0, else float(X * Y) * product
 //   Minimum, Maximum    min or max of float(X) * left and float(Y) * right, divided by product
-// where the op fills left, right and product with the ratios of scales that its reference uses.
+// where the op fills left, right and product with the ratios of scales that its reference uses, or,
+// for Minimum and Maximum, with the scales of x, y and z.
 struct BinaryS8Params {
   const int8_t* x;
   const int8_t* y;

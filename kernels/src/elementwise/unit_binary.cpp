@@ -14,6 +14,10 @@ void binary_f32(const BinaryF32Params& p, const Worker& worker) noexcept {
   }
 }
 
+static bool same_scales(const BinaryS8Params& p) {
+  return p.left == p.right && p.left == p.product && p.x_zero == p.y_zero && p.x_zero == p.z_zero;
+}
+
 void binary_s8(const BinaryS8Params& p, const Worker& worker) noexcept {
   switch (p.op) {
     case BinaryOp::Add:
@@ -25,9 +29,11 @@ void binary_s8(const BinaryS8Params& p, const Worker& worker) noexcept {
     case BinaryOp::PRelu:
       return map_pairs_s8<BinaryOp::PRelu>(p, worker);
     case BinaryOp::Minimum:
-      return map_pairs_s8<BinaryOp::Minimum>(p, worker);
+      return same_scales(p) ? extremes_s8<false>(p, worker)
+                            : map_pairs_s8<BinaryOp::Minimum>(p, worker);
     default:
-      return map_pairs_s8<BinaryOp::Maximum>(p, worker);
+      return same_scales(p) ? extremes_s8<true>(p, worker)
+                            : map_pairs_s8<BinaryOp::Maximum>(p, worker);
   }
 }
 

@@ -12,31 +12,26 @@ void table_u8(const TableParams& p, const Worker& worker) noexcept {
 
 void flip_u8(const FlipParams& p, const Worker& worker) noexcept {
   const Span span = split(p.count, worker, 64);
+#pragma GCC ivdep
   for (int64_t i = span.begin; i < span.end; ++i) p.y[i] = static_cast<uint8_t>(p.x[i] ^ 0x80);
 }
 
 void quantize_f32(const QuantizeParams& p, const Worker& worker) noexcept {
-  for_channels(p.layout, worker, [&](int64_t at, int64_t channel, int64_t n, bool moves) {
-    const QuantizeRun run{p.layout.scale + channel, p.layout.zero + channel, moves, splat_i(p.low),
-                          splat_i(p.high)};
-    if (p.low == 0) {
-      quantize_run<true>(p.x + at, p.y + at, n, run);
-    } else {
-      quantize_run<false>(p.x + at, p.y + at, n, run);
-    }
-  });
+  const bool moves = channels_move(p.layout);
+  if (p.low == 0) {
+    moves ? quantize_all<true, true>(p, worker) : quantize_all<true, false>(p, worker);
+  } else {
+    moves ? quantize_all<false, true>(p, worker) : quantize_all<false, false>(p, worker);
+  }
 }
 
 void dequantize_8(const DequantizeParams& p, const Worker& worker) noexcept {
-  for_channels(p.layout, worker, [&](int64_t at, int64_t channel, int64_t n, bool moves) {
-    const float* scale = p.layout.scale + channel;
-    const int32_t* zero = p.layout.zero + channel;
-    if (p.is_unsigned) {
-      dequantize_run<true>(p.x + at, p.y + at, n, scale, zero, moves);
-    } else {
-      dequantize_run<false>(p.x + at, p.y + at, n, scale, zero, moves);
-    }
-  });
+  const bool moves = channels_move(p.layout);
+  if (p.is_unsigned) {
+    moves ? dequantize_all<true, true>(p, worker) : dequantize_all<true, false>(p, worker);
+  } else {
+    moves ? dequantize_all<false, true>(p, worker) : dequantize_all<false, false>(p, worker);
+  }
 }
 
 void cast(const CastParams& p, const Worker& worker) noexcept {
