@@ -15,7 +15,32 @@ static void put_place(const ArgExtremeParams& p, int64_t row, int64_t place) {
   }
 }
 
-LINNET_INLINE bool same(float a, float b) { return a == b || (a != a && b != b); }
+// The first or last place of `best`, which is among the values; NaN is found as NaN. Blocks without
+// it are passed over by vectors.
+static int64_t place_of(const float* x, int64_t length, float best, bool last) {
+  constexpr int64_t kBlock = 4 * kLanes;
+  const int64_t blocks = length / kBlock;
+  const int nan = best != best;
+  const auto same = [&](float value) { return nan ? (int)(value != value) : (int)(value == best); };
+  int64_t begin = 0, end = length;
+  for (int64_t i = 0; i < blocks; ++i) {
+    const float* block = last ? x + end - kBlock : x + begin;
+    int hit = 0;
+    for (int j = 0; j < kBlock; ++j) hit |= same(block[j]);
+    if (hit) break;
+    if (last) {
+      end -= kBlock;
+    } else {
+      begin += kBlock;
+    }
+  }
+  if (last) {
+    while (!same(x[end - 1])) --end;
+    return end - 1;
+  }
+  while (!same(x[begin])) ++begin;
+  return begin;
+}
 
 static void arg_f32(const ArgExtremeParams& p, const Worker& w) {
   const Span part = split(p.outer, w);
@@ -23,9 +48,7 @@ static void arg_f32(const ArgExtremeParams& p, const Worker& w) {
     const float* x = static_cast<const float*>(p.x) + i * p.length;
     const Fibre<float> f = {x, 1, 0, p.length, 1};
     const float best = p.largest ? fold_along<MaxOfF32>(f) : fold_along<MinOfF32>(f);
-    int64_t place = p.last ? p.length - 1 : 0;
-    while (!same(x[place], best)) place += p.last ? -1 : 1;
-    put_place(p, i, place);
+    put_place(p, i, place_of(x, p.length, best, p.last));
   }
 }
 
@@ -35,28 +58,37 @@ constexpr int kPlaceBits = 16;
 constexpr int kLastPlace = (1 << kPlaceBits) - 1;
 
 LINNET_INLINE I max_i(I a, I b) { return a > b ? a : b; }
+LINNET_INLINE int32_t max_of_i(I x) {
+  int32_t lanes[kLanes];
+  store_i(lanes, x);
+  for (int width = kLanes / 2; width > 0; width /= 2) {
+    for (int i = 0; i < width; ++i) {
+      lanes[i] = lanes[i] > lanes[i + width] ? lanes[i] : lanes[i + width];
+    }
+  }
+  return lanes[0];
+}
 
+// Reads up to kLanes - 1 bytes behind a row.
 static void arg_s8(const ArgExtremeParams& p, const Worker& w) {
   const Span part = split(p.outer, w);
   const int sign = p.largest ? 1 : -1, turn = p.last ? 1 : -1, base = p.last ? 0 : kLastPlace;
-  int32_t places[kLanes];
-  for (int i = 0; i < kLanes; ++i) places[i] = base + turn * i;
-  const I first = load_i(places);
+  int32_t numbers[kLanes];
+  for (int i = 0; i < kLanes; ++i) numbers[i] = i;
+  const I lane = load_i(numbers), lowest = splat_i(INT32_MIN);
+  const int unit = sign * (1 << kPlaceBits), length = (int)p.length;
   for (int64_t i = part.begin; i < part.end; ++i) {
-    const int8_t* x = static_cast<const int8_t*>(p.x) + i * p.length;
-    I held = splat_i(-(1 << 30)), at = first;
-    int64_t j = 0;
-    for (; j + kLanes <= p.length; j += kLanes, at += turn * kLanes) {
-      held = max_i(held, load_s8(x + j) * sign * (1 << kPlaceBits) + at);
+    const int8_t* x = static_cast<const int8_t*>(p.x) + i * length;
+    I held = lowest, at = lane * turn + base;
+    int j = 0;
+    for (; j + kLanes <= length; j += kLanes, at += turn * kLanes) {
+      held = max_i(held, load_s8(x + j) * unit + at);
     }
-    store_i(places, held);
-    int32_t best = places[0];
-    for (int k = 1; k < kLanes; ++k) best = places[k] > best ? places[k] : best;
-    for (; j < p.length; ++j) {
-      const int32_t key = x[j] * sign * (1 << kPlaceBits) + base + turn * (int32_t)j;
-      best = key > best ? key : best;
+    if (j < length) {
+      const I inside = (I)(lane < splat_i(length - j));
+      held = max_i(held, select(inside, load_s8(x + j) * unit + at, lowest));
     }
-    const int32_t low = best & kLastPlace;
+    const int32_t low = max_of_i(held) & kLastPlace;
     put_place(p, i, p.last ? low : kLastPlace - low);
   }
 }
