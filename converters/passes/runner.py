@@ -10,6 +10,8 @@ from linnet.graph import Graph
 
 from .activations import fuse_activations
 from .affine import fold_affine, split_batch_normalization
+from .attention import fuse_attention
+from .composites import fuse_composites
 from .flattened import permute_flattened_weights
 from .fold import fold_constants
 from .noop import remove_noops
@@ -57,7 +59,10 @@ PASSES: tuple[Pass, ...] = (
     Pass("affine", fold_affine, after=("transposes",)),
     Pass("pads", fuse_pads, after=("transposes",)),
     Pass("sink-views", sink_views, after=("transposes",)),
-    Pass("activations", fuse_activations, after=("affine", "sink-views")),
+    Pass("composites", fuse_composites, after=("affine",)),
+    Pass("attention", fuse_attention, after=("transposes",)),
+    Pass("attention-transposes", sink_transposes, after=("attention",)),
+    Pass("activations", fuse_activations, after=("composites", "sink-views")),
     Pass("qdq", fuse_quantization, after=("unsigned", "activations")),
     Pass("quantized-transposes", sink_transposes, after=("qdq",)),
     Pass("quantized-pads", fuse_pads, after=("quantized-transposes",)),
