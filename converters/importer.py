@@ -34,8 +34,7 @@ _KNOWN_STARTS: tuple[tuple[bytes, str], ...] = (
     (b"PK\x03\x04", "a ZIP archive (PyTorch .pt, .keras or .npz); export it to .onnx first"),
     (b"\x1f\x8b", "gzip data; decompress it first"),
     (b"GGUF", "a GGUF file, which no importer reads"),
-    (b"ORTM", "an ONNX Runtime .ort file; convert the .onnx it was made from"),
-    (b"LINNET", "a linnet model already; load it instead of converting it"),
+    (b"\x89LINNET", "a linnet model already; load it instead of converting it"),
     (b"\x80\x02", "a Python pickle (PyTorch); export it to .onnx first"),
     (b"\x80\x04", "a Python pickle; export the model to .onnx first"),
     (b"<!DOCTYPE", "a web page; the download went wrong"),
@@ -150,6 +149,8 @@ def _import_bytes(data: bytes, folder: Path | None, name: str) -> Graph:
         return import_tflite(data, name)
     if not data:
         raise FormatError("the file is empty; expected a .tflite or .onnx model")
+    if data[4:8] == b"ORTM":
+        raise FormatError("this is an ONNX Runtime .ort file; convert the .onnx it was made from")
     for start, found in _KNOWN_STARTS:
         if data.startswith(start):
             raise FormatError(f"this is {found}; expected a .tflite or .onnx model")

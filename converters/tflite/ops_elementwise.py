@@ -53,6 +53,7 @@ from linnet.ops import (
     Tanh,
     Unsqueeze,
     Where,
+    Xor,
 )
 from linnet.types import DType
 
@@ -134,6 +135,7 @@ CONVERTERS: dict[str, Converter] = {
     "ABS": simple(Abs()),
     "ADD": _clamped(Add),
     "ADD_N": add_n,
+    "BITWISE_XOR": simple(Xor()),
     "CAST": cast,
     "CEIL": simple(Ceil()),
     "COS": simple(Cos()),

@@ -7,10 +7,12 @@ from linnet.ops import (
     Add,
     Concat,
     Dequantize,
+    Expand,
     Gather,
     GatherND,
     Pad,
     Reverse,
+    ScatterND,
     Slice,
     Split,
     Tile,
@@ -130,6 +132,15 @@ def gather_nd(node: TfliteNode) -> None:
     node.emit(GatherND(), [node.input(0), _indices(node, 1)])
 
 
+def scatter_nd(node: TfliteNode) -> None:
+    """SCATTER_ND: indices, updates, shape; zeros with the updates added at index tuples."""
+    updates = node.type(1)
+    if updates.is_quantized:
+        raise UnsupportedError("quantized updates; only plain numbers are known")
+    zeros = node.step(Expand(), [node.scalar(0, updates.dtype), node.input(2)], "zeros")
+    node.emit(ScatterND(reduction="add"), [zeros, _indices(node, 0), node.input(1)])
+
+
 def embedding_lookup(node: TfliteNode) -> None:
     """EMBEDDING_LOOKUP: rows of a table, dequantized where the output is float."""
     inputs = [node.input(1), _indices(node, 0)]
@@ -153,6 +164,7 @@ CONVERTERS = {
     "PAD": pad,
     "PADV2": pad_v2,
     "REVERSE_V2": reverse,
+    "SCATTER_ND": scatter_nd,
     "SLICE": slice_,
     "SPLIT": split,
     "SPLIT_V": split_v,

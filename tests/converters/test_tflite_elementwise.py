@@ -107,6 +107,7 @@ BINARY = [
     binary("GREATER_EQUAL", real(9), real(9), "bool"),
     binary("LOGICAL_AND", boolean(9), boolean(9), "bool"),
     binary("LOGICAL_OR", boolean(9), boolean(9), "bool"),
+    binary("BITWISE_XOR", whole(9), whole(9), "int32"),
     Case("ADD_N", [real(2, 3), real(2, 3), real(2, 3)]),
     Case("SELECT", [boolean(2), real(2, 3), real(2, 3)], label="rows"),
     Case("SELECT_V2", [boolean(3), real(2, 3), real(1, 1)]),

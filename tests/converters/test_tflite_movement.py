@@ -87,6 +87,7 @@ MOVES = [
     case("GATHER", stored("uint8", 4, 5), ints([3, 0]), options_type="GatherOptions", Axis=0,
          output=("uint8", IN["uint8"]), label="uint8"),
     case("GATHER_ND", real(4, 5, 2), ints([[3, 0], [1, 1]], False)),
+    case("SCATTER_ND", ints([[3], [0], [3]], False), real(3, 2), ints([5, 2])),
     case("EMBEDDING_LOOKUP", ints([3, 0], False), real(4, 5)),
 ]  # fmt: skip
 MOVES += [
