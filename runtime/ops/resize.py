@@ -19,6 +19,7 @@ __all__ = ["Resize"]
 MODES = ("nearest", "linear")
 COORDINATES = ("half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel")
 ROUNDINGS = ("round_prefer_floor", "floor", "ceil", "round_prefer_ceil")
+ARITHMETICS = ("divide", "multiply", "fixed")
 _LINEAR = (DType.FLOAT32, DType.FLOAT16, DType.INT8, DType.UINT8, DType.INT16)
 
 
@@ -39,6 +40,12 @@ class Resize(Op, frozen=True):
         else computes floor(n_in * s) in float32.
     scales : tuple of float, optional
         s per axis, as float32; None means float32(n_out) / float32(n_in).
+    arithmetic : {"divide", "multiply", "fixed"}
+        How positions round. "divide" is the formulas above, ONNX's. "multiply" is TensorFlow's:
+        times r instead of over s, r = float32(n_in) / float32(n_out), for align_corners
+        float32(n_in - 1) / float32(n_out - 1). "fixed" is that of TFLite's bilinear int8 kernel:
+        1024 r rounded to a whole number R, then positions i * R (+ R // 2 - 512 for half_pixel)
+        in steps of 1/1024; it takes no scales.
 
     Notes
     -----
@@ -55,7 +62,7 @@ class Resize(Op, frozen=True):
 
     TensorFlow's bilinear resize is coordinates half_pixel, align_corners or asymmetric; its
     nearest resize is half_pixel with round_prefer_ceil, align_corners with round_prefer_ceil, or
-    asymmetric with floor.
+    asymmetric with floor; both with arithmetic "multiply", or "fixed" for bilinear int8.
     """
 
     mode: str = "nearest"
@@ -63,6 +70,7 @@ class Resize(Op, frozen=True):
     nearest: str = "round_prefer_floor"
     size: tuple[int, int] | None = None
     scales: tuple[float, float] | None = None
+    arithmetic: str = "divide"
     arity: ClassVar[tuple[int, int]] = (1, 2)
 
     def infer(self, *types: TensorType | None) -> tuple[TensorType, ...]:
@@ -72,9 +80,12 @@ class Resize(Op, frozen=True):
             ("mode", self.mode, MODES),
             ("coordinates", self.coordinates, COORDINATES),
             ("nearest", self.nearest, ROUNDINGS),
+            ("arithmetic", self.arithmetic, ARITHMETICS),
         ):
             if found not in known:
                 raise UnsupportedError(f"Resize {name} '{found}'; expected one of {known}")
+        if self.arithmetic == "fixed" and self.scales is not None:
+            raise UnsupportedError("Resize in fixed point with scales; expected a size")
         if x.rank != 4:
             raise ShapeError(f"input is {x}; expected rank 4, channels last")
         if self.mode == "linear" and x.dtype not in _LINEAR:
@@ -112,20 +123,35 @@ class Resize(Op, frozen=True):
 
     def positions(self, before: int, after: int, which: int) -> Array:
         """Return the input position (float32) that each output index of an axis looks at."""
-        index = np.arange(after, dtype=np.float32)
-        if self.coordinates == "align_corners":
-            if after == 1:
-                return np.zeros(1, np.float32)
-            return index * np.float32(before - 1) / np.float32(after - 1)
-        if self.scales is not None:
-            scale = np.float32(self.scales[which])
-        else:
-            scale = np.float32(after) / np.float32(max(before, 1))
-        if self.coordinates == "asymmetric":
-            return index / scale
-        if self.coordinates == "pytorch_half_pixel" and after == 1:
+        if after == 1 and self.coordinates in ("align_corners", "pytorch_half_pixel"):
             return np.zeros(1, np.float32)
-        return (index + np.float32(0.5)) / scale - np.float32(0.5)
+        corners = self.coordinates == "align_corners"
+        length, count = (before - 1, after - 1) if corners else (before, after)
+        if self.arithmetic == "fixed":
+            return self._fixed_positions(length, after, count)
+        index = np.arange(after, dtype=np.float32)
+        half = np.float32(0.5 if self.coordinates in ("half_pixel", "pytorch_half_pixel") else 0)
+        if self.arithmetic == "multiply":
+            scaled = (index + half) * self._ratio(length, count, which)
+        elif corners:
+            scaled = index * np.float32(length) / np.float32(count)
+        else:
+            scaled = (index + half) / self._ratio(count, max(length, 1), which)
+        return scaled - half
+
+    def _ratio(self, over: int, under: int, which: int) -> np.float32:
+        """Return s, or 1 / s for arithmetic "multiply"."""
+        if self.scales is None or self.coordinates == "align_corners":
+            return np.float32(over) / np.float32(under)
+        scale = np.float32(self.scales[which])
+        return np.float32(1) / scale if self.arithmetic == "multiply" else scale
+
+    def _fixed_positions(self, length: int, after: int, count: int) -> Array:
+        ratio = (1024 * length + count // 2) // max(count, 1)
+        place = np.arange(after, dtype=np.int64) * ratio
+        if self.coordinates in ("half_pixel", "pytorch_half_pixel"):
+            place += ratio // 2 - 512
+        return (place / 1024).astype(np.float32)
 
     def nearest_indices(self, before: int, after: int, which: int) -> Array:
         """Return the input index (int64) of each output index in mode nearest."""

@@ -29,7 +29,7 @@ from linnet.ops import (
     Transpose,
 )
 from linnet.ops.bind_move import Axis, canonical
-from linnet.ops.resize import COORDINATES, ROUNDINGS
+from linnet.ops.resize import ARITHMETICS, COORDINATES, ROUNDINGS
 from linnet.types import DType, Quantization
 
 LEVELS = list(levels())
@@ -222,7 +222,11 @@ def test_resize(extent: tuple, channels: int) -> None:
     for dtype in ("int8", "float32"):
         x = content((2, *before, channels), dtype)
         for coordinates in COORDINATES:
-            check(Resize(mode="linear", coordinates=coordinates, size=size), x)
+            for arithmetic in ARITHMETICS:
+                op = Resize(
+                    mode="linear", coordinates=coordinates, size=size, arithmetic=arithmetic
+                )
+                check(op, x)
         for rounding in ROUNDINGS:
             check(Resize(nearest=rounding, size=size), x)
 

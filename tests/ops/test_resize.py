@@ -50,6 +50,25 @@ def test_linear_by_hand() -> None:
     assert apply(plain, line(0, 8)).ravel().tolist() == [0, 4, 8, 8]
 
 
+def test_arithmetics_round_positions_differently() -> None:
+    ramp = line(*range(26))
+    nearest = {"coordinates": "half_pixel", "nearest": "round_prefer_ceil", "size": (1, 11)}
+    # The middle one of 11 looks exactly at the border of 12 and 13 of 26: 5.5 * 26 / 11 = 13.
+    assert apply(Resize(**nearest), ramp)[0, 0, 5, 0] == 13
+    assert apply(Resize(**nearest, arithmetic="multiply"), ramp)[0, 0, 5, 0] == 12
+
+
+def test_fixed_positions_are_whole_steps() -> None:
+    op = Resize(mode="linear", coordinates="asymmetric", size=(1, 3), arithmetic="fixed")
+    assert (op.positions(2, 3, 1) * 1024).tolist() == [0, 683, 1366]
+    half = Resize(mode="linear", size=(1, 3), arithmetic="fixed")
+    assert (half.positions(2, 3, 1) * 1024).tolist() == [341 - 512, 1024 - 512, 1707 - 512]
+    corners = Resize(mode="linear", coordinates="align_corners", size=(1, 4), arithmetic="fixed")
+    assert (corners.positions(3, 4, 1) * 1024).tolist() == [0, 683, 1366, 2049]
+    with pytest.raises(UnsupportedError, match="expected a size"):
+        Resize(scales=(2.0, 2.0), arithmetic="fixed").infer(TensorType.of(line(0)))
+
+
 def test_linear_rounds_stored_integers_half_to_even() -> None:
     x = np.array([0, 1, 2, 3], np.int8).reshape(1, 1, -1, 1)
     halves = Resize(mode="linear", coordinates="align_corners", size=(1, 7))
