@@ -18,6 +18,7 @@ from linnet.ops import (
     Square,
     Transpose,
 )
+from linnet.types import DType
 
 from .node import TfliteNode
 from .windows import padding, pair_option, static_sizes
@@ -65,7 +66,13 @@ def _coordinates(node: TfliteNode) -> str:
 
 def resize_bilinear(node: TfliteNode) -> None:
     """RESIZE_BILINEAR: weighted mean of the four nearest pixels."""
-    op = Resize(mode="linear", coordinates=_coordinates(node), size=_size(node))
+    stored = node.type(0).dtype
+    op = Resize(
+        mode="linear",
+        coordinates=_coordinates(node),
+        size=_size(node),
+        arithmetic="fixed" if stored in (DType.INT8, DType.INT16) else "multiply",
+    )
     node.emit(op, [node.input(0)])
 
 
@@ -75,7 +82,13 @@ def resize_nearest(node: TfliteNode) -> None:
     if coordinates == "align_corners" and node.option("HalfPixelCenters", False):
         raise UnsupportedError("align_corners together with half_pixel_centers")
     rounding = "floor" if coordinates == "asymmetric" else "round_prefer_ceil"
-    op = Resize(mode="nearest", coordinates=coordinates, nearest=rounding, size=_size(node))
+    op = Resize(
+        mode="nearest",
+        coordinates=coordinates,
+        nearest=rounding,
+        size=_size(node),
+        arithmetic="multiply",
+    )
     node.emit(op, [node.input(0)])
 
 

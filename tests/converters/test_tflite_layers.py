@@ -174,11 +174,11 @@ POOLS += [
 ]
 
 
-def resize(kind, operand, align, half, output=("float32", None), label=""):
+def resize(kind, operand, align, half, output=("float32", None), label="", size=(9, 4)):
     options = {"AlignCorners": align, "HalfPixelCenters": half}
     name = "Bilinear" if "BILINEAR" in kind else "NearestNeighbor"
     label = f"align{align:d}-half{half:d}{label}"
-    return Case(kind, [operand, numbers(9, 4)], f"Resize{name}Options", options, [output], label)
+    return Case(kind, [operand, numbers(*size)], f"Resize{name}Options", options, [output], label)
 
 
 IMAGES = [
@@ -189,6 +189,12 @@ IMAGES = [
 IMAGES += [
     resize("RESIZE_BILINEAR", stored(d, 1, 5, 6, 2), False, True, (d, IN[d]), f"-{d}")
     for d in ("int8", "uint8")
+]
+IMAGES += [
+    resize(kind, stored("int8", 1, 35, 26, 2), align, half, ("int8", IN["int8"]), "-large", size)
+    for kind in ("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR")
+    for align, half in ((False, False), (True, False), (False, True))
+    for size in ((21, 11), (57, 59))
 ]
 IMAGES += [
     Case("DEPTH_TO_SPACE", [real(1, 2, 3, 12)], "DepthToSpaceOptions", {"BlockSize": 2}),
