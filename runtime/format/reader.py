@@ -165,16 +165,23 @@ def _op(record: NodeRecord, revision: int, where: str) -> Op:
         raise UnsupportedError(f"{where}: this linnet has no op {record.op}; upgrade linnet")
     if kind.since > revision:
         raise problem(where, f"format revision {revision}", f"{kind.since} or later for this op")
+    failure: Exception | None = None
     try:
-        return msgspec.msgpack.decode(record.attributes, type=kind)
+        op = msgspec.msgpack.decode(record.attributes, type=kind)
+        # msgspec takes the tag of a struct, "type", as one of its keys; the format does not.
+        if b"type" not in bytes(record.attributes):
+            return op
     except (ValueError, OverflowError, RecursionError) as error:
-        unknown = _unknown_attributes(record, kind)
-        if unknown:
-            raise UnsupportedError(
-                f"{where}: this linnet's {record.op} has no attribute {', '.join(unknown)}; "
-                "upgrade linnet"
-            ) from error
-        raise FormatError(f"{where} attributes: {error}") from error
+        failure = error
+    unknown = _unknown_attributes(record, kind)
+    if unknown:
+        raise UnsupportedError(
+            f"{where}: this linnet's {record.op} has no attribute {', '.join(unknown)}; "
+            "upgrade linnet"
+        ) from failure
+    if failure is not None:
+        raise FormatError(f"{where} attributes: {failure}") from failure
+    return op
 
 
 def _unknown_attributes(record: NodeRecord, kind: type[Op]) -> list[str]:

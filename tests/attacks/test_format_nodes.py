@@ -80,6 +80,12 @@ def test_unknown_attributes(forgery):
     )
 
 
+@pytest.mark.parametrize("tag", ["Conv2D", "Softmax", 1])
+def test_the_tag_is_no_attribute(forgery, tag):
+    forgery.node("Conv2D")["attributes"]["type"] = tag
+    refuse(forgery, "this linnet's Conv2D has no attribute type", UnsupportedError)
+
+
 @pytest.mark.parametrize(
     ("attributes", "match"),
     [

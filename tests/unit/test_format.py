@@ -133,7 +133,7 @@ def graphs(draw, kind):
             whole=draw(INTS | st.just(3)),
             real=draw(REALS | st.just(0.5)),
             flag=draw(st.booleans()),
-            text=draw(st.text(st.characters(exclude_categories=["Cs"]), max_size=4)),
+            text=draw(st.just("type") | NAMES),
             pair=draw(st.tuples(INTS, INTS)),
             clamp=draw(st.tuples(st.sampled_from([-INF, -0.0, 0.0, -1.5]), REALS | st.just(INF))),
             many=draw(st.none() | st.lists(INTS, max_size=3).map(tuple)),
