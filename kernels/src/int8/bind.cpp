@@ -90,7 +90,7 @@ Segments plan_segments(const std::array<int32_t, 5>& image, const std::array<int
   const bool reuses = kernel_h > window[2] || kernel_w > window[3];
   const int64_t weights = static_cast<int64_t>(out[2]) * kernel_h * kernel_w * channels;
   const int32_t least = weights > kSmallWeights ? kLeastBandColumns : kLeastBandColumnsSmall;
-  if (reuses && whole && !weight_zero && count <= kMaxSegments && out[1] >= least) {
+  if (reuses && whole && !weight_zero && out[1] >= least) {
     return {SourceS8::band, count, merged ? kernel_w * channels : channels};
   }
   return {SourceS8::windows, 1, kernel_h * kernel_w * channels};
@@ -123,7 +123,7 @@ int conv_s8(Program& program, uintptr_t x, uintptr_t y, uintptr_t weights, uintp
   const int64_t rows = static_cast<int64_t>(p.batch) * p.out_h * p.out_w;
   const int64_t packed =
       padded(p.out_channels, kPanel) / kPanel * panel_bytes(p.segments, p.segment, layout);
-  int64_t scratch = kSlack;
+  int64_t scratch = offset_bytes(lane_steps(p.segments, p.segment, layout)) + kSlack;
   if (p.source == SourceS8::band) {
     size_band(p, packed, layout);
     scratch += band_step(p, layout) * band_height(p, p.band_rows);
@@ -154,7 +154,8 @@ int matmul_s8(Program& program, uintptr_t a, uintptr_t b, uintptr_t y, uintptr_t
   const int64_t packed = columns / kPanel * panel_bytes(1, p.depth, layout);
   p.block = block_rows(p.rows, p.depth, packed, layout);
   const double macs = static_cast<double>(p.batch) * p.rows * static_cast<double>(packed);
-  const int64_t scratch = padded(p.block * row_bytes(p.depth, layout) + 64, 64) + packed +
+  const int64_t scratch = offset_bytes(lane_steps(1, p.depth, layout)) +
+                          padded(p.block * row_bytes(p.depth, layout) + 64, 64) + packed +
                           2 * columns * static_cast<int64_t>(sizeof(int32_t)) + kSlack;
   return program.add(Kernel::matmul_s8, p,
                      Cost{macs / rate_of(program), static_cast<size_t>(scratch)});

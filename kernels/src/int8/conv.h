@@ -6,15 +6,12 @@
 namespace linnet {
 namespace LINNET_ISA {
 
-static const int32_t kNoOffset[1] = {0};
-
 // What a group's blocks have in common.
-static BlockS8 group_block(const ConvS8Params& p, int64_t group) {
+static BlockS8 group_block(const ConvS8Params& p, const void* scratch, int64_t group) {
   const int64_t panels = padded(p.out_channels, kPanel) / kPanel;
   BlockS8 block;
-  block.offsets = kNoOffset;
-  block.segments = p.segments;
-  block.steps = (int)(padded(p.segment, kLayout.group) / kLayout.group);
+  block.offsets = (const int32_t*)scratch;
+  block.steps = lane_steps(p.segments, p.segment, kLayout);
   block.row_sums = nullptr;
   block.panel_step = panel_bytes(p.segments, p.segment, kLayout);
   block.weights = p.weights + group * panels * block.panel_step;
@@ -63,8 +60,8 @@ static void copy_rows(const ConvS8Params& p, uint8_t* to, int64_t step, int64_t 
 static void conv_pixels(const ConvS8Params& p, void* scratch, int64_t group, Span pixels,
                         Span vectors) {
   int32_t row_sums[kMaxBlock];
-  BlockS8 block = group_block(p, group);
-  uint8_t* rows_at = (uint8_t*)scratch;
+  BlockS8 block = group_block(p, scratch, group);
+  uint8_t* rows_at = (uint8_t*)scratch + offset_bytes(block.steps);
   block.a = rows_at;
   block.a_step = row_bytes(p.segment, kLayout);
   if (p.output.weight_zero != nullptr) block.row_sums = row_sums;
@@ -97,18 +94,9 @@ static void conv_by_pixels(const ConvS8Params& p, const Worker& worker) {
   const Span pixels = by_rows ? split(rows, worker, kMaxRows) : Span{0, rows};
   const Span lanes = by_rows ? Span{0, vectors} : split(vectors, worker, kMaxVectors);
   if (pixels.begin == pixels.end || lanes.begin == lanes.end) return;
+  lane_offsets((int32_t*)worker.scratch, 1, p.segment, 0, 1, 0);
   for (int64_t group = 0; group < p.groups; ++group) {
     conv_pixels(p, worker.scratch, group, pixels, lanes);
-  }
-}
-
-// Where each segment of a window lies in a band.
-static void segment_offsets(const ConvS8Params& p, int32_t* offsets) {
-  const int64_t row = (int64_t)p.dilation_h * band_step(p, kLayout);
-  const int64_t pixel = (int64_t)p.dilation_w * p.channels * p.groups * kLayout.element;
-  const int across = p.segments / p.kernel_h;
-  for (int s = 0; s < p.segments; ++s) {
-    offsets[s] = (int32_t)(s / across * row + s % across * pixel);
   }
 }
 
@@ -117,17 +105,15 @@ struct BandS8 {
 };
 
 // One band of output: every strip of channels over all its rows, so that weights stay in the cache.
-static void conv_band(const ConvS8Params& p, void* scratch, const int32_t* offsets,
-                      const BandS8& band) {
+static void conv_band(const ConvS8Params& p, void* scratch, const BandS8& band) {
   const int64_t step = band_step(p, kLayout) * p.stride_h;
   const int64_t pixel = (int64_t)p.channels * p.groups;
   const int end = (p.out_channels + kLanes - 1) / kLanes;
-  uint8_t* rows_at = (uint8_t*)scratch;
+  uint8_t* rows_at = (uint8_t*)scratch + offset_bytes(lane_steps(p.segments, p.segment, kLayout));
   copy_band(p, rows_at, p.x + band.image * p.height * p.width * pixel, band.i, band.rows, band.j,
             band.columns);
   for (int64_t group = 0; group < p.groups; ++group) {
-    BlockS8 block = group_block(p, group);
-    block.offsets = offsets;
+    BlockS8 block = group_block(p, scratch, group);
     block.a_step = p.stride_w * pixel * kLayout.element;
     for (int vector = 0; vector < end;) {
       const int vectors = next_vectors(end - vector);
@@ -148,8 +134,9 @@ static void conv_by_bands(const ConvS8Params& p, const Worker& worker) {
   const bool by_rows = total >= 2 * (int64_t)worker.threads;
   const Span rows = by_rows ? split(total, worker) : Span{0, total};
   const Span columns = by_rows ? Span{0, p.out_w} : split(p.out_w, worker, kMaxRows);
-  int32_t offsets[kMaxSegments];
-  segment_offsets(p, offsets);
+  const int64_t pixel = (int64_t)p.channels * p.groups * kLayout.element;
+  lane_offsets((int32_t*)worker.scratch, p.segments, p.segment,
+               p.dilation_h * band_step(p, kLayout), p.segments / p.kernel_h, p.dilation_w * pixel);
   for (int64_t row = rows.begin; row < rows.end;) {
     BandS8 band;
     band.image = row / p.out_h;
@@ -158,7 +145,7 @@ static void conv_by_bands(const ConvS8Params& p, const Worker& worker) {
     band.rows = here < p.band_rows ? here : p.band_rows;
     for (band.j = columns.begin; band.j < columns.end; band.j += band.columns) {
       band.columns = columns.end - band.j < p.band_cols ? columns.end - band.j : p.band_cols;
-      conv_band(p, worker.scratch, offsets, band);
+      conv_band(p, worker.scratch, band);
     }
     row += band.rows;
   }

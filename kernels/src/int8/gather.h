@@ -33,6 +33,17 @@ LINNET_INLINE void end_row(uint8_t* row, int64_t depth) {
   for (int64_t i = depth * kLayout.element; i < end * kLayout.element; ++i) row[i] = 0;
 }
 
+// Where each lane's worth of k lies: segment s of a window is in its row s / across, s % across
+// pixels from its start.
+static void lane_offsets(int32_t* offsets, int64_t segments, int64_t segment, int64_t row_step,
+                         int64_t across, int64_t pixel_step) {
+  const int64_t steps = lane_steps(1, segment, kLayout);
+  for (int64_t s = 0; s < segments; ++s, offsets += steps) {
+    const int64_t start = s / across * row_step + s % across * pixel_step;
+    for (int64_t k = 0; k < steps; ++k) offsets[k] = (int32_t)(start + 4 * k);
+  }
+}
+
 // Sum of a row, its last lane filled up with zeros.
 static int32_t row_sum(const uint8_t* row, int64_t depth) {
   const I ones = kHasDot ? splat_i(0x01010101) : splat_i(0x00010001);

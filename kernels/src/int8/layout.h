@@ -6,7 +6,6 @@
 namespace linnet {
 
 constexpr int kPanel = 16;
-constexpr int kMaxSegments = 512;
 constexpr int kMaxBlock = 96;  // activation rows copied at a time
 
 struct LayoutS8 {
@@ -30,9 +29,19 @@ constexpr int64_t row_bytes(int64_t depth, const LayoutS8& layout) {
   return spread_apart(padded(depth, layout.group) * layout.element);
 }
 
+// Lanes' worth of k in a row.
+constexpr int64_t lane_steps(int64_t segments, int64_t segment, const LayoutS8& layout) {
+  return segments * (padded(segment, layout.group) / layout.group);
+}
+
+// Bytes of the offsets of each lane's worth, which scratch starts with.
+constexpr int64_t offset_bytes(int64_t steps) {
+  return padded(steps * static_cast<int64_t>(sizeof(int32_t)), 64);
+}
+
 // Bytes of one panel of packed weights.
 constexpr int64_t panel_bytes(int64_t segments, int64_t segment, const LayoutS8& layout) {
-  return segments * padded(segment, layout.group) * kPanel;
+  return lane_steps(segments, segment, layout) * layout.group * kPanel;
 }
 
 // Pixels across a band that `columns` output columns read.

@@ -1,7 +1,7 @@
 // int8 product of two activations: the second operand is packed at run time, per thread.
 #pragma once
 
-#include "int8/conv.h"
+#include "int8/gather.h"
 
 namespace linnet {
 namespace LINNET_ISA {
@@ -78,6 +78,7 @@ static void pack_panel(int8_t* to, const int8_t* b, const MatMulS8Params& p, int
 
 // Where a thread's scratch holds what.
 struct MatMulScratch {
+  int32_t* offsets;
   uint8_t* a;
   int8_t* b;
   int32_t* bias;
@@ -87,7 +88,8 @@ struct MatMulScratch {
 LINNET_INLINE MatMulScratch matmul_scratch(const MatMulS8Params& p, void* scratch) {
   const int64_t panels = padded(p.columns, kPanel) / kPanel;
   MatMulScratch s;
-  s.a = (uint8_t*)scratch;
+  s.offsets = (int32_t*)scratch;
+  s.a = (uint8_t*)scratch + offset_bytes(lane_steps(1, p.depth, kLayout));
   s.b = (int8_t*)s.a + padded(p.block * row_bytes(p.depth, kLayout) + 64, 64);
   s.bias = (int32_t*)(s.b + panels * panel_bytes(1, p.depth, kLayout));
   s.weight_zero = s.bias + panels * kPanel;
@@ -119,9 +121,8 @@ static BlockS8 matmul_block(const MatMulS8Params& p, const MatMulScratch& s) {
   BlockS8 block;
   block.a = s.a;
   block.a_step = row_bytes(p.depth, kLayout);
-  block.offsets = kNoOffset;
-  block.segments = 1;
-  block.steps = (int)(padded(p.depth, kLayout.group) / kLayout.group);
+  block.offsets = s.offsets;
+  block.steps = lane_steps(1, p.depth, kLayout);
   block.row_sums = nullptr;
   block.weights = s.b;
   block.panel_step = panel_bytes(1, p.depth, kLayout);
@@ -140,6 +141,7 @@ static void matmul_s8_body(const MatMulS8Params& p, const Worker& worker) {
   const Span mine = split(p.batch * blocks, worker);
   const int vectors = (p.columns + kLanes - 1) / kLanes;
   int32_t row_sums[kMaxBlock];
+  lane_offsets(s.offsets, 1, p.depth, 0, 1, 0);
   BlockS8 block = matmul_block(p, s);
   if (p.b_zero != 0) block.row_sums = row_sums;
   for (int64_t index = mine.begin, packed = -1; index < mine.end; ++index) {

@@ -15,13 +15,12 @@ constexpr int kVectorsPerPanel = kPanel / kLanes;
 typedef uint32_t U __attribute__((vector_size(sizeof(I)), may_alias));
 
 // Rows of activations against the output channels of one group. Row r starts at a + r * a_step, its
-// segment s at offsets[s] from there; its outputs go to y + r * y_step.
+// k-th lane's worth at offsets[k] from there; its outputs go to y + r * y_step.
 struct BlockS8 {
   const uint8_t* a;
   int64_t a_step;
   const int32_t* offsets;
-  int segments;
-  int steps;                // lanes' worth of k in a segment
+  int64_t steps;
   const int32_t* row_sums;  // null where the weights' zero points are zero
   const int8_t* weights;
   int64_t panel_step;
@@ -69,33 +68,44 @@ LINNET_INLINE void start_sums(I (&sum)[MR][NV], const BlockS8& block, int row, i
   }
 }
 
-// Adds one segment; `w` moves on to the next one.
+// One flat loop over k, whatever the shape of the window: GCC moves accumulators about between the
+// levels of a nest.
 template <int MR, int NV>
-LINNET_INLINE void add_segment(I (&sum)[MR][NV], const uint8_t* first, int64_t a_step,
-                               const int8_t* (&w)[NV], int64_t steps) {
+LINNET_INLINE void add_products(I (&sum)[MR][NV], const BlockS8& block, int row, int vector) {
+  const int64_t a_step = block.a_step, steps = block.steps;
+  const int32_t* offsets = block.offsets;
   const uint8_t* a[(MR + 2) / 3];
 #pragma GCC unroll 8
-  for (int i = 0; i < MR; i += 3) a[i / 3] = first + i * a_step;
+  for (int i = 0; i < MR; i += 3) a[i / 3] = block.a + (row + i) * a_step;
+  const int8_t* w[NV];
+#pragma GCC unroll 4
+  for (int j = 0; j < NV; ++j) {
+    w[j] = block.weights + (vector + j) / kVectorsPerPanel * block.panel_step +
+           (vector + j) % kVectorsPerPanel * kLanes * kLayout.group;
+  }
 #pragma GCC unroll 1
   for (int64_t k = 0; k < steps; ++k) {
     I b[NV];
 #pragma GCC unroll 4
     for (int j = 0; j < NV; ++j) b[j] = load_weights(w[j] + k * kPanel * kLayout.group);
+    const int64_t offset = offsets[k];
 #pragma GCC unroll 16
     for (int i = 0; i < MR; ++i) {
-      const I x = splat_i(load_word(a[i / 3] + i % 3 * a_step + 4 * k));
+      const I x = splat_i(load_word(a[i / 3] + i % 3 * a_step + offset));
 #pragma GCC unroll 4
       for (int j = 0; j < NV; ++j) sum[i][j] = multiply_add(sum[i][j], x, b[j]);
     }
   }
-#pragma GCC unroll 4
-  for (int j = 0; j < NV; ++j) w[j] += steps * kPanel * kLayout.group;
 }
 
 template <int MR, int NV>
-LINNET_INLINE void store_sums(const I (&sum)[MR][NV], const BlockS8& block, int row, int channel,
-                              const ByteBounds& bounds) {
-  const float* scale = block.output.scale + channel;
+LINNET_INLINE void store_sums(const I (&sum)[MR][NV], const BlockS8& block, int row, int channel) {
+  const OutputS8* out = &block.output;
+  // Hides where `out` points: its constants, kept in registers throughout, would push weights of
+  // the loop above out to the stack.
+  __asm__ volatile("" : "+r"(out));
+  const ByteBounds bounds = byte_bounds(out->zero, out->low, out->high);
+  const float* scale = out->scale + channel;
   int8_t* y = block.y + row * block.y_step + channel;
   const int left = block.channels - channel;
 #pragma GCC unroll 16
@@ -112,23 +122,12 @@ LINNET_INLINE void store_sums(const I (&sum)[MR][NV], const BlockS8& block, int 
 // `count` tiles of MR rows from `row` on, channels [vector * kLanes, (vector + NV) * kLanes).
 template <int MR, int NV>
 static void tiles_s8(const BlockS8& block, int row, int count, int vector) {
-  const int channel = vector * kLanes;
-  const ByteBounds bounds = byte_bounds(block.output.zero, block.output.low, block.output.high);
+#pragma GCC unroll 1
   for (const int end = row + count * MR; row < end; row += MR) {
     I sum[MR][NV];
-    start_sums(sum, block, row, channel);
-    const int8_t* w[NV];
-#pragma GCC unroll 4
-    for (int j = 0; j < NV; ++j) {
-      w[j] = block.weights + (vector + j) / kVectorsPerPanel * block.panel_step +
-             (vector + j) % kVectorsPerPanel * kLanes * kLayout.group;
-    }
-    const uint8_t* a = block.a + row * block.a_step;
-#pragma GCC unroll 1
-    for (int s = 0; s < block.segments; ++s) {
-      add_segment(sum, a + block.offsets[s], block.a_step, w, block.steps);
-    }
-    store_sums(sum, block, row, channel, bounds);
+    start_sums(sum, block, row, vector * kLanes);
+    add_products(sum, block, row, vector);
+    store_sums(sum, block, row, vector * kLanes);
   }
 }
 
