@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from harness import expected, levels, run_op
 
 from linnet.ops import Attention
-
-from .harness import expected, levels, run_op
 
 UNIT = 2.0**-24
 

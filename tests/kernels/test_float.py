@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from harness import expected, levels, run_op
 
 from linnet.ops import Conv2D, ConvTranspose2D, FullyConnected, MatMul
-
-from .harness import expected, levels, run_op
 
 UNIT = 2.0**-24
 RELU6 = (0.0, 6.0)

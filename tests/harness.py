@@ -65,7 +65,32 @@ def _buffer(array: np.ndarray, type_: TensorType, constant: bool) -> SimpleNames
     )
 
 
-def run_op(
+def declared(
+    op: Op,
+    types: Sequence[TensorType | None],
+    output_quantization: Quantization | Sequence[Quantization | None] | None,
+) -> tuple[TensorType, ...]:
+    """Return the inferred output types, quantized as declared where the op leaves that open."""
+    outs = op.infer(*types)
+    given = (
+        list(output_quantization)
+        if isinstance(output_quantization, Sequence)
+        else [output_quantization] * len(outs)
+    )
+    return tuple(
+        o.with_(quantization=o.quantization or q) for o, q in zip(outs, given, strict=True)
+    )
+
+
+def typed(
+    arrays: Sequence[np.ndarray | None], quantizations: Sequence[Quantization | None]
+) -> list[TensorType | None]:
+    """Return the arrays' types; quantizations may be fewer."""
+    given = list(quantizations) + [None] * (len(arrays) - len(quantizations))
+    return [None if a is None else TensorType.of(a, q) for a, q in zip(arrays, given, strict=True)]
+
+
+def bind_op(
     op: Op,
     arrays: Sequence[np.ndarray | None],
     *,
@@ -74,30 +99,22 @@ def run_op(
     constants: Sequence[int] = (),
     isa: str = "",
     threads: int = 1,
-) -> tuple[np.ndarray, ...]:
-    """Bind `op` to the arrays, run its program, return the outputs; check the guard bytes.
+    forced: bool = True,
+) -> HarnessStep:
+    """Bind `op` to copies of the arrays and return the step; `step.program` is ready to run.
 
     `constants` lists the inputs that are part of the model. With threads > 1 the steps are split
-    for real because `program` is told so, whatever their size.
+    for real because `program` is told so, whatever their size, unless `forced` is False.
     """
-    given = list(quantizations) + [None] * (len(arrays) - len(quantizations))
-    types = [None if a is None else TensorType.of(a, q) for a, q in zip(arrays, given, strict=True)]
+    types = typed(arrays, quantizations)
     known = [
         None if t is None else (t if i in constants else t.with_(value=None))
         for i, t in enumerate(types)
     ]
-    outs = op.infer(*known)
-    declared = (
-        list(output_quantization)
-        if isinstance(output_quantization, Sequence)
-        else [output_quantization] * len(outs)
-    )
-    outs = tuple(
-        o.with_(quantization=o.quantization or q, value=None)
-        for o, q in zip(outs, declared, strict=True)
-    )
+    outs = [o.with_(value=None) for o in declared(op, known, output_quantization)]
     program = _core.Program(0, isa, threads)
-    program.force_threads(threads)
+    if forced:
+        program.force_threads(threads)
     step = HarnessStep(
         "test",
         tuple(
@@ -110,8 +127,13 @@ def run_op(
     )
     if not op.bind(step):
         raise NotBound(f"{op} has no kernel for {step.types}")
-    failed = program.run()
-    assert failed == -1, f"step {failed} of {program.steps} reported bad data"
+    return step
+
+
+def run_step(step: HarnessStep) -> tuple[np.ndarray, ...]:
+    """Run a bound step and return copies of its outputs; check the guard bytes."""
+    failed = step.program.run()
+    assert failed == -1, f"step {failed} of {step.program.steps} reported bad data"
     for buffer in (*step.inputs, *step.outputs):
         if buffer is not None:
             assert (buffer.memory[-SLACK:] == GUARD).all(), "a kernel wrote past the end"
@@ -119,6 +141,11 @@ def run_op(
         o.memory[: o.type.nbytes].view(o.type.dtype.numpy).reshape(o.type.static_shape).copy()
         for o in step.outputs
     )
+
+
+def run_op(op: Op, arrays: Sequence[np.ndarray | None], **call: Any) -> tuple[np.ndarray, ...]:
+    """Bind `op` to the arrays as `bind_op` does, run its program, return the outputs."""
+    return run_step(bind_op(op, arrays, **call))
 
 
 def expected(
@@ -129,19 +156,8 @@ def expected(
     output_quantization: Quantization | Sequence[Quantization | None] | None = None,
 ) -> tuple[np.ndarray, ...]:
     """Return what `op.reference` gives for the same call (every input's value is known)."""
-    given = list(quantizations) + [None] * (len(arrays) - len(quantizations))
-    types = tuple(
-        None if a is None else TensorType.of(a, q) for a, q in zip(arrays, given, strict=True)
-    )
-    outs = op.infer(*types)
-    declared = (
-        list(output_quantization)
-        if isinstance(output_quantization, Sequence)
-        else [output_quantization] * len(outs)
-    )
-    outs = tuple(
-        o.with_(quantization=o.quantization or q) for o, q in zip(outs, declared, strict=True)
-    )
+    types = tuple(typed(arrays, quantizations))
+    outs = declared(op, types, output_quantization)
     return op.reference(NodeTypes(types, outs), *arrays)
 
 
