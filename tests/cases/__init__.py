@@ -1,0 +1,42 @@
+"""The case table: every op and every kernel row, for tests, completeness and benchmarks."""
+
+from __future__ import annotations
+
+from . import (
+    attention,
+    binary,
+    conv,
+    generate,
+    indexing,
+    matmul,
+    movement,
+    norm,
+    pooling,
+    quantize,
+    reduce,
+    relation,
+    resize,
+    unary,
+    views,
+)
+from .case import Case
+
+FAMILIES = (
+    attention,
+    binary,
+    conv,
+    generate,
+    indexing,
+    matmul,
+    movement,
+    norm,
+    pooling,
+    quantize,
+    reduce,
+    relation,
+    resize,
+    unary,
+    views,
+)
+CASES: dict[str, Case] = {case.name: case for family in FAMILIES for case in family.CASES}
+assert len(CASES) == sum(len(family.CASES) for family in FAMILIES), "two cases share a name"

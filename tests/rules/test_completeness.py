@@ -1,0 +1,75 @@
+"""Nothing is left out: every op has a case, every kernel row a case and a benchmark."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from cases import CASES
+from paths import ROOT
+
+from linnet import ops
+from linnet.kernels import _core
+from linnet.ops import Op
+
+OPS = ROOT / "runtime" / "ops"
+
+
+def rows_of(cases) -> set[str]:
+    """The rows that cases say they execute; tests/ops/test_cases.py holds them to it."""
+    return {row for case in cases for row in case.kernels}
+
+
+def test_every_op_has_a_case():
+    covered = {type(case.op) for case in CASES.values()}
+    missing = [name for name, op in Op.registry.items() if op not in covered]
+    assert not missing, f"no case in tests/cases for the ops {missing}"
+
+
+def test_every_kernel_row_has_a_case():
+    missing = sorted(set(_core.kernel_rows()) - rows_of(CASES.values()))
+    assert not missing, f"no case in tests/cases executes the kernel rows {missing}"
+    unknown = sorted(rows_of(CASES.values()) - set(_core.kernel_rows()))
+    assert not unknown, f"cases in tests/cases name kernel rows that do not exist: {unknown}"
+
+
+def test_every_kernel_row_has_a_benchmark():
+    benched = rows_of(case for case in CASES.values() if case.bench)
+    missing = sorted(set(_core.kernel_rows()) - benched)
+    assert not missing, f"no case in tests/cases with bench=True executes {missing}"
+
+
+def test_every_benchmark_runs_a_kernel():
+    idle = [name for name, case in CASES.items() if case.bench and not case.kernels]
+    assert not idle, f"cases with bench=True run as host steps: {idle}"
+
+
+def siblings(path: Path) -> Iterator[str]:
+    """Modules of the same folder that a file imports."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level == 1:
+            yield from [node.module] if node.module else [alias.name for alias in node.names]
+
+
+def test_every_file_of_ops_is_imported():
+    found, waiting = {"__init__"}, ["__init__"]
+    while waiting:
+        for name in siblings(OPS / f"{waiting.pop()}.py"):
+            if name not in found:
+                found.add(name)
+                waiting.append(name)
+    left = sorted(path.name for path in OPS.glob("*.py") if path.stem not in found)
+    assert not left, f"runtime/ops/__init__.py does not lead to {left}"
+
+
+def test_every_op_is_public():
+    hidden = [name for name, op in Op.registry.items() if getattr(ops, name, None) is not op]
+    assert not hidden, f"linnet.ops does not offer {hidden}: add them to their file's __all__"
+
+
+def test_every_family_of_cases_is_in_the_table():
+    folder = ROOT / "tests" / "cases"
+    listed = set(siblings(folder / "__init__.py"))
+    left = sorted(p.name for p in folder.glob("*.py") if p.stem not in listed | {"__init__"})
+    assert not left, f"tests/cases/__init__.py does not import {left}"
