@@ -5,6 +5,7 @@ from __future__ import annotations
 from . import (
     binary,
     conv,
+    einsum,
     elementwise,
     matmul,
     movement,

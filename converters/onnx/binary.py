@@ -6,6 +6,7 @@ import numpy as np
 
 from linnet import ops
 from linnet.errors import UnsupportedError
+from linnet.types import DType
 
 from .node import OnnxNode
 from .registry import handles
@@ -89,9 +90,14 @@ def trilu(node: OnnxNode) -> None:
     shape = node.shape()[-2:]
     if len(shape) < 2 or not all(isinstance(dim, int) for dim in shape):
         raise UnsupportedError(f"the last two axes are {shape}; they must be numbers")
-    offset = int(node.known(1, "k").reshape(())) if node.optional(1) else 0
     rows, columns = (int(dim) for dim in shape)
     upper = bool(node.integer("upper", 1))
-    mask = np.tri(rows, columns, offset - 1 if upper else offset, dtype=np.bool_)
-    keep = node.constant_like(~mask if upper else mask, "triangle")
-    node.finish(ops.Where(), keep, node.input(0), node.number(0))
+    places = np.arange(columns, dtype=np.int64) - np.arange(rows, dtype=np.int64)[:, None]
+    distance = node.constant_like(places, "distance")
+    offset = node.optional(1) or node.constant_like(np.array(0, np.int64), "offset")
+    compare = ops.GreaterOrEqual() if upper else ops.LessOrEqual()
+    keep = node.emit(compare, distance, offset)
+    if node.type(0).dtype == DType.BOOL:
+        node.finish(ops.And(), keep, node.input(0))
+    else:
+        node.finish(ops.Where(), keep, node.input(0), node.number(0))

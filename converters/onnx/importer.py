@@ -26,8 +26,12 @@ from .quantized import declared_quantization
 from .registry import HANDLERS
 
 OLDEST_OPSET = 7
+_NESTING = 5
+_FUNCTIONS = 500
+_LARGEST = 200_000
 _STANDARD = ("", "ai.onnx")
 _MALFORMED = (IndexError, KeyError, ValueError, TypeError, OverflowError, AttributeError)
+_TOOL_ERRORS = (ValueError, RuntimeError, TypeError, onnx.shape_inference.InferenceError)
 
 
 def import_onnx(model: Any, folder: Path | None = None, name: str = "") -> Graph:
@@ -61,7 +65,7 @@ class _OnnxImporter(Importer):
 
     def __init__(self, model: onnx.ModelProto, folder: Path | None, name: str) -> None:
         self.folder = folder
-        self.model = _inlined(model)
+        self.model = _inlined(_modern(model))
         self.proto = self.model.graph
         super().__init__(name or self.proto.name or "model")
         self.state = State(self.graph)
@@ -198,17 +202,77 @@ class _OnnxImporter(Importer):
         return name
 
 
-def _inlined(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return the model with its own functions inlined."""
-    local = {(f.domain, f.name) for f in model.functions}
-    if not any((n.domain, n.op_type) in local for n in model.graph.node):
+def _modern(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return a model of an operator set before 7 in the forms of 7, where ONNX can convert it."""
+    versions = [o.version for o in model.opset_import if o.domain in _STANDARD]
+    if not versions or versions[0] >= OLDEST_OPSET:
         return model
-    from onnx import inliner
+    from onnx import version_converter
 
     try:
-        return inliner.inline_local_functions(model)
-    except (ValueError, RuntimeError) as error:
-        raise FormatError(f"the model's functions cannot be inlined: {error}") from error
+        return version_converter.convert_version(model, OLDEST_OPSET)
+    except _TOOL_ERRORS:
+        return model
+
+
+def _inlined(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return the model with its own functions inlined, and ONNX's where no op function serves.
+
+    Functions that ONNX cannot inline stay; their operators are refused later.
+    """
+    from onnx import inliner
+
+    if model.functions:
+        _check_expansion(model)
+        try:
+            model = inliner.inline_local_functions(model)
+        except _TOOL_ERRORS as error:
+            raise FormatError(f"the model's functions cannot be inlined: {error}") from error
+    for _ in range(_NESTING):
+        kinds = {(n.domain, n.op_type) for n in model.graph.node}
+        defined = sorted(kind for kind in kinds if _is_function(*kind))
+        if not defined:
+            break
+        try:
+            model = inliner.inline_selected_functions(model, defined, inline_schema_functions=True)
+        except _TOOL_ERRORS:
+            break
+    return model
+
+
+def _check_expansion(model: onnx.ModelProto) -> None:
+    """Check that inlining the model's functions ends, and with a number of nodes that fits.
+
+    Raises
+    ------
+    FormatError
+        If functions call themselves, or nest so that they multiply.
+    """
+    bodies = {(f.domain, f.name): f.node for f in model.functions}
+    sizes: dict[tuple[str, str], int] = {}
+
+    def size(nodes: Any, above: tuple[tuple[str, str], ...]) -> int:
+        total = 0
+        for node in nodes:
+            kind = (node.domain, node.op_type)
+            if kind in above:
+                raise FormatError(f"function {kind[0]}:{kind[1]} calls itself")
+            if kind in bodies and kind not in sizes:
+                sizes[kind] = size(bodies[kind], (*above, kind))
+            inner = [g for a in node.attribute for g in _subgraphs(a)]
+            total += sizes.get(kind, 1) + sum(size(graph.node, above) for graph in inner)
+        return total
+
+    if len(bodies) > _FUNCTIONS or size(model.graph.node, ()) > _LARGEST:
+        raise FormatError(f"inlining the model's functions makes more than {_LARGEST} nodes")
+
+
+def _is_function(domain: str, kind: str) -> bool:
+    """Whether ONNX defines an operator by others, and no op function imports it."""
+    if domain not in _STANDARD or ("", kind) in HANDLERS or not onnx.defs.has(kind):
+        return False
+    schema: Any = onnx.defs.get_schema(kind)
+    return bool(schema.has_function or schema.has_context_dependent_function)
 
 
 def _used_names(graph: onnx.GraphProto) -> set[str]:

@@ -151,28 +151,46 @@ def tile(node: OnnxNode) -> None:
     node.finish(ops.Tile(), node.input(0), node.input(1))
 
 
+@handles("ScatterND")
+def scatter_nd(node: OnnxNode) -> None:
+    """Replace slices at index tuples, or combine them with updates."""
+    op = ops.ScatterND(reduction=node.text("reduction", "none"))
+    node.finish(op, node.input(0), node.input(1), node.input(2))
+
+
+@handles("Scatter", "ScatterElements")
+def scatter_elements(node: OnnxNode) -> None:
+    """Turn indices along one axis into index tuples, whose other entries are constants."""
+    shape = node.shape(1)
+    if not all(isinstance(dim, int) for dim in shape):
+        raise UnsupportedError(f"indices of shape {shape}; the dimensions must be numbers")
+    axis = node.axis(0, node.rank())
+    indices = node.input(1)
+    if node.type(1).dtype != DType.INT64:
+        indices = node.emit(ops.Cast(to=DType.INT64), indices)
+    indices = node.emit(ops.Unsqueeze(axes=(len(shape),)), indices)
+    places = np.indices(tuple(int(dim) for dim in shape), np.int64)[..., None]
+    columns = [
+        indices if i == axis else node.constant_like(places[i], f"places{i}")
+        for i in range(len(shape))
+    ]
+    tuples = node.emit(ops.Concat(axis=len(shape)), *columns) if len(columns) > 1 else indices
+    op = ops.ScatterND(reduction=node.text("reduction", "none"))
+    node.finish(op, node.input(0), tuples, node.input(2))
+
+
 @handles("OneHot")
 def one_hot(node: OnnxNode) -> None:
     """Emit the on value where an index points, the off value elsewhere."""
-    depth = int(node.known(1, "depth").reshape(-1)[0])
-    values = node.known(2, "values").reshape(-1)
-    if depth < 0 or values.size != 2:
-        raise FormatError(f"depth {depth} with {values.size} values")
-    indices = node.input(0)
-    if node.type(0).dtype != DType.INT64:
+    indices, depth = node.input(0), node.input(1)
+    if node.type(0).dtype not in (DType.INT32, DType.INT64):
         indices = node.emit(ops.Cast(to=DType.INT64), indices)
-    axis = node.axis(-1, node.rank() + 1)
-    columns = node.emit(ops.Unsqueeze(axes=(axis,)), indices)
-    zero = node.constant_like(np.array(0, np.int64), "zero")
-    count = node.constant_like(np.array(depth, np.int64), "depth")
-    wrapped = node.emit(ops.Add(), columns, count)
-    wrapped = node.emit(ops.Where(), node.emit(ops.Less(), columns, zero), wrapped, columns)
-    shape = [1] * (node.rank() + 1)
-    shape[axis] = depth
-    places = node.constant_like(np.arange(depth, dtype=np.int64).reshape(shape), "places")
-    found = node.emit(ops.Equal(), wrapped, places)
-    on, off = (node.constant_like(values[i].reshape(()), n) for i, n in ((1, "on"), (0, "off")))
-    node.finish(ops.Where(), found, on, off)
+    if node.type(1).dtype != DType.INT64:
+        depth = node.emit(ops.Cast(to=DType.INT64), depth)
+    if node.rank(1):
+        depth = node.emit(ops.Reshape(shape=()), depth)
+    op = ops.OneHot(axis=node.axis(-1, node.rank() + 1))
+    node.finish(op, indices, depth, node.input(2))
 
 
 def target_shape(node: OnnxNode, name: str) -> tuple[int, ...] | None:

@@ -75,10 +75,18 @@ def _channels_last(node: OnnxNode, op: ops.Op, *parameters: str) -> None:
 @handles("LayerNormalization")
 def layer_normalization(node: OnnxNode) -> None:
     """Statistics over the axes from ``axis`` on."""
-    if node.wants(1) or node.wants(2):
-        raise UnsupportedError("outputs Mean and InvStdDev; only the normalized values are made")
-    op = ops.LayerNormalization(axis=node.axis(-1, node.rank()), epsilon=node.real("epsilon", 1e-5))
-    node.finish(op, *_present(node, 3))
+    axis, epsilon = node.axis(-1, node.rank()), node.real("epsilon", 1e-5)
+    op = ops.LayerNormalization(axis=axis, epsilon=epsilon)
+    if not (node.wants(1) or node.wants(2)):
+        node.finish(op, *_present(node, 3))
+        return
+    axes = tuple(range(axis, node.rank()))
+    x, made = node.input(0), node.emit(op, *_present(node, 3))
+    mean = node.emit(ops.ReduceMean(axes=axes), x)
+    squares = node.emit(ops.Square(), node.emit(ops.Sub(), x, mean))
+    variance = node.emit(ops.ReduceMean(axes=axes), squares)
+    shifted = node.emit(ops.Add(), variance, node.number(epsilon))
+    node.give(made, mean, node.emit(ops.Rsqrt(), shifted))
 
 
 @handles("RMSNormalization", "SimplifiedLayerNormalization")
@@ -124,6 +132,10 @@ def group_normalization(node: OnnxNode) -> None:
     columns = (channels,) + (1,) * (rank - 2)
     parameters = []
     for index, what in ((1, "scale"), (2, "bias")):
+        value = node.constant(index)
+        if value is None and node.shape(index) == (channels,):
+            parameters.append(node.emit(ops.Reshape(shape=columns), node.input(index)))
+            continue
         value = node.known(index, what)
         if value.size == groups != channels:
             value = np.repeat(value, channels // groups)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from linnet import ops
 from linnet.errors import FormatError, UnsupportedError
 
@@ -10,6 +12,8 @@ from .registry import handles
 from .spatial import (
     auto_pad_of,
     dilations_of,
+    finish_first,
+    images_last,
     pads_of,
     pair,
     spatial_rank,
@@ -55,6 +59,36 @@ def global_pool(node: OnnxNode) -> None:
     """Reduction over every spatial axis."""
     kind = ops.ReduceMean if node.kind == "GlobalAveragePool" else ops.ReduceMax
     node.finish(kind(axes=tuple(range(2, node.rank())), keepdims=True), node.input(0))
+
+
+@handles("LpPool")
+def lp_pool(node: OnnxNode) -> None:
+    """Root of the sum of powers of each window: a mean over it all, times its size."""
+    node.only("ceil_mode", 0)
+    p, x = node.integer("p", 2), node.input(0)
+    op = pool(node, ops.AveragePool2D, count_include_pad=True)
+    count = math.prod(node.integers("kernel_shape") or ())
+    powers = _power(node, node.emit(ops.Abs(), x), float(p))
+    mean = node.emit(op, images_last(node, powers))
+    total = node.emit(ops.Mul(), mean, node.number(count))
+    finish_first(node, _power(node, total, 1.0 / p), spatial_rank(node))
+
+
+@handles("GlobalLpPool")
+def global_lp_pool(node: OnnxNode) -> None:
+    """Root of the sum of powers over every spatial axis."""
+    p = node.integer("p", 2)
+    powers = _power(node, node.emit(ops.Abs(), node.input(0)), float(p))
+    total = node.emit(ops.ReduceSum(axes=tuple(range(2, node.rank()))), powers)
+    node.give(_power(node, total, 1.0 / p))
+
+
+def _power(node: OnnxNode, x: str, exponent: float) -> str:
+    if exponent == 1.0:
+        return x
+    if exponent in (2.0, 0.5):
+        return node.emit(ops.Square() if exponent == 2.0 else ops.Sqrt(), x)
+    return node.emit(ops.Pow(), x, node.number(exponent))
 
 
 @handles("DepthToSpace")

@@ -138,6 +138,11 @@ def attributes(node: onnx.NodeProto, folder: Path | None) -> dict[str, Any]:
 
 
 def _value(attribute: onnx.AttributeProto, folder: Path | None) -> Any:
+    if attribute.ref_attr_name:
+        raise UnsupportedError(
+            f"attribute {attribute.name} refers to '{attribute.ref_attr_name}' of a function; "
+            "inline the model's functions first"
+        )
     kind = attribute.type
     if kind in _SCALARS:
         value = getattr(attribute, _SCALARS[kind])

@@ -128,3 +128,25 @@ def eye_like(node: OnnxNode) -> None:
     dtype = dtype_of(node.integer("dtype", 1), "dtype") if node.has("dtype") else given.dtype
     rows, columns = given.static_shape
     node.give(node.constant_like(np.eye(rows, columns, node.integer("k", 0), dtype.numpy), "eye"))
+
+
+# Weights of the constant, the cosine and the cosine of twice the angle.
+_WINDOWS = {
+    "BlackmanWindow": (0.42, -0.5, 0.08),
+    "HammingWindow": (25 / 46, -21 / 46, 0.0),
+    "HannWindow": (0.5, -0.5, 0.0),
+}
+
+
+@handles(*_WINDOWS)
+def window(node: OnnxNode) -> None:
+    """Make a window function of a known length."""
+    length = int(node.known(0, "size").reshape(()))
+    if not 0 < length <= _LARGEST:
+        raise UnsupportedError(f"a window of {length}; expected 1 to {_LARGEST}")
+    dtype = dtype_of(node.integer("output_datatype", 1), "output_datatype")
+    steps = length if node.integer("periodic", 1) else max(length - 1, 1)
+    angle = 2.0 * np.pi * np.arange(length) / steps
+    first, second, third = _WINDOWS[node.kind]
+    values = first + second * np.cos(angle) + third * np.cos(2 * angle)
+    node.give(node.constant_like(values.astype(dtype.numpy), "window"))

@@ -103,6 +103,23 @@ OLD_FORMS: dict[str, tuple[int, Any, dict[str, Array]]] = {
     "Trilu": (14, node("Trilu", "x k", "y", upper=0), {"k": np.array(1, np.int64)}),
     "Pow-square": (13, node("Pow", "x e", "y"), {"e": np.array(2, np.int64)}),
     "PRelu": (9, node("PRelu", "x s", "y"), {"s": real(4, 1, 1)}),
+    "Trilu-computed": (14, node("Trilu", "x k", "y"), {"k": np.array(-1, np.int64)}),
+    "ScatterND": (
+        16, node("ScatterND", "x i u", "y", reduction="add"),
+        {"i": whole(0, 1, 1, 2).reshape(2, 2), "u": real(2, 7, 6)}),
+    "ScatterElements": (
+        16, node("ScatterElements", "x i u", "y", axis=-1),
+        {"i": whole(5, 0, -1).reshape(1, 1, 1, 3), "u": real(1, 1, 1, 3)}),
+    "LpPool": (18, node("LpPool", "x", "y", kernel_shape=[2, 3], pads=[1, 0, 0, 1], p=3), {}),
+    "GlobalLpPool": (9, node("GlobalLpPool", "x", "y", p=2), {}),
+    "LayerNormalization-stats": (
+        17, node("LayerNormalization", "x s", "y m d", axis=-1), {"s": real(6)}),
+    "Einsum-two": (12, node("Einsum", "x w", "y", equation="nchw,kc->nkhw"), {"w": real(5, 4)}),
+    "Einsum-inner": (12, node("Einsum", "x w", "y", equation="abcd,cde"), {"w": real(7, 6, 3)}),
+    "Einsum-dots": (12, node("Einsum", "x w", "y", equation="...ij,...jk->...ik"),
+                    {"w": real(2, 4, 6, 3)}),
+    "Einsum-sum": (12, node("Einsum", "x", "y", equation="abcd->ca"), {}),
+    "Einsum-outer": (12, node("Einsum", "x w", "y", equation="abcd,e->eabcd"), {"w": real(3)}),
     "CumSum": (14, node("CumSum", "x a", "y", reverse=1), {"a": np.array(2, np.int32)}),
 }  # fmt: skip
 

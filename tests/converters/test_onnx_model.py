@@ -92,6 +92,48 @@ def test_functions_of_the_model_are_inlined() -> None:
     assert [type(n.op) for n in graph.nodes] == [ops.Exp, ops.Neg]
 
 
+def functions(*bodies: list[Any]) -> Any:
+    """Return a model of functions F0, F1, ...; the last one is called."""
+    model = build([node(f"F{len(bodies) - 1}", "x", "y", "own")], {"x": (2,)}, "y")
+    for index, body in enumerate(bodies):
+        model.functions.append(
+            helper.make_function("own", f"F{index}", ["a"], ["c"], body, [
+                helper.make_opsetid("", 17), helper.make_opsetid("own", 1)])
+        )  # fmt: skip
+    model.opset_import.append(helper.make_opsetid("own", 1))
+    return model
+
+
+def test_functions_that_multiply_or_call_themselves_are_damage() -> None:
+    def call(name: str, source: str, target: str) -> Any:
+        return helper.make_node(name, [source], [target], domain="own")
+
+    twice = [[call(f"F{i}", "a", "b"), call(f"F{i}", "b", "c")] for i in range(40)]
+    bomb = functions([helper.make_node("Exp", ["a"], ["c"])], *twice)
+    with pytest.raises(FormatError, match="more than"):
+        convert(bomb)
+    with pytest.raises(FormatError, match="calls itself"):
+        convert(functions([call("F0", "a", "c")]))
+
+
+def test_operators_that_onnx_defines_by_others_are_inlined() -> None:
+    constants = {"s": np.array([1, 1, 2, 2], np.int64)}
+    grid = build([node("AffineGrid", "x s", "y")], {"x": (1, 2, 3)}, "y", constants, 20)
+    assert {reason.split()[0] for reason in check(grid)} == {"If"}
+    attention = node("Attention", "q k v", "y")
+    heads = {"q": (2, 3, 4, 8), "k": (2, 3, 6, 8), "v": (2, 3, 6, 8)}
+    graph = convert(build([attention], heads, {"y": (2, 3, 4, 8)}, opset=23))
+    assert any(isinstance(n.op, ops.Softmax | ops.Attention) for n in graph.nodes)
+
+
+def test_operator_sets_before_seven_are_converted_where_onnx_can() -> None:
+    old = helper.make_node("Add", ["x", "c"], ["y"], axis=1, broadcast=1)
+    model = build([old], {"x": (2, 3, 4)}, "y", {"c": ones(3, 1)}, 6)
+    model.graph.node[0].attribute[0].i = 1
+    feeds = {"x": np.ones((2, 3, 4), np.float32)}
+    assert (execute(convert(model), feeds)["y"] == 2).all()
+
+
 def test_sources_are_paths_bytes_and_messages(tmp_path: Path) -> None:
     model = build([node("Exp", "x", "y")], {"x": (2,)}, "y")
     path = tmp_path / "tiny.onnx"
@@ -140,8 +182,8 @@ def test_refusals_name_what_is_missing(made: Any, reason: str) -> None:
     assert reason in found and f"{made.op_type} (opset" in found
 
 
-def test_old_operator_sets_are_refused_with_the_way_out() -> None:
-    (reason,) = check(build([node("Exp", "x", "y")], {"x": (2,)}, "y", opset=6))
+def test_operator_sets_that_onnx_cannot_convert_are_refused() -> None:
+    (reason,) = check(build([node("Foo", "x", "y", "own")], {"x": (2,)}, "y", opset=6))
     assert "opset 6" in reason and "version_converter" in reason
 
 

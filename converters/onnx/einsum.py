@@ -1,0 +1,122 @@
+"""ONNX Einsum, as transposes, sums and matrix products."""
+
+from __future__ import annotations
+
+import math
+
+from linnet import ops
+from linnet.errors import FormatError, UnsupportedError
+
+from .node import OnnxNode
+from .registry import handles
+
+
+@handles("Einsum")
+def einsum(node: OnnxNode) -> None:
+    """Contract operands two at a time, from the left."""
+    terms, wanted = _parsed(node)
+    names = [node.input(i) for i in range(len(terms))]
+    name, labels = names[0], terms[0]
+    for index in range(1, len(names)):
+        later = set(wanted).union(*terms[index + 1 :])
+        name, labels = _contract(node, (name, labels), (names[index], terms[index]), later)
+    name, labels = _summed(node, name, labels, set(wanted))
+    node.give(_ordered(node, name, labels, wanted))
+
+
+def _parsed(node: OnnxNode) -> tuple[list[str], str]:
+    """Return the labels of each operand and of the result; an ellipsis becomes labels.
+
+    Raises
+    ------
+    UnsupportedError
+        If an operand repeats a label, which takes a diagonal.
+    """
+    equation = node.text("equation", "").replace(" ", "")
+    left, arrow, right = equation.partition("->")
+    terms = left.split(",")
+    if len(terms) != len(node.inputs):
+        raise FormatError(f"equation '{equation}' for {len(node.inputs)} inputs")
+    longest = ""
+    for index, term in enumerate(terms):
+        extra = node.rank(index) - len(term.replace("...", ""))
+        dots = "".join(chr(ord("0") + i) for i in range(max(extra, 0)))
+        longest = max(longest, dots, key=len)
+        terms[index] = term.replace("...", dots[::-1])
+        if len(terms[index]) != node.rank(index):
+            raise FormatError(f"equation '{equation}' does not fit input {index}")
+    if arrow:
+        wanted = right.replace("...", longest[::-1])
+    else:
+        every = "".join(terms)
+        once = sorted(c for c in set(every) if every.count(c) == 1 and c.isalpha())
+        wanted = longest[::-1] + "".join(once)
+    if any(len(set(term)) != len(term) for term in (*terms, wanted)):
+        raise UnsupportedError(f"equation '{equation}' takes a diagonal; use Gather")
+    if set(wanted) - set("".join(terms)):
+        raise FormatError(f"equation '{equation}' makes labels that no input has")
+    return terms, wanted
+
+
+def _contract(
+    node: OnnxNode, left: tuple[str, str], right: tuple[str, str], later: set[str]
+) -> tuple[str, str]:
+    """Return the product of two operands, summed over labels that nothing later needs."""
+    a, first = _summed(node, *left, later | set(right[1]))
+    b, second = _summed(node, *right, later | set(first))
+    batch = "".join(c for c in first if c in second and c in later)
+    shared = "".join(c for c in first if c in second and c not in later)
+    rows = "".join(c for c in first if c not in second)
+    columns = "".join(c for c in second if c not in first)
+    a = _grouped(node, a, first, (batch, rows, shared))
+    b = _grouped(node, b, second, (batch, shared, columns))
+    made = node.emit(ops.MatMul(), a, b)
+    sizes = {**_sizes(node, left), **_sizes(node, right)}
+    labels = batch + rows + columns
+    if len(rows) != 1 or len(columns) != 1:
+        made = _reshaped(node, made, [sizes[c] for c in labels])
+    return made, labels
+
+
+def _sizes(node: OnnxNode, operand: tuple[str, str]) -> dict[str, int | str]:
+    return dict(zip(operand[1], node.graph.type_of(operand[0]).shape, strict=True))
+
+
+def _summed(node: OnnxNode, name: str, labels: str, kept: set[str]) -> tuple[str, str]:
+    """Sum over the labels that are not kept."""
+    axes = tuple(i for i, label in enumerate(labels) if label not in kept)
+    if not axes:
+        return name, labels
+    made = node.emit(ops.ReduceSum(axes=axes, keepdims=False), name)
+    return made, "".join(label for label in labels if label in kept)
+
+
+def _ordered(node: OnnxNode, name: str, labels: str, wanted: str) -> str:
+    if labels == wanted:
+        return name
+    return node.emit(ops.Transpose(perm=tuple(labels.index(c) for c in wanted)), name)
+
+
+def _grouped(node: OnnxNode, name: str, labels: str, groups: tuple[str, str, str]) -> str:
+    """Return an operand as batch axes, then one axis for each of the other two groups."""
+    sizes = _sizes(node, (name, labels))
+    name = _ordered(node, name, labels, "".join(groups))
+    if len(groups[1]) == len(groups[2]) == 1:
+        return name
+    dims: list[int | str] = [sizes[c] for c in groups[0]]
+    for group in groups[1:]:
+        parts = [sizes[c] for c in group]
+        if len(parts) == 1:
+            dims.append(parts[0])
+        elif all(isinstance(part, int) for part in parts):
+            dims.append(math.prod(int(part) for part in parts))
+        else:
+            dims.append("merged")
+    return _reshaped(node, name, dims)
+
+
+def _reshaped(node: OnnxNode, name: str, dims: list[int | str]) -> str:
+    target = tuple(dim if isinstance(dim, int) else -1 for dim in dims)
+    if target.count(-1) > 1:
+        raise UnsupportedError(f"a product of shape {dims}; fix all dimensions but one")
+    return node.emit(ops.Reshape(shape=target), name)
