@@ -233,11 +233,26 @@ def _inlined(model: onnx.ModelProto) -> onnx.ModelProto:
         defined = sorted(kind for kind in kinds if _is_function(*kind))
         if not defined:
             break
+        model = _with_defaults(model, set(defined))
         try:
             model = inliner.inline_selected_functions(model, defined, inline_schema_functions=True)
         except _TOOL_ERRORS:
             break
     return model
+
+
+def _with_defaults(model: onnx.ModelProto, kinds: set[tuple[str, str]]) -> onnx.ModelProto:
+    """Return a model whose nodes of some kinds have their default attributes, as inlining needs."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    for node in copy.graph.node:
+        if (node.domain, node.op_type) not in kinds:
+            continue
+        given = {attribute.name for attribute in node.attribute}
+        for name, attribute in onnx.defs.get_schema(node.op_type).attributes.items():
+            if name not in given and attribute.default_value.name:
+                node.attribute.append(attribute.default_value)
+    return copy
 
 
 def _check_expansion(model: onnx.ModelProto) -> None:
