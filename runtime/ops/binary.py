@@ -141,14 +141,26 @@ class Div(_Clamped, frozen=True):
         return np.asarray(floor + inexact.astype(floor.dtype))
 
 
+_POWERS = {-1.0: "Reciprocal", 0.5: "Root", 2.0: "Square", 3.0: "Cube"}
+
+
 class Pow(_Binary, frozen=True):
     """Raise x to the power y; plain integers to a negative power truncate toward zero."""
 
     vectorized: ClassVar[bool] = False
     operations: ClassVar[int] = 30
 
+    def bind(self, step: Step) -> bool:
+        """Bind a few constant powers of float32, and pairs of quantized bytes by table."""
+        power = step.inputs[1].array
+        name = None if power is None or power.size != 1 else _POWERS.get(float(power.flat[0]))
+        if name is not None and bind_elementwise.unary_f32(step, name):
+            return True
+        return super().bind(step)
+
     def _function(self, x: Array, y: Array) -> Array:
-        return np.power(x, y)
+        # NumPy takes a square root, NaN at -infinity, for some layouts of an exponent of 0.5.
+        return np.where((y == 0.5) & np.isinf(x), np.inf, np.power(x, y))
 
     def _whole(self, x: Array, y: Array) -> Array:
         raised = np.power(x, np.maximum(y, 0))

@@ -117,18 +117,21 @@ def table(op: Op, step: Step) -> bool:
     return True
 
 
+def unary_f32(step: Step, name: str, a: float = 0.0, b: float = 0.0) -> bool:
+    """Bind a function of the first operand's float32 elements by the kernel's name."""
+    x, y = step.types.inputs[0], step.types.outputs[0]
+    if x is None or x.shape != y.shape:
+        return False
+    if x.dtype is not DType.FLOAT32 or y.dtype is not DType.FLOAT32:
+        return False
+    source, target = step.inputs[0].pointer, step.outputs[0].pointer
+    step.program.unary_f32(name, source, target, y.size, float(a), float(b))
+    return True
+
+
 def unary(op: Op, step: Step, kernel: tuple[str, float, float] | None) -> bool:
     """Bind a function of one operand: bytes by table, float32 by the named kernel."""
-    (x,), (y,) = step.types
-    if table(op, step):
-        return True
-    if x is None or kernel is None or x.dtype is not DType.FLOAT32 or y.dtype is not DType.FLOAT32:
-        return False
-    name, a, b = kernel
-    step.program.unary_f32(
-        name, step.inputs[0].pointer, step.outputs[0].pointer, y.size, float(a), float(b)
-    )
-    return True
+    return table(op, step) or (kernel is not None and unary_f32(step, *kernel))
 
 
 def _pointers(step: Step) -> list[int]:
@@ -172,13 +175,15 @@ def binary_s8(name: str, step: Step, ratios: tuple[Any, Any, Any], clamp: Clamp 
 
 
 def pair_table(op: Op, step: Step) -> bool:
-    """Bind any op of two quantized bytes by its reference on all 65536 pairs."""
-    route = walk(step)
+    """Bind any op of two quantized bytes by its reference on all pairs of stored values."""
     x, y = step.types.inputs
     (z,) = step.types.outputs
-    if route is None or x is None or y is None or not _per_tensor(x, y):
+    if x is None or y is None or not _per_tensor(x, y):
         return False
     if z.dtype is not DType.BOOL and not _per_tensor(z):
+        return False
+    route = walk(step)
+    if route is None:
         return False
     ends = (x.with_(shape=(256, 1), value=None), y.with_(shape=(1, 256), value=None))
     types = NodeTypes(ends, (z.with_(shape=(256, 256), value=None),))

@@ -263,6 +263,27 @@ def test_float_unary_error(op, places, absolute, isa, threads):
 
 
 @LEVELS
+@pytest.mark.parametrize(("power", "places"), [(-1.0, 1), (0.5, 1), (2.0, 1), (3.0, 2)])
+def test_constant_powers(power, places, isa, threads):
+    x = np.concatenate([EXTREMES, floats_of((1000,), 9.0)])[None]
+    y = np.float32([power])
+    (result,) = run_op(ops.Pow(), [x, y], constants=[1], isa=isa, threads=threads)
+    (wanted,) = expected(ops.Pow(), [x, y])
+    np.testing.assert_array_equal(np.isfinite(result), np.isfinite(wanted))
+    finite = np.isfinite(wanted)
+    np.testing.assert_array_equal(result[~finite], wanted[~finite])
+    np.testing.assert_array_max_ulp(result[finite], wanted[finite], places)
+
+
+def test_other_powers_are_not_bound():
+    x = floats_of((7,))
+    with pytest.raises(NotBound):
+        run_op(ops.Pow(), [x, np.float32([2.5])], constants=[1])
+    with pytest.raises(NotBound):
+        run_op(ops.Pow(), [x, np.float32([2.0])])
+
+
+@LEVELS
 def test_float_unary_at_every_length(isa, threads):
     for size in SIZES:
         check_bytes(ops.Clip(minimum=0.0), [floats_of((size,))], [], None, isa, threads)

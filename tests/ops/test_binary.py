@@ -99,6 +99,16 @@ def test_float_power():
     np.testing.assert_array_equal(run(ops.Pow(), -x, np.float32([3])), -(x**3))
 
 
+@pytest.mark.parametrize("count", [1, 6])
+def test_a_root_is_the_power_of_every_layout(count):
+    x = np.float32([-np.inf, 4, np.inf, -1, np.nan, 0])
+    for half in (np.full(6, 0.5, np.float32), np.full(1, 0.5, np.float32)):
+        wanted = np.float32([np.inf, 2, np.inf, np.nan, np.nan, 0])
+        np.testing.assert_array_equal(
+            run(ops.Pow(), x[:count], half[:count] if half.size > 1 else half), wanted[:count]
+        )
+
+
 def test_integers_follow_c_and_numpy():
     x, y = np.int32([7, -7, 7, -7, 5, 6]), np.int32([2, 2, -2, -2, 0, 3])
     np.testing.assert_array_equal(run(ops.Div(), x, y), [3, -3, -3, 3, 0, 2])

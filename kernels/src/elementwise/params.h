@@ -20,13 +20,14 @@ struct FlipParams {
   int64_t count;
 };
 
-// Named as the op classes; the formulas are theirs, a and b their fields in order.
+// Named as the op classes; the formulas are theirs, a and b their fields in order. Cube and Root
+// are Pow to 3 and to 0.5.
 // clang-format off
 #define LINNET_UNARY_OPS(X)                                                     \
   X(Clip) X(LeakyRelu) X(Sigmoid) X(Tanh) X(Exp) X(Log) X(Sqrt) X(Rsqrt)        \
   X(Neg) X(Abs) X(Square) X(Erf) X(Gelu) X(GeluTanh) X(HardSwish)               \
   X(HardSigmoid) X(Silu) X(Elu) X(Softplus) X(Floor) X(Ceil) X(Round)           \
-  X(Reciprocal) X(Sign)
+  X(Reciprocal) X(Sign) X(Cube) X(Root)
 // clang-format on
 
 enum class UnaryOp : int32_t {

@@ -52,6 +52,7 @@ LINNET_INLINE Bytes look_up_half(const Bytes* slices, Bytes x) {
 
 static void look_up(const uint8_t* x, uint8_t* y, const uint8_t* table, int64_t n) {
   constexpr int kBytes = sizeof(Bytes);
+  if (n < kBytes) return look_up_scalar(x, y, table, n);
   Bytes slices[16];
   for (int k = 0; k < 16; ++k) {
     const Bytes slice = repeat_16(table + 16 * k);

@@ -120,6 +120,19 @@ struct Sign {
   }
 };
 
+struct Cube {
+  F a, b;
+  F operator()(F x) const { return x * x * x; }
+};
+// A power differs from a square root below zero: it has no -0 and is infinite at -infinity.
+struct Root {
+  F a, b;
+  F operator()(F x) const {
+    const F infinity = splat_f(kInfinity);
+    return select(x == -infinity, infinity, sqrt_f(x + splat_f(0.0f)));
+  }
+};
+
 template <class Function>
 static void map_f32(const UnaryParams& p, const Worker& worker) {
   const Span span = split(p.count, worker, 64);
