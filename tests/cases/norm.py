@@ -86,6 +86,7 @@ CASES: list[Case] = [
     *softmax(" middle axis", 1, (3, 21, 19)),
     *norms("", (2, 5, 7, 19), (5, 3, 37), False),
     norm(ops.LayerNormalization(axis=1), "layer_norm_f32", " two axes", (3, 5, 7)),
+    norm(ops.RMSNormalization(axis=-2), "rms_norm_f32", " two axes", (3, 5, 7), floats(5, 7)),
     norm(ops.LpNormalization(p=1), "lp_norm_f32", " of magnitudes", (5, 37)),
     norm(ops.LpNormalization(axis=1), (), " middle axis", (3, 5, 7)),
     of_bytes(ops.LogSoftmax(axis=1)),

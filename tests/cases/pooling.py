@@ -59,6 +59,16 @@ CASES: list[Case] = [
         AveragePool2D(kernel=(3, 3), strides=(2, 2), ceil_mode=True),
         (1, 8, 12, 5),
     ),
+    *both(
+        "MaxPool2D ceil",
+        MaxPool2D(kernel=(3, 2), strides=(2, 2), ceil_mode=True),
+        (1, 8, 7, 5),
+    ),
+    *both(
+        "AveragePool2D dilated same",
+        AveragePool2D(kernel=(3, 2), dilations=(2, 3), auto_pad="same_upper"),
+        (1, 8, 12, 5),
+    ),
     case("MaxPool2D plain bytes", MaxPool2D(kernel=(2, 2)), stored(1, 5, 6, 7)),
     *both(
         "MaxPool2D large",

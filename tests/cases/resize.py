@@ -43,6 +43,9 @@ CASES: list[Case] = [
     *both("linear up", IMAGE, mode="linear", scales=(2.5, 1.5)),
     *both("linear corners", IMAGE, mode="linear", size=(3, 13), coordinates="align_corners"),
     *both("linear one row", IMAGE, mode="linear", size=(1, 9), coordinates="pytorch_half_pixel"),
+    *both("nearest multiply", IMAGE, size=(11, 9), arithmetic="multiply"),
+    *both("linear multiply", IMAGE, mode="linear", size=(11, 9), arithmetic="multiply"),
+    *both("linear fixed", IMAGE, mode="linear", size=(11, 4), arithmetic="fixed"),
     case(
         "Resize by input",
         Resize(nearest="round_prefer_ceil"),

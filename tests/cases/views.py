@@ -25,6 +25,7 @@ CASES: list[Case] = [
         case(f"{name} int8", op, stored(*shape), quantizations=(X,), kernels="copy_strided")
         for name, (op, shape) in VIEWS.items()
     ),
+    case("Reshape of nothing", ops.Reshape(shape=(7, 0), allow_zero=True), floats(0, 3)),
     case(
         "Reshape by input",
         ops.Reshape(),

@@ -25,8 +25,7 @@ def test_the_reference_keeps_what_infer_promises(name):
     assert len(results) == len(outs) == case.op.outputs
     for result, out in zip(results, outs, strict=True):
         assert (result.dtype, result.shape) == (out.dtype.numpy, out.static_shape)
-        assert result.size > 0
-        if not isinstance(case.op, FEW_VALUES):
+        if result.size and not isinstance(case.op, FEW_VALUES):
             assert np.unique(result).size > 1, "the case cannot tell a kernel from a constant"
     assert case.op.cost(NodeTypes(tuple(types), outs)).bytes >= 0
     assert case.op.arity[0] <= len(arrays) <= case.op.arity[1]
@@ -55,5 +54,10 @@ def test_kernels_equal_the_reference(name):
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if not case.kernels])
 def test_host_steps_are_known(name):
     case = CASES[name]
+    arrays = case.arrays
+    if not any(result.size for result in expected(case.op, arrays, **case.call)):
+        step = bind_op(case.op, arrays, **case.call, constants=case.constants)
+        assert step.program.steps == []
+        return
     with pytest.raises(NotBound):
-        bind_op(case.op, case.arrays, **case.call, constants=case.constants)
+        bind_op(case.op, arrays, **case.call, constants=case.constants)

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 from cases import CASES
 from paths import ROOT
 
@@ -25,6 +26,17 @@ def test_every_op_has_a_case():
     covered = {type(case.op) for case in CASES.values()}
     missing = [name for name, op in Op.registry.items() if op not in covered]
     assert not missing, f"no case in tests/cases for the ops {missing}"
+
+
+def test_every_attribute_is_set_by_a_case():
+    """A case with the default alone would not notice an attribute that is ignored."""
+    missing = []
+    for name, op in Op.registry.items():
+        made = [case.op for case in CASES.values() if type(case.op) is op]
+        for field in msgspec.structs.fields(op):
+            if all(getattr(one, field.name) == field.default for one in made):
+                missing.append(f"{name}.{field.name}")
+    assert not missing, f"no case in tests/cases sets the attributes {missing}"
 
 
 def test_every_kernel_row_has_a_case():
