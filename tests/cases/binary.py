@@ -8,7 +8,7 @@ from linnet import ops
 from linnet.ops import Op
 from linnet.types import Quantization
 
-from .case import Case, below, case, floats, positive, stored
+from .case import Case, below, case, floats, just, positive, stored
 
 RELU6 = (0.0, 6.0)
 LEFT, RIGHT, OUT = Quantization(0.031, 3), Quantization(0.047, -11), Quantization(0.055, 5)
@@ -103,6 +103,15 @@ CASES: list[Case] = [
         output_quantization=OUT,
         constants=(1,),
         kernels="binary_s8",
+    ),
+    case(
+        "Pow constant float",
+        ops.Pow(),
+        positive(2, 9, 35),
+        just(3.0, np.float32),
+        constants=(1,),
+        kernels="unary_f32",
+        bound=2e-6,
     ),
     case("Mod sign of the divisor float", ops.Mod(), floats(5, 7, spread=9.0), floats(7)),
     *(one for row in ARITHMETIC[:3] for one in both(*row, LARGE, " large", bench=True)),
