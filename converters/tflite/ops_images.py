@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
+
 from linnet.errors import FormatError, UnsupportedError
 from linnet.ops import (
     AveragePool2D,
@@ -24,15 +26,19 @@ from .node import TfliteNode
 from .windows import padding, pair_option, static_sizes
 
 
+# How TFLite's reference rounds the mean of stored values; unsigned ones have no negative side.
+_ROUNDINGS = {DType.UINT8: "half_up", DType.INT8: "half_away", DType.INT16: "half_away"}
+
+
 def _pool(kind: type[AveragePool2D] | type[MaxPool2D]) -> Callable[[TfliteNode], None]:
     def convert(node: TfliteNode) -> None:
         kernel = pair_option(node, "FilterHeight", "FilterWidth")
         strides = pair_option(node, "StrideH", "StrideW")
         pads, auto_pad = padding(node, node.type(0), kernel, strides)
-        node.emit(
-            kind(kernel=kernel, strides=strides, pads=pads, auto_pad=auto_pad, clamp=node.clamp),
-            [node.input(0)],
-        )
+        pool = kind(kernel=kernel, strides=strides, pads=pads, auto_pad=auto_pad, clamp=node.clamp)
+        if isinstance(pool, AveragePool2D) and node.type(0).is_quantized:
+            pool = msgspec.structs.replace(pool, rounding=_ROUNDINGS[node.type(0).dtype])
+        node.emit(pool, [node.input(0)])
 
     return convert
 

@@ -71,6 +71,23 @@ def requantize(accumulator: Array, scale: Array, zero_point: int, low: int, high
     return np.rint(real).astype(np.int32) + np.int32(zero_point)
 
 
+def fixed_ratios(left: float, right: float) -> tuple[int, int, int]:
+    """Return (left, right, shift): the ratios as integers, ratio = integer / 2**shift.
+
+    The larger ratio keeps 21 bits, so that the sum of two int8 differences times these integers
+    fits int32: the recipe of XNNPACK's quantized addition. Ratios below 2**-10 keep fewer bits;
+    those beyond 2**19 count as 2**19, where every step saturates.
+
+    Examples
+    --------
+    >>> fixed_ratios(1.0, 0.5)
+    (1048576, 524288, 20)
+    """
+    left, right = min(float(left), 2.0**19), min(float(right), 2.0**19)
+    shift = min(20 - (math.frexp(max(left, right))[1] - 1), 30)
+    return round(math.ldexp(left, shift)), round(math.ldexp(right, shift)), shift
+
+
 def quantize(real: Array, tensor: TensorType, axis_rank: int | None = None) -> Array:
     """Return clip(round_half_even(float32(real) / scale) + zero_point) in the type's dtype.
 

@@ -74,6 +74,15 @@ def _stored(types: NodeTypes, steps: Array) -> Array:
     return (np.rint(steps).astype(np.int32) + zero).astype(output.dtype.numpy)
 
 
+def _fixed(types: NodeTypes, x: Array, y: Array, sign: int) -> Array:
+    """Return the stored sum of x and sign * y, int64 steps of their own scales."""
+    left, right, shift = arithmetic.fixed_ratios(*_ratios(types)[:2])
+    output = types.outputs[0]
+    steps = (x * left + sign * y * right + (1 << (shift - 1))) >> shift
+    steps = np.clip(steps + arithmetic.pair(output)[1], *arithmetic.limits(output.dtype))
+    return np.asarray(steps).astype(output.dtype.numpy)
+
+
 class _Linear(_Clamped, frozen=True):
     """Arithmetic with an int8 kernel of its own."""
 
@@ -91,17 +100,15 @@ class Add(_Linear, frozen=True):
 
     Notes
     -----
-    Quantized: float32(x - z_x) * (s_x / s_out) + float32(y - z_y) * (s_y / s_out), the products and
-    the sum each rounded to float32, clipped, rounded half to even.
+    Quantized, in whole numbers: ((x - z_x) * m_x + (y - z_y) * m_y + 2^(shift - 1)) >> shift with
+    the ratios s_x / s_out and s_y / s_out as m / 2^shift (`arithmetic.fixed_ratios`); ties go up.
     """
 
     def _function(self, x: Array, y: Array) -> Array:
         return x + y
 
     def _quantized(self, types: NodeTypes, x: Array, y: Array) -> Array:
-        x, y = _centered(types, x, y)
-        left, right, _ = _ratios(types)
-        return _stored(types, x.astype(np.float32) * left + y.astype(np.float32) * right)
+        return _fixed(types, *_centered(types, x, y), 1)
 
 
 class Sub(_Linear, frozen=True):
@@ -111,9 +118,7 @@ class Sub(_Linear, frozen=True):
         return x - y
 
     def _quantized(self, types: NodeTypes, x: Array, y: Array) -> Array:
-        x, y = _centered(types, x, y)
-        left, right, _ = _ratios(types)
-        return _stored(types, x.astype(np.float32) * left - y.astype(np.float32) * right)
+        return _fixed(types, *_centered(types, x, y), -1)
 
 
 class Mul(_Linear, frozen=True):

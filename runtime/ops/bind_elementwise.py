@@ -170,7 +170,9 @@ def binary_s8(name: str, step: Step, ratios: tuple[Any, Any, Any], clamp: Clamp 
         return False
     zeros = [arithmetic.pair(item)[1] for item in operands if item is not None]
     bounds = arithmetic.clamp_bounds(clamp, step.types.outputs[0])
-    step.program.binary_s8(name, *route, [float(r) for r in ratios], zeros, bounds)
+    fixed = arithmetic.fixed_ratios(ratios[0], ratios[1])
+    floats = [float(ratio) for ratio in ratios]
+    step.program.binary_s8(name, *route, floats, fixed, zeros, bounds)
     return True
 
 

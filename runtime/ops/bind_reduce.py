@@ -19,6 +19,8 @@ _MOST_SUMMED = 2**23
 _MOST_ROWS = 255
 # The int8 kernel of ArgMax keeps a place in 16 bits.
 _MOST_PLACES = 2**16
+# In the order of MeanRounding in kernels/src/reduce/params.h.
+ROUNDINGS = ("half_even", "half_up", "half_away")
 
 
 def mean_scale(x: TensorType, y: TensorType, count: int = 1) -> np.float32:
@@ -120,7 +122,9 @@ def max_pool(step: Step, window: Window, clamp: Clamp) -> bool:
     return True
 
 
-def average_pool(step: Step, window: Window, clamp: Clamp, count_padding: bool) -> bool:
+def average_pool(
+    step: Step, window: Window, clamp: Clamp, count_padding: bool, rounding: str
+) -> bool:
     """Bind AveragePool2D."""
     arguments = _pool_arguments(step, window, clamp)
     x, y = step.inputs[0], step.outputs[0]
@@ -131,7 +135,9 @@ def average_pool(step: Step, window: Window, clamp: Clamp, count_padding: bool) 
     elif _quantized_int8(step) and window.kernel[0] <= _MOST_ROWS:
         ratio = float(mean_scale(x.type, y.type))
         zeros = (pair(x.type)[1], pair(y.type)[1])
-        step.program.average_pool_s8(*arguments, count_padding, ratio, zeros)
+        step.program.average_pool_s8(
+            *arguments, count_padding, ratio, zeros, ROUNDINGS.index(rounding)
+        )
     else:
         return False
     return True

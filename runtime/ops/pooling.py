@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from .reduce import extremes
 from .window import Pads, Pair, Window, output_sizes, patches, resolve, span
 
 __all__ = ["AveragePool2D", "MaxPool2D"]
+
+Rounding = Literal["half_even", "half_up", "half_away"]
 
 
 class _Pool2D(Op, frozen=True, kw_only=True):
@@ -96,11 +98,14 @@ class AveragePool2D(_Pool2D, frozen=True, kw_only=True):
     """Mean of each window; padding does not count unless ``count_include_pad``.
 
     Quantized: clip(rint(float32(sum(x - zx)) * (float32(s_x / s_y) / float32(count))) + zy), with
-    the bounds of the clamp. Plain integers truncate toward zero. A window that starts inside the
-    padded image and ends beyond it (``ceil_mode``) counts only the taps inside the padded image.
+    the bounds of the clamp; ``rounding`` may ask for ties to go up ("half_up") or away from the
+    stored zero ("half_away", as TFLite's int8 reference does) instead. Plain integers truncate
+    toward zero. A window that starts inside the padded image and ends beyond it (``ceil_mode``)
+    counts only the taps inside the padded image.
     """
 
     count_include_pad: bool = False
+    rounding: Rounding = "half_even"
 
     def counts(self, x: TensorType) -> Array:
         """Return the divisor of every window, int64 [output height, output width]."""
@@ -129,7 +134,7 @@ class AveragePool2D(_Pool2D, frozen=True, kw_only=True):
         if x_type.is_quantized:
             scale = mean_scale(x_type, y_type) / counts.astype(np.float32)
             bounds = clamp_bounds(self.clamp, y_type)
-            y = requantize(total, scale, pair(y_type)[1], *bounds)
+            y = _round_mean(total, scale, pair(y_type)[1], bounds, self.rounding)
         elif x_type.dtype.is_float:
             y = np.clip(total / counts, *self.clamp)
         else:
@@ -139,4 +144,22 @@ class AveragePool2D(_Pool2D, frozen=True, kw_only=True):
     def bind(self, step: Step) -> bool:
         """Add the kernel for float and int8; see `Op.bind`."""
         window = self.window(step.inputs[0].type)
-        return bind_reduce.average_pool(step, window, self.clamp, self.count_include_pad)
+        return bind_reduce.average_pool(
+            step, window, self.clamp, self.count_include_pad, self.rounding
+        )
+
+
+def _round_mean(
+    total: Array, scale: Array, zero: int, bounds: tuple[int, int], rounding: str
+) -> Array:
+    """Return the stored means of sums of (x - zero point); see `AveragePool2D`."""
+    if rounding == "half_even":
+        return requantize(total, scale, zero, *bounds)
+    steps = total.astype(np.int32).astype(np.float32) * scale
+    if rounding == "half_up":
+        stored = np.floor(steps + np.float32(0.5)) + np.float32(zero)
+    else:
+        steps = steps + np.float32(zero)
+        away = np.floor(np.abs(steps) + np.float32(0.5))
+        stored = np.where(steps < 0, -away, away)
+    return np.clip(stored, *bounds)

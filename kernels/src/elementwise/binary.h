@@ -72,10 +72,6 @@ struct QuantizedRule {
       : left(splat_f(p.left)), right(splat_f(p.right)), product(splat_f(p.product)) {}
   F operator()(F x, F y) const {
     switch (op) {
-      case BinaryOp::Add:
-        return x * left + y * right;
-      case BinaryOp::Sub:
-        return x * left - y * right;
       case BinaryOp::Mul:
         return x * y * product;
       case BinaryOp::PRelu:
@@ -98,6 +94,62 @@ struct StepBounds {
         zero(splat_i(p.z_zero)) {}
   I operator()(F steps) const { return to_i_round(clamp_f(steps, low, high)) + zero; }
 };
+
+// Add and Sub, in whole numbers.
+struct FixedRule {
+  I left, right, offset, zero, low, high;
+  int shift;
+  FixedRule(const BinaryS8Params& p, int32_t sign)
+      : left(splat_i(p.left_fixed)),
+        right(splat_i(sign * p.right_fixed)),
+        offset(splat_i((1 << (p.shift - 1)) - p.x_zero * p.left_fixed -
+                       sign * p.y_zero * p.right_fixed)),
+        zero(splat_i(p.z_zero)),
+        low(splat_i(p.low)),
+        high(splat_i(p.high)),
+        shift(p.shift) {}
+  I operator()(I x, I y) const {
+    const I z = ((x * left + y * right + offset) >> shift) + zero;
+    return select(z < low, low, select(z > high, high, z));
+  }
+};
+
+template <bool kRepeats>
+struct StoredRun {
+  const int8_t* from;
+  I value;
+  explicit StoredRun(const int8_t* p) : from(p), value(splat_i(*p)) {}
+  I load(int64_t i) const { return kRepeats ? value : load_s8(from + i); }
+  I load(int64_t i, int n) const { return kRepeats ? value : load_s8(from + i, n); }
+};
+
+template <bool kLeft, bool kRight>
+static void run_fixed(const FixedRule& rule, const int8_t* from_x, const int8_t* from_y, int8_t* z,
+                      int64_t n) {
+  const StoredRun<!kLeft> x(from_x);
+  const StoredRun<!kRight> y(from_y);
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) store_s8(z + i, rule(x.load(i), y.load(i)));
+  const int rest = static_cast<int>(n - i);
+  if (rest > 0) store_s8(z + i, rule(x.load(i, rest), y.load(i, rest)), rest);
+}
+
+static void map_fixed_s8(const BinaryS8Params& p, const Worker& worker) {
+  const bool left = p.shape.stride[0][p.shape.dims - 1] != 0;
+  const bool right = p.shape.stride[1][p.shape.dims - 1] != 0;
+  const FixedRule rule(p, p.op == BinaryOp::Sub ? -1 : 1);
+  for_runs(p.shape, worker, [&](int64_t at, const int64_t* offset, int64_t n) {
+    const int8_t* x = p.x + offset[0];
+    const int8_t* y = p.y + offset[1];
+    if (left && right) {
+      run_fixed<true, true>(rule, x, y, p.z + at, n);
+    } else if (left) {
+      run_fixed<true, false>(rule, x, y, p.z + at, n);
+    } else {
+      run_fixed<false, true>(rule, x, y, p.z + at, n);
+    }
+  });
+}
 
 template <BinaryOp op, bool kLeft, bool kRight>
 static void run_s8(const BinaryS8Params& p, const int8_t* from_x, const int8_t* from_y, int8_t* z,

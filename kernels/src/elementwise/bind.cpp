@@ -83,11 +83,12 @@ int add_binary_f32(Program& program, const std::string& name, Address x, Address
   return program.add(Kernel::binary_f32, params, Cost{nanoseconds(shape.count, kArithmetic), 0});
 }
 
-// `ratios` is (left, right, product), `zeros` those of x, y and z, `bounds` stored ones.
+// `ratios` is (left, right, product), `fixed` (left, right, shift), `zeros` those of x, y and z,
+// `bounds` stored ones.
 int add_binary_s8(Program& program, const std::string& name, Address x, Address y, Address z,
                   const Sizes& sizes, const std::vector<Sizes>& strides,
-                  const std::array<float, 3>& ratios, const std::array<int32_t, 3>& zeros,
-                  const std::array<int32_t, 2>& bounds) {
+                  const std::array<float, 3>& ratios, const std::array<int32_t, 3>& fixed,
+                  const std::array<int32_t, 3>& zeros, const std::array<int32_t, 2>& bounds) {
   const auto op = static_cast<BinaryOp>(index_of(kBinaryNames, name));
   const Broadcast shape = broadcast(sizes, strides);
   const BinaryS8Params params{at<const int8_t>(x),
@@ -98,6 +99,9 @@ int add_binary_s8(Program& program, const std::string& name, Address x, Address 
                               ratios[0],
                               ratios[1],
                               ratios[2],
+                              fixed[0],
+                              fixed[1],
+                              fixed[2],
                               zeros[0],
                               zeros[1],
                               zeros[2],

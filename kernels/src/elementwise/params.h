@@ -79,9 +79,10 @@ struct BinaryF32Params {
   float high;
 };
 
-// z = clip(round_half_even(steps), low - z_zero, high - z_zero) + z_zero, with X = x - x_zero and
-// Y = y - y_zero:
-//   Add, Sub            float(X) * left +- float(Y) * right, products and sum rounded to float32
+// With X = x - x_zero, Y = y - y_zero:
+//   Add, Sub            z = clip(((X * left_fixed +- Y * right_fixed + half) >> shift) + z_zero),
+//                       half = 2^(shift - 1), in int32, which holds every sum
+// and else z = clip(round_half_even(steps), low - z_zero, high - z_zero) + z_zero with steps
 //   Mul                 float(X * Y) * product
 //   PRelu               float(X) * left where X >= 0, else float(X * Y) * product
 //   Minimum, Maximum    min or max of float(X) * left and float(Y) * right, divided by product
@@ -96,6 +97,9 @@ struct BinaryS8Params {
   float left;
   float right;
   float product;
+  int32_t left_fixed;
+  int32_t right_fixed;
+  int32_t shift;
   int32_t x_zero;
   int32_t y_zero;
   int32_t z_zero;

@@ -21,9 +21,8 @@ static bool same_scales(const BinaryS8Params& p) {
 void binary_s8(const BinaryS8Params& p, const Worker& worker) noexcept {
   switch (p.op) {
     case BinaryOp::Add:
-      return map_pairs_s8<BinaryOp::Add>(p, worker);
     case BinaryOp::Sub:
-      return map_pairs_s8<BinaryOp::Sub>(p, worker);
+      return map_fixed_s8(p, worker);
     case BinaryOp::Mul:
       return map_pairs_s8<BinaryOp::Mul>(p, worker);
     case BinaryOp::PRelu:

@@ -72,10 +72,11 @@ void bind_pools(ProgramClass& program) {
   });
   program.def("average_pool_s8", [](Program& self, uintptr_t x, uintptr_t y, Four input, Two output,
                                     Two kernel, Two strides, Two dilations, Four pads, Two bounds,
-                                    bool count_padding, float ratio, Two zeros) {
+                                    bool count_padding, float ratio, Two zeros, int rounding) {
     const PoolShape shape = pool_shape(input, output, kernel, strides, dilations, pads);
-    const AveragePoolS8Params p = {shape,    at<int8_t>(x), at<int8_t>(y), ratio,        zeros[0],
-                                   zeros[1], bounds[0],     bounds[1],     count_padding};
+    const AveragePoolS8Params p = {
+        shape,    at<int8_t>(x), at<int8_t>(y), ratio,         zeros[0],
+        zeros[1], bounds[0],     bounds[1],     count_padding, static_cast<MeanRounding>(rounding)};
     return add_pool(self, Kernel::average_pool_s8, p, sizeof(int16_t));
   });
   program.def("average_pool_f32",

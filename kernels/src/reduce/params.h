@@ -27,8 +27,13 @@ struct MaxPoolF32Params {
   float low, high;
 };
 
-// y = clip(rint(float32(sum of (x - zero_in)) * (ratio / float32(count))) + zero_out, low, high);
-// count: taps inside the image, or inside the padded image. At most 255 kernel rows.
+enum class MeanRounding : int { half_even, half_up, half_away };
+
+// v = float32(sum of (x - zero_in)) * (ratio / float32(count)), rounded to whole steps:
+//   half_even   rint(v) + zero_out        half_up   floor(v + 0.5) + zero_out
+//   half_away   u = v + zero_out, away from the stored 0: trunc(u + copysign(0.5, u))
+// and clipped to [low, high]. count: taps inside the image, or inside the padded image. At most
+// 255 kernel rows.
 struct AveragePoolS8Params {
   PoolShape shape;
   const int8_t* x;
@@ -36,6 +41,7 @@ struct AveragePoolS8Params {
   float ratio;
   int zero_in, zero_out, low, high;
   bool count_padding;
+  MeanRounding rounding;
 };
 // y = clip(sum / count, low, high).
 struct AveragePoolF32Params {

@@ -108,8 +108,24 @@ struct MeanS8 {
     each_vector(r, kLanes, [&](int i, int room) {
       I sum = start;
       for (int t = 0; t < r.columns; ++t) sum += load_words_i(line + r.at + t * r.step + i);
-      put_s8(y + i, rescale(sum, scale, p.zero_out, p.low, p.high), room);
+      put_s8(y + i, whole_steps(p, sum, scale), room);
     });
+  }
+  static LINNET_MEMBER I whole_steps(const Params& p, I sum, float scale) {
+    if (p.rounding == MeanRounding::half_even) {
+      return rescale(sum, scale, p.zero_out, p.low, p.high);
+    }
+    const F zero = splat_f(static_cast<float>(p.zero_out)), half = splat_f(0.5f);
+    F steps = to_f(sum) * splat_f(scale);
+    if (p.rounding == MeanRounding::half_up) {
+      steps = floor_f(steps + half) + zero;
+    } else {
+      steps = steps + zero;
+      const F away = floor_f(abs_f(steps) + half);
+      steps = select(steps < splat_f(0.0f), -away, away);
+    }
+    const F low = splat_f(static_cast<float>(p.low)), high = splat_f(static_cast<float>(p.high));
+    return to_i_round(clamp_f(steps, low, high));
   }
 };
 
