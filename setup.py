@@ -42,6 +42,9 @@ CXX_FLAGS = [
     "-fno-trapping-math", "-ffunction-sections", "-fdata-sections", "-Wall", "-Wextra", "-pthread",
 ]  # fmt: skip
 
+# Kernels neither throw nor unwind; exception tables would only add size and weak symbols.
+ISA_UNIT_FLAGS = ["-fno-exceptions", "-fno-rtti", "-fno-asynchronous-unwind-tables"]
+
 
 def target() -> str:
     """Return the machine that is built for; `sysconfig` knows it in cross builds too."""
@@ -96,7 +99,7 @@ def is_stale(obj: str, source: str) -> bool:
 def weak_symbols(obj: str) -> list[str]:
     """Return the symbols of an object that a linker may take for another ISA's."""
     listing = subprocess.check_output(["nm", "-C", obj], text=True)
-    return [line for line in listing.splitlines() if line[16:20].strip() in {"W", "V", "u"}]
+    return [line for line in listing.splitlines() if line[17:18] in {"W", "V", "u"}]
 
 
 class IsaExtension(Extension):
@@ -132,7 +135,7 @@ class BuildIsaExt(build_ext):
             objects.append(str(obj))
             if not self.force and not is_stale(str(obj), source):
                 continue
-            macro = [f"-DLINNET_ISA={isa}", f"-DLINNET_ISA_{isa}=1"]
+            macro = [*ISA_UNIT_FLAGS, f"-DLINNET_ISA={isa}", f"-DLINNET_ISA_{isa}=1"]
             if isa == "plain":  # runs at load time only: small beats fast
                 macro = ["-Os"] if Path(source).name.startswith("bind") else ["-O2"]
             commands.append(

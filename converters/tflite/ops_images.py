@@ -25,7 +25,6 @@ from linnet.types import DType
 from .node import TfliteNode
 from .windows import padding, pair_option, static_sizes
 
-
 # How TFLite's reference rounds the mean of stored values; unsigned ones have no negative side.
 _ROUNDINGS = {DType.UINT8: "half_up", DType.INT8: "half_away", DType.INT16: "half_away"}
 

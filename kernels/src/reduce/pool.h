@@ -111,7 +111,7 @@ struct MeanS8 {
       put_s8(y + i, whole_steps(p, sum, scale), room);
     });
   }
-  static LINNET_MEMBER I whole_steps(const Params& p, I sum, float scale) {
+  LINNET_INLINE I whole_steps(const Params& p, I sum, float scale) {
     if (p.rounding == MeanRounding::half_even) {
       return rescale(sum, scale, p.zero_out, p.low, p.high);
     }
