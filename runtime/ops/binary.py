@@ -74,8 +74,9 @@ def _stored(types: NodeTypes, steps: Array) -> Array:
     return (np.rint(steps).astype(np.int32) + zero).astype(output.dtype.numpy)
 
 
-def _fixed(types: NodeTypes, x: Array, y: Array, sign: int) -> Array:
+def _fixed(types: NodeTypes, operands: list[Array], sign: int) -> Array:
     """Return the stored sum of x and sign * y, int64 steps of their own scales."""
+    x, y = operands
     left, right, shift = arithmetic.fixed_ratios(*_ratios(types)[:2])
     output = types.outputs[0]
     steps = (x * left + sign * y * right + (1 << (shift - 1))) >> shift
@@ -108,7 +109,7 @@ class Add(_Linear, frozen=True):
         return x + y
 
     def _quantized(self, types: NodeTypes, x: Array, y: Array) -> Array:
-        return _fixed(types, *_centered(types, x, y), 1)
+        return _fixed(types, _centered(types, x, y), 1)
 
 
 class Sub(_Linear, frozen=True):
@@ -118,7 +119,7 @@ class Sub(_Linear, frozen=True):
         return x - y
 
     def _quantized(self, types: NodeTypes, x: Array, y: Array) -> Array:
-        return _fixed(types, *_centered(types, x, y), -1)
+        return _fixed(types, _centered(types, x, y), -1)
 
 
 class Mul(_Linear, frozen=True):

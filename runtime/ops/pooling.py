@@ -162,4 +162,4 @@ def _round_mean(
         steps = steps + np.float32(zero)
         away = np.floor(np.abs(steps) + np.float32(0.5))
         stored = np.where(steps < 0, -away, away)
-    return np.clip(stored, *bounds)
+    return np.asarray(np.clip(stored, *bounds))

@@ -19,7 +19,7 @@ __all__ = ["Resize"]
 MODES = ("nearest", "linear")
 COORDINATES = ("half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel")
 ROUNDINGS = ("round_prefer_floor", "floor", "ceil", "round_prefer_ceil")
-ARITHMETICS = ("divide", "multiply", "fixed")
+ARITHMETIC_KINDS = ("divide", "multiply", "fixed")
 _LINEAR = (DType.FLOAT32, DType.FLOAT16, DType.INT8, DType.UINT8, DType.INT16)
 
 
@@ -80,7 +80,7 @@ class Resize(Op, frozen=True):
             ("mode", self.mode, MODES),
             ("coordinates", self.coordinates, COORDINATES),
             ("nearest", self.nearest, ROUNDINGS),
-            ("arithmetic", self.arithmetic, ARITHMETICS),
+            ("arithmetic", self.arithmetic, ARITHMETIC_KINDS),
         ):
             if found not in known:
                 raise UnsupportedError(f"Resize {name} '{found}'; expected one of {known}")

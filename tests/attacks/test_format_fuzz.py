@@ -136,6 +136,8 @@ def attribute(type_):
         return st.sampled_from([*modes, "DCR", "CRD", "half_pixel", "floor"]) | st.text(max_size=4)
     if type_ is type(None):
         return st.none()
+    if typing.get_origin(type_) is typing.Literal:
+        return st.sampled_from(typing.get_args(type_))
     if typing.get_origin(type_) is tuple:
         inner = typing.get_args(type_)
         if inner[-1] is Ellipsis:

@@ -29,7 +29,7 @@ from linnet.ops import (
     Transpose,
 )
 from linnet.ops.bind_move import Axis, canonical
-from linnet.ops.resize import ARITHMETICS, COORDINATES, ROUNDINGS
+from linnet.ops.resize import ARITHMETIC_KINDS, COORDINATES, ROUNDINGS
 from linnet.types import DType, Quantization
 
 LEVELS = list(levels())
@@ -222,7 +222,7 @@ def test_resize(extent: tuple, channels: int) -> None:
     for dtype in ("int8", "float32"):
         x = content((2, *before, channels), dtype)
         for coordinates in COORDINATES:
-            for arithmetic in ARITHMETICS:
+            for arithmetic in ARITHMETIC_KINDS:
                 op = Resize(
                     mode="linear", coordinates=coordinates, size=size, arithmetic=arithmetic
                 )

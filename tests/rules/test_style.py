@@ -54,7 +54,7 @@ def test_no_machine_paths_in_tracked_text():
         parts = path.relative_to(ROOT).parts
         if parts[0] in {".venv", "build", "dist", ".git"}:
             continue
-        for word in ("/ro" + "ot/", "/wo" + "rk/", "/ho" + "me/"):
+        for word in tuple(f"/{name}/" for name in ("root", "work", "home")):
             if word in path.read_text(errors="replace"):
                 found.append(f"{path.relative_to(ROOT)}: {word}")
     assert not found

@@ -4,10 +4,10 @@
 namespace linnet {
 namespace LINNET_ISA {
 
-#define LINNET_KERNEL(name, Params)                                        \
-  void name(const Params& params, const Worker& worker) noexcept;          \
-  static void call_##name(const void* params, const Worker& w) noexcept {  \
-    name(*static_cast<const Params*>(params), w);                          \
+#define LINNET_KERNEL(name, Params)                                       \
+  void name(const Params& params, const Worker& worker) noexcept;         \
+  static void call_##name(const void* params, const Worker& w) noexcept { \
+    name(*static_cast<const Params*>(params), w);                         \
   }
 #include "core/kernels.inc"
 #undef LINNET_KERNEL

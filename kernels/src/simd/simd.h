@@ -1,22 +1,23 @@
 // The vector vocabulary of ISA units: types and helpers named alike on every ISA.
 //
-// F is a vector of kLanes floats, I of kLanes int32; + - * / and comparisons are the compiler's own.
-// Each simd_<isa>.h defines, beside those two:
-//   load_f store_f load_i store_i          unaligned; the forms with a count touch only that many lanes
-//   splat_f splat_i                        one value in every lane
-//   fma(a, b, c)                           a * b + c, fused where kHasFma
-//   min_f max_f                            the second operand where either is NaN
-//   to_f to_i_round to_i_trunc             int32 <-> float; round is half to even
-//   floor_f sqrt_f abs_f                   per lane
-//   load_s8 load_u8 (+ count)              kLanes bytes widened to int32
-//   store_s8 store_u8 (+ count)            int32 saturated to bytes
-//   as_i as_f                              reinterpret bits
-//   select(mask, a, b)                     mask lanes are 0 or -1
-//   store_s8_clipped(p, x[N], b, n)        N vectors as clip(x + zero, low, high), the first n bytes;
-//                                          b = byte_bounds(zero, low, high); N <= 4 with 16 lanes, else 2
-//   load_pairs_s8                          2 * kLanes bytes widened to int16, for madd16
-//   madd16(a, b)                           int16 pairs: a0 * b0 + a1 * b1 in int32, exact
-//   dot_u8s8(c, a, b)                      c + four u8 * s8 products per lane, exact (if kHasDot)
+// F is a vector of kLanes floats, I of kLanes int32; + - * / and comparisons are the compiler's
+// own. Each simd_<isa>.h defines, beside those two:
+//
+// - load_f, store_f, load_i, store_i: unaligned; with a count they touch only that many lanes.
+// - splat_f, splat_i: one value in every lane.
+// - fma(a, b, c): a * b + c, fused where kHasFma.
+// - min_f, max_f: the second operand where either is NaN.
+// - to_f, to_i_round, to_i_trunc: int32 <-> float; round is half to even.
+// - floor_f, sqrt_f, abs_f: per lane.
+// - load_s8, load_u8: kLanes bytes (or the first so many) widened to int32.
+// - store_s8, store_u8: int32 saturated to bytes, all lanes or the first so many.
+// - as_i, as_f: reinterpret bits.
+// - select(mask, a, b): mask lanes are 0 or -1.
+// - store_s8_clipped(p, x[N], b, n): N vectors as clip(x + zero, low, high), the first n bytes;
+//   b = byte_bounds(zero, low, high); N <= 4 with 16 lanes, else 2.
+// - load_pairs_s8: 2 * kLanes bytes widened to int16, for madd16.
+// - madd16(a, b): int16 pairs: a0 * b0 + a1 * b1 in int32, exact.
+// - dot_u8s8(c, a, b): c + four u8 * s8 products per lane, exact (if kHasDot).
 #pragma once
 
 #include <stddef.h>

@@ -62,12 +62,14 @@ LINNET_INLINE F floor_f(F x) {
   return _mm_or_ps(_mm_and_ps(small, _mm_or_ps(down, sign)), _mm_andnot_ps(small, x));
 }
 LINNET_INLINE I load_s8(const int8_t* p) {
-  const __m128i bytes = _mm_cvtsi32_si128(*(const __attribute__((may_alias, aligned(1))) int32_t*)p);
+  const __m128i bytes =
+      _mm_cvtsi32_si128(*(const __attribute__((may_alias, aligned(1))) int32_t*)p);
   const __m128i words = _mm_unpacklo_epi8(bytes, bytes);
   return (I)_mm_srai_epi32(_mm_unpacklo_epi16(words, words), 24);
 }
 LINNET_INLINE I load_u8(const uint8_t* p) {
-  const __m128i bytes = _mm_cvtsi32_si128(*(const __attribute__((may_alias, aligned(1))) int32_t*)p);
+  const __m128i bytes =
+      _mm_cvtsi32_si128(*(const __attribute__((may_alias, aligned(1))) int32_t*)p);
   const __m128i zero = _mm_setzero_si128();
   return (I)_mm_unpacklo_epi16(_mm_unpacklo_epi8(bytes, zero), zero);
 }
