@@ -7,7 +7,6 @@ themselves are functions in the files beside this one.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +20,12 @@ from linnet.types import Dim, TensorType
 
 from . import catalog
 from .node import OnnxNode, State
+from .prepare import OLDEST_OPSET, STANDARD, prepared, subgraphs
 from .proto import attributes, dtype_of, tensor_array
 from .quantized import declared_quantization
 from .registry import HANDLERS
 
-OLDEST_OPSET = 7
-_NESTING = 5
-_FUNCTIONS = 500
-_LARGEST = 200_000
-_STANDARD = ("", "ai.onnx")
 _MALFORMED = (IndexError, KeyError, ValueError, TypeError, OverflowError, AttributeError)
-_TOOL_ERRORS = (ValueError, RuntimeError, TypeError, onnx.shape_inference.InferenceError)
 
 
 def import_onnx(model: Any, folder: Path | None = None, name: str = "") -> Graph:
@@ -65,13 +59,13 @@ class _OnnxImporter(Importer):
 
     def __init__(self, model: onnx.ModelProto, folder: Path | None, name: str) -> None:
         self.folder = folder
-        self.model = _inlined(_modern(model))
+        self.model = prepared(model)
         self.proto = self.model.graph
         super().__init__(name or self.proto.name or "model")
         self.state = State(self.graph)
         self.lost: set[str] = set()
         self.versions = {
-            "" if entry.domain in _STANDARD else entry.domain: entry.version
+            "" if entry.domain in STANDARD else entry.domain: entry.version
             for entry in self.model.opset_import
         }
 
@@ -129,7 +123,7 @@ class _OnnxImporter(Importer):
                 self.lost.add(info.name)
 
     def _node(self, index: int, proto: onnx.NodeProto, wanted: set[str]) -> None:
-        domain = "" if proto.domain in _STANDARD else proto.domain
+        domain = "" if proto.domain in STANDARD else proto.domain
         outputs = tuple(o if o in wanted else "" for o in proto.output)
         name = proto.name or next(iter(proto.output), "") or f"{proto.op_type}_{index}"
         version = self.versions.get(domain, 0)
@@ -175,7 +169,7 @@ class _OnnxImporter(Importer):
     def _outputs(self) -> None:
         for info in self.proto.output:
             name = info.name
-            if name not in self.state.bound:
+            if not name or name not in self.state.bound:
                 raise FormatError(f"graph output '{name}' is never computed")
             value = self.state.bound[name]
             declared = _declared_type(info) if info.type.tensor_type.elem_type else None
@@ -202,109 +196,15 @@ class _OnnxImporter(Importer):
         return name
 
 
-def _modern(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return a model of an operator set before 7 in the forms of 7, where ONNX can convert it."""
-    versions = [o.version for o in model.opset_import if o.domain in _STANDARD]
-    if not versions or versions[0] >= OLDEST_OPSET:
-        return model
-    from onnx import version_converter
-
-    try:
-        return version_converter.convert_version(model, OLDEST_OPSET)
-    except _TOOL_ERRORS:
-        return model
-
-
-def _inlined(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return the model with its own functions inlined, and ONNX's where no op function serves.
-
-    Functions that ONNX cannot inline stay; their operators are refused later.
-    """
-    from onnx import inliner
-
-    if model.functions:
-        _check_expansion(model)
-        try:
-            model = inliner.inline_local_functions(model)
-        except _TOOL_ERRORS as error:
-            raise FormatError(f"the model's functions cannot be inlined: {error}") from error
-    for _ in range(_NESTING):
-        kinds = {(n.domain, n.op_type) for n in model.graph.node}
-        defined = sorted(kind for kind in kinds if _is_function(*kind))
-        if not defined:
-            break
-        model = _with_defaults(model, set(defined))
-        try:
-            model = inliner.inline_selected_functions(model, defined, inline_schema_functions=True)
-        except _TOOL_ERRORS:
-            break
-    return model
-
-
-def _with_defaults(model: onnx.ModelProto, kinds: set[tuple[str, str]]) -> onnx.ModelProto:
-    """Return a model whose nodes of some kinds have their default attributes, as inlining needs."""
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    for node in copy.graph.node:
-        if (node.domain, node.op_type) not in kinds:
-            continue
-        given = {attribute.name for attribute in node.attribute}
-        for name, attribute in onnx.defs.get_schema(node.op_type).attributes.items():
-            if name not in given and attribute.default_value.name:
-                node.attribute.append(attribute.default_value)
-    return copy
-
-
-def _check_expansion(model: onnx.ModelProto) -> None:
-    """Check that inlining the model's functions ends, and with a number of nodes that fits.
-
-    Raises
-    ------
-    FormatError
-        If functions call themselves, or nest so that they multiply.
-    """
-    bodies = {(f.domain, f.name): f.node for f in model.functions}
-    sizes: dict[tuple[str, str], int] = {}
-
-    def size(nodes: Any, above: tuple[tuple[str, str], ...]) -> int:
-        total = 0
-        for node in nodes:
-            kind = (node.domain, node.op_type)
-            if kind in above:
-                raise FormatError(f"function {kind[0]}:{kind[1]} calls itself")
-            if kind in bodies and kind not in sizes:
-                sizes[kind] = size(bodies[kind], (*above, kind))
-            inner = [g for a in node.attribute for g in _subgraphs(a)]
-            total += sizes.get(kind, 1) + sum(size(graph.node, above) for graph in inner)
-        return total
-
-    if len(bodies) > _FUNCTIONS or size(model.graph.node, ()) > _LARGEST:
-        raise FormatError(f"inlining the model's functions makes more than {_LARGEST} nodes")
-
-
-def _is_function(domain: str, kind: str) -> bool:
-    """Whether ONNX defines an operator by others, and no op function imports it."""
-    if domain not in _STANDARD or ("", kind) in HANDLERS or not onnx.defs.has(kind):
-        return False
-    schema: Any = onnx.defs.get_schema(kind)
-    return bool(schema.has_function or schema.has_context_dependent_function)
-
-
 def _used_names(graph: onnx.GraphProto) -> set[str]:
     """Return every value that a node, a subgraph or the graph's outputs read."""
     used = {output.name for output in graph.output}
     for node in graph.node:
         used.update(node.input)
         for attribute in node.attribute:
-            for inner in _subgraphs(attribute):
+            for inner in subgraphs(attribute):
                 used |= _used_names(inner)
     return used
-
-
-def _subgraphs(attribute: onnx.AttributeProto) -> Iterable[onnx.GraphProto]:
-    if attribute.HasField("g"):
-        yield attribute.g
-    yield from attribute.graphs
 
 
 def _declared_type(info: onnx.ValueInfoProto) -> TensorType:

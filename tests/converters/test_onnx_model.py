@@ -16,7 +16,15 @@ from linnet.converters import check, convert
 from linnet.converters.importer import import_model
 from linnet.errors import FormatError, LinnetError, UnsupportedError
 from linnet.types import DType
-from tests.converters.onnx_builder import TensorProto, agrees, build, helper, node, numpy_helper
+from tests.converters.onnx_builder import (
+    TensorProto,
+    agrees,
+    build,
+    helper,
+    node,
+    numpy_helper,
+    onnx,
+)
 from tests.evaluate import execute
 
 
@@ -234,6 +242,11 @@ def broken(change: str) -> Any:
         graph.node[0].attribute[0].CopyFrom(helper.make_attribute("pads", "text"))
     elif change == "not text":
         graph.node[0].attribute[0].CopyFrom(helper.make_attribute("auto_pad", b"\xff\xfe"))
+    elif change == "name not text":
+        content = model.SerializeToString().replace(b"Concat", b"Conc\xfft")
+        return onnx.ModelProto.FromString(content)
+    elif change == "no output name":
+        graph.output[0].name = ""
     elif change == "axis":
         graph.node[1].attribute[0].i = 9
     elif change == "no axis":
@@ -248,7 +261,7 @@ def broken(change: str) -> Any:
 DAMAGE = (
     "short data", "negative dims", "huge dims", "unknown dtype", "few numbers", "undefined value",
     "wrong order", "defined twice", "input twice", "missing input", "wrong pads", "attribute type",
-    "not text", "axis", "no axis", "output", "output dtype",
+    "not text", "name not text", "no output name", "axis", "no axis", "output", "output dtype",
 )  # fmt: skip
 
 

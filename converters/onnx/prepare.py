@@ -1,0 +1,165 @@
+"""Models made ready for import: checked text, older operator sets and functions resolved.
+
+Owns what happens to a model as a message, through the tools of the onnx package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import onnx
+
+from linnet.errors import FormatError
+
+from .registry import HANDLERS
+
+OLDEST_OPSET = 7
+STANDARD = ("", "ai.onnx")
+_NESTING = 5
+_FUNCTIONS = 500
+_LARGEST = 200_000
+
+
+def prepared(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return a model whose nodes are operators that have importers, as far as ONNX can make it so.
+
+    Raises
+    ------
+    FormatError
+        If text is not text, or functions cannot be inlined.
+    """
+    _check_text(model)
+    return _inlined(_modern(model))
+
+
+def _check_text(model: onnx.ModelProto) -> None:
+    """Check every name that the importer reads: protocol buffers hand damaged text on as bytes."""
+    for graph in (model.graph, *model.functions):
+        _check_nodes(graph.node)
+    names = [entry.domain for entry in model.opset_import]
+    names += [f"{f.domain}{f.name}" for f in model.functions]
+    graph = model.graph
+    for info in (*graph.input, *graph.output):
+        names += [info.name, *(d.dim_param for d in info.type.tensor_type.shape.dim)]
+    names += [tensor.name for tensor in graph.initializer]
+    _require_text(names)
+
+
+def _check_nodes(nodes: Iterable[onnx.NodeProto]) -> None:
+    for node in nodes:
+        names = [node.op_type, node.domain, node.name, *node.input, *node.output]
+        _require_text([*names, *(attribute.name for attribute in node.attribute)])
+        for attribute in node.attribute:
+            for graph in subgraphs(attribute):
+                _check_nodes(graph.node)
+
+
+def _require_text(names: Iterable[Any]) -> None:
+    for name in names:
+        if not isinstance(name, str):
+            raise FormatError(f"a name is not UTF-8 text: {name!r}")
+
+
+def subgraphs(attribute: onnx.AttributeProto) -> Iterable[onnx.GraphProto]:
+    """Yield the graphs that an attribute holds."""
+    if attribute.HasField("g"):
+        yield attribute.g
+    yield from attribute.graphs
+
+
+def _tool_errors() -> tuple[type[Exception], ...]:
+    """Return what the onnx package raises on models that it cannot work with."""
+    from onnx import shape_inference, version_converter
+
+    inference: type[Exception] = shape_inference.InferenceError
+    conversion: type[Exception] = version_converter.ConvertError
+    return (ValueError, RuntimeError, TypeError, inference, conversion)
+
+
+def _modern(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return a model of an operator set before 7 in the forms of 7, where ONNX can convert it."""
+    versions = [o.version for o in model.opset_import if o.domain in STANDARD]
+    if not versions or versions[0] >= OLDEST_OPSET:
+        return model
+    from onnx import version_converter
+
+    try:
+        return version_converter.convert_version(model, OLDEST_OPSET)
+    except _tool_errors():
+        return model
+
+
+def _inlined(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return the model with its own functions inlined, and ONNX's where no op function serves.
+
+    Functions that ONNX cannot inline stay; their operators are refused later.
+    """
+    from onnx import inliner
+
+    if model.functions:
+        _check_expansion(model)
+        try:
+            model = inliner.inline_local_functions(model)
+        except _tool_errors() as error:
+            raise FormatError(f"the model's functions cannot be inlined: {error}") from error
+    for _ in range(_NESTING):
+        kinds = {(n.domain, n.op_type) for n in model.graph.node}
+        defined = sorted(kind for kind in kinds if _is_function(*kind))
+        if not defined:
+            break
+        model = _with_defaults(model, set(defined))
+        try:
+            model = inliner.inline_selected_functions(model, defined, inline_schema_functions=True)
+        except _tool_errors():
+            break
+    return model
+
+
+def _with_defaults(model: onnx.ModelProto, kinds: set[tuple[str, str]]) -> onnx.ModelProto:
+    """Return a model whose nodes of some kinds have their default attributes, as inlining needs."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    for node in copy.graph.node:
+        if (node.domain, node.op_type) not in kinds:
+            continue
+        given = {attribute.name for attribute in node.attribute}
+        for name, attribute in onnx.defs.get_schema(node.op_type).attributes.items():
+            if name not in given and attribute.default_value.name:
+                node.attribute.append(attribute.default_value)
+    return copy
+
+
+def _check_expansion(model: onnx.ModelProto) -> None:
+    """Check that inlining the model's functions ends, and with a number of nodes that fits.
+
+    Raises
+    ------
+    FormatError
+        If functions call themselves, or nest so that they multiply.
+    """
+    bodies = {(f.domain, f.name): f.node for f in model.functions}
+    sizes: dict[tuple[str, str], int] = {}
+
+    def size(nodes: Any, above: tuple[tuple[str, str], ...]) -> int:
+        total = 0
+        for node in nodes:
+            kind = (node.domain, node.op_type)
+            if kind in above:
+                raise FormatError(f"function {kind[0]}:{kind[1]} calls itself")
+            if kind in bodies and kind not in sizes:
+                sizes[kind] = size(bodies[kind], (*above, kind))
+            inner = [g for a in node.attribute for g in subgraphs(a)]
+            total += sizes.get(kind, 1) + sum(size(graph.node, above) for graph in inner)
+        return total
+
+    if len(bodies) > _FUNCTIONS or size(model.graph.node, ()) > _LARGEST:
+        raise FormatError(f"inlining the model's functions makes more than {_LARGEST} nodes")
+
+
+def _is_function(domain: str, kind: str) -> bool:
+    """Whether ONNX defines an operator by others, and no op function imports it."""
+    if domain not in STANDARD or ("", kind) in HANDLERS or not onnx.defs.has(kind):
+        return False
+    schema: Any = onnx.defs.get_schema(kind)
+    return bool(schema.has_function or schema.has_context_dependent_function)
