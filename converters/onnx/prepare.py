@@ -12,6 +12,7 @@ import onnx
 
 from linnet.errors import FormatError
 
+from .dynamic import without_dynamic_quantization
 from .registry import HANDLERS
 
 OLDEST_OPSET = 7
@@ -30,7 +31,7 @@ def prepared(model: onnx.ModelProto) -> onnx.ModelProto:
         If text is not text, or functions cannot be inlined.
     """
     _check_text(model)
-    return _inlined(_modern(model))
+    return without_dynamic_quantization(_inlined(_modern(model)))
 
 
 def _check_text(model: onnx.ModelProto) -> None:

@@ -56,9 +56,11 @@ def _fold(graph: Graph, links: Links, node: Node) -> bool:
         if index == 1 and isinstance(node.op, (ops.Div, ops.Sub)):
             continue
         vector = _per_channel(graph, node, index, other)
-        if vector is None or not _plain(graph, maker):
+        if vector is None:
             continue
         factor, term = _as_affine(node.op, vector)
+        if not _plain(graph, links, maker, bool((factor != 1.0).any())):
+            continue
         _rescale(graph, maker, factor, term)
         source = node.inputs[index]
         maker.op = _clamped(maker, node)
@@ -88,11 +90,19 @@ def _per_channel(graph: Graph, node: Node, index: int, other: Array) -> Array | 
     return np.broadcast_to(other.reshape(-1).astype(np.float64), (channels,))
 
 
-def _plain(graph: Graph, node: Node) -> bool:
-    """Whether a weighted op has constant float weights and bias, and no clamp."""
-    parameters = [i for i in node.inputs[1:] if i]
-    constant = all(graph.constant(i) is not None for i in parameters)
-    floating = all(graph.type_of(i).dtype.is_float for i in parameters)
+def _plain(graph: Graph, links: Links, node: Node, scaled: bool) -> bool:
+    """Whether a weighted op has no clamp, a constant float bias and such weights.
+
+    Weights that are not to be scaled may be dequantized constants too.
+    """
+    weights, *bias = (i for i in node.inputs[1:] if i)
+    fixed = [weights, *bias] if scaled else bias
+    if not scaled and graph.constant(weights) is None:
+        maker = links.maker(weights, ops.Dequantize)
+        if maker is None or graph.constant(maker.inputs[0]) is None:
+            return False
+    constant = all(graph.constant(i) is not None for i in fixed)
+    floating = all(graph.type_of(i).dtype.is_float for i in (weights, *bias))
     clamp = getattr(node.op, "clamp", NO_CLAMP)
     if isinstance(node.op, ops.ConvTranspose2D) and node.op.groups != 1:
         return False
@@ -112,10 +122,9 @@ def _rescale(graph: Graph, node: Node, factor: Array, term: Array) -> None:
     """Change weights and bias so that the result is factor * result + term."""
     weights = graph.constant(node.inputs[1])
     bias = graph.constant(node.inputs[2]) if len(node.inputs) > 2 else None
-    assert weights is not None
-    kind = weights.dtype
+    kind = graph.type_of(node.inputs[1]).dtype.numpy
     names = [node.inputs[0], node.inputs[1]]
-    if (factor != 1.0).any():
+    if weights is not None and (factor != 1.0).any():
         last = isinstance(node.op, ops.DepthwiseConv2D)
         shape = (1,) * (weights.ndim - 1) + (-1,) if last else (-1,) + (1,) * (weights.ndim - 1)
         names[1] = new_constant(graph, names[1], (weights * factor.reshape(shape)).astype(kind))

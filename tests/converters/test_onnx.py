@@ -11,7 +11,7 @@ from linnet import ops
 from linnet.converters import check, convert
 from linnet.converters.importer import import_model
 from linnet.types import Array
-from tests.converters.onnx_builder import agrees, build, node
+from tests.converters.onnx_builder import agrees, build, node, random_feeds, runtime_outputs
 from tests.evaluate import execute
 
 RNG = np.random.default_rng(3)
@@ -289,16 +289,39 @@ def test_readers_that_disagree_leave_plain_integers() -> None:
     both(model)
 
 
-def test_dynamic_quantization_is_arithmetic() -> None:
-    nodes = [
-        node("DynamicQuantizeLinear", "x", "q s z"),
-        node("MatMulInteger", "q w z wz", "i"),
-        node("Cast", "i", "f", to=1),
-        node("Mul", "s ws", "k"),
-        node("Mul", "f k", "y"),
-    ]
-    constants = {"w": int8(6, 5), "wz": np.int8(0), "ws": floats(0.01)}
-    both(build(nodes, {"x": (3, 6)}, "y", constants), tolerance=1e-4)
+DYNAMIC = {"w": int8(6, 5), "wz": np.int8(0), "ws": floats(0.01)}
+DYNAMIC_NODES = [
+    node("DynamicQuantizeLinear", "x", "q s z"),
+    node("MatMulInteger", "q w z wz", "i"),
+    node("Cast", "i", "f", to=1),
+    node("Mul", "s ws", "k"),
+    node("Mul", "f k", "y"),
+]
+
+
+def test_dynamic_quantization_that_is_read_is_arithmetic() -> None:
+    both(build(DYNAMIC_NODES, {"x": (3, 6)}, "y f q z", DYNAMIC), steps=1, tolerance=1e-4)
+
+
+@pytest.mark.parametrize("scales", [(0.01,), (0.01, 0.02, 0.03, 0.005, 0.04)])
+def test_dynamic_products_are_products_of_dequantized_weights(scales: tuple[float, ...]) -> None:
+    model = build(DYNAMIC_NODES, {"x": (3, 6)}, "y", dict(DYNAMIC, ws=floats(*scales)))
+    graph = convert(model)
+    assert [type(n.op) for n in graph.nodes] == [ops.Dequantize, ops.FullyConnected]
+    feeds = random_feeds(graph)
+    (wanted,) = runtime_outputs(model, feeds)
+    assert np.abs(execute(graph, feeds)["y"] - wanted).max() < 0.02 * np.abs(wanted).max()
+
+
+def test_dynamic_convolutions_are_convolutions_of_dequantized_weights() -> None:
+    nodes = [n for n in DYNAMIC_NODES if n.op_type != "MatMulInteger"]
+    nodes.insert(1, node("ConvInteger", "q w z wz", "i", pads=[1, 1, 1, 1]))
+    model = build(nodes, {"x": IMAGE}, "y", dict(DYNAMIC, w=int8(5, 4, 3, 3)))
+    graph = convert(model)
+    assert any(isinstance(n.op, ops.Conv2D) for n in graph.nodes)
+    feeds = random_feeds(graph)
+    (wanted,) = runtime_outputs(model, feeds)
+    assert np.abs(execute(graph, feeds)["y"] - wanted).max() < 0.02 * np.abs(wanted).max()
 
 
 # Computed shapes

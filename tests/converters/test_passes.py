@@ -204,6 +204,15 @@ def test_affine_folds(kind: str, op: ops.Op) -> None:
     assert len(graph.nodes) == 1 and graph.outputs == ["y"]
 
 
+@pytest.mark.parametrize(("op", "count"), [(ops.Add(), 1), (ops.Mul(), 0)])
+def test_only_terms_fold_beside_dequantized_weights(op: ops.Op, count: int) -> None:
+    graph = graph_of((2, 3))
+    w = graph.add(ops.Dequantize(), [const(graph, 4, 3, q=Quantization(0.1))])
+    y = graph.add(ops.FullyConnected(), ["x0", w])
+    finish(graph, graph.add(op, [y, const(graph, 4)]))
+    assert same(graph, fold_affine) == count
+
+
 def test_affine_keeps_what_another_node_reads() -> None:
     graph = graph_of((2, 4))
     y = weighted(graph, "fc")
