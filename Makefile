@@ -27,16 +27,14 @@ $(VENV)/tools.stamp:
 	$(BIN)/pip install -q --disable-pip-version-check $(BUILD_TOOLS)
 	touch $@
 
-$(VENV)/built.stamp: $(VENV)/tools.stamp setup.py pyproject.toml $(SOURCES)
-	$(BIN)/pip install -q --disable-pip-version-check --no-build-isolation --no-deps --force-reinstall .
+INSTALL := $(BIN)/pip install -q --disable-pip-version-check --no-build-isolation
+
+$(VENV)/demo.stamp: $(VENV)/tools.stamp setup.py pyproject.toml $(SOURCES)
+	$(INSTALL) ".[onnx]" onnxruntime
 	touch $@
 
-$(VENV)/demo.stamp: $(VENV)/built.stamp
-	$(BIN)/pip install -q --disable-pip-version-check --no-build-isolation ".[onnx]" onnxruntime
-	touch $@
-
-$(VENV)/test.stamp: $(VENV)/built.stamp
-	$(BIN)/pip install -q --disable-pip-version-check --no-build-isolation ".[dev]"
+$(VENV)/test.stamp: $(VENV)/tools.stamp setup.py pyproject.toml $(SOURCES)
+	$(INSTALL) ".[dev]"
 	touch $@
 
 clean:

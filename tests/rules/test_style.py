@@ -39,7 +39,7 @@ def test_clang_format():
 
 
 def test_codespell():
-    tool("codespell", *TOP_FOLDERS.values(), "tests", "docs", "examples")
+    tool("codespell", *TOP_FOLDERS.values(), "tests", "examples")
 
 
 def test_mypy_strict():

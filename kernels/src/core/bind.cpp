@@ -1,8 +1,16 @@
 // The _core module: programs, the kernel table, what the CPU offers.
-#include "core/bind.h"
+#include "attention/bind.h"
 
 #include "core/api.h"
 #include "core/cpu.h"
+#include "core/python.h"
+#include "depthwise/bind.h"
+#include "elementwise/bind.h"
+#include "float/bind.h"
+#include "int8/bind.h"
+#include "move/bind.h"
+#include "norm/bind.h"
+#include "reduce/bind.h"
 
 namespace py = pybind11;
 

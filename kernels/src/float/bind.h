@@ -1,8 +1,9 @@
 // Python registration of the float kernels.
-#include "core/bind.h"
+#pragma once
 
 #include <array>
 
+#include "core/python.h"
 #include "float/blocking.h"
 #include "float/pack.h"
 
@@ -99,7 +100,7 @@ void add_conv(Program& program, uintptr_t x, uintptr_t w, uintptr_t bias, uintpt
 
 }  // namespace
 
-void bind_float(ProgramClass& program) {
+inline void bind_float(ProgramClass& program) {
   program.def("gemm_f32", add_gemm, py::kw_only(), py::arg("a"), py::arg("b"), py::arg("bias"),
               py::arg("c"), py::arg("a_offsets"), py::arg("b_offsets"), py::arg("batch"),
               py::arg("rows"), py::arg("columns"), py::arg("depth"), py::arg("lda"), py::arg("ldb"),

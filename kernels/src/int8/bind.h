@@ -1,9 +1,10 @@
 // Python registration of the int8 kernels.
-#include "core/bind.h"
+#pragma once
 
 #include <algorithm>
 #include <array>
 
+#include "core/python.h"
 #include "int8/layout.h"
 
 namespace linnet {
@@ -175,7 +176,7 @@ py::tuple segments_tuple(const Program& program, const std::array<int32_t, 5>& i
 
 }  // namespace
 
-void bind_int8(ProgramClass& program) {
+inline void bind_int8(ProgramClass& program) {
   program.def_property_readonly(
       "layout_s8", layout_tuple,
       "How this program's ISA packs int8 weights: (k bytes per lane, shift of activations).");

@@ -1,9 +1,10 @@
 // Python registration of the attention kernels.
-#include "core/bind.h"
+#pragma once
 
 #include <array>
 
 #include "attention/blocking.h"
+#include "core/python.h"
 
 namespace py = pybind11;
 
@@ -47,7 +48,7 @@ void add_attention(Program& program, uintptr_t q, uintptr_t k, uintptr_t v, uint
 
 }  // namespace
 
-void bind_attention(ProgramClass& program) {
+inline void bind_attention(ProgramClass& program) {
   program.def("attention_f32", add_attention, py::kw_only(), py::arg("q"), py::arg("k"),
               py::arg("v"), py::arg("mask"), py::arg("out"), py::arg("sizes"), py::arg("mask_kind"),
               py::arg("mask_strides"), py::arg("scale"), py::arg("causal"));

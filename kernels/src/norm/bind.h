@@ -1,7 +1,9 @@
 // Python registration of the norm kernels.
-#include "core/bind.h"
+#pragma once
 
 #include <array>
+
+#include "core/python.h"
 
 namespace linnet {
 namespace {
@@ -11,7 +13,7 @@ using Layout = std::array<int64_t, 3>;
 
 // Estimated nanoseconds per element on one thread: with an exponential, or with arithmetic only.
 constexpr double kExponential = 1.0;
-constexpr double kArithmetic = 0.4;
+constexpr double kPerElement = 0.4;
 
 Cost cost(int64_t count, double each, int64_t scratch = 0) {
   return {static_cast<double>(count) * each, static_cast<size_t>(scratch)};
@@ -53,19 +55,19 @@ RowNormParams row_norm(Address x, Address y, Address scale, Address bias, int64_
 int add_layer_norm(Program& program, Address x, Address y, Address scale, Address bias,
                    int64_t rows, int64_t length, float epsilon) {
   const RowNormParams params = row_norm(x, y, scale, bias, rows, length, epsilon);
-  return program.add(Kernel::layer_norm_f32, params, cost(rows * length, kArithmetic));
+  return program.add(Kernel::layer_norm_f32, params, cost(rows * length, kPerElement));
 }
 
 int add_rms_norm(Program& program, Address x, Address y, Address scale, int64_t rows,
                  int64_t length, float epsilon) {
   const RowNormParams params = row_norm(x, y, scale, 0, rows, length, epsilon);
-  return program.add(Kernel::rms_norm_f32, params, cost(rows * length, kArithmetic));
+  return program.add(Kernel::rms_norm_f32, params, cost(rows * length, kPerElement));
 }
 
 int add_lp_norm(Program& program, Address x, Address y, int64_t rows, int64_t length, float epsilon,
                 int32_t p) {
   const LpNormParams params{at<const float>(x), at<float>(y), rows, length, epsilon, p};
-  return program.add(Kernel::lp_norm_f32, params, cost(rows * length, kArithmetic));
+  return program.add(Kernel::lp_norm_f32, params, cost(rows * length, kPerElement));
 }
 
 // `layout` is (samples, length, channels).
@@ -79,19 +81,19 @@ int add_instance_norm(Program& program, Address x, Address y, Address scale, Add
                                   layout[1],
                                   layout[2],
                                   epsilon};
-  return program.add(Kernel::instance_norm_f32, params, cost(count_of(layout), kArithmetic));
+  return program.add(Kernel::instance_norm_f32, params, cost(count_of(layout), kPerElement));
 }
 
 int add_scale_shift(Program& program, Address x, Address y, Address scale, Address bias,
                     int64_t count, int64_t period) {
   const ScaleShiftParams params{at<const float>(x),    at<float>(y), at<const float>(scale),
                                 at<const float>(bias), count,        period};
-  return program.add(Kernel::scale_shift_f32, params, cost(count, kArithmetic));
+  return program.add(Kernel::scale_shift_f32, params, cost(count, kPerElement));
 }
 
 }  // namespace
 
-void bind_norm(ProgramClass& program) {
+inline void bind_norm(ProgramClass& program) {
   program.def("softmax_s8", add_softmax_s8)
       .def("softmax_f32", add_softmax_f32)
       .def("log_softmax_f32", add_log_softmax_f32)

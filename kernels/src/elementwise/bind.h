@@ -1,7 +1,9 @@
 // Python registration of the elementwise kernels.
-#include "core/bind.h"
+#pragma once
 
 #include <stdexcept>
+
+#include "core/python.h"
 
 namespace linnet {
 namespace {
@@ -179,7 +181,7 @@ int add_flip(Program& program, Address x, Address y, int64_t count) {
 
 }  // namespace
 
-void bind_elementwise(ProgramClass& program) {
+inline void bind_elementwise(ProgramClass& program) {
   program.def("table_u8", add_table)
       .def("flip_u8", add_flip)
       .def("unary_f32", add_unary)

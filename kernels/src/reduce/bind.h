@@ -1,8 +1,10 @@
 // Python registration of the pooling and reduction kernels.
-#include "core/bind.h"
+#pragma once
 
 #include <algorithm>
 #include <array>
+
+#include "core/python.h"
 
 namespace py = pybind11;
 
@@ -95,7 +97,7 @@ Reduction reduction_of(const std::string& kind) {
 
 }  // namespace
 
-void bind_reduce(ProgramClass& program) {
+inline void bind_reduce(ProgramClass& program) {
   bind_pools(program);
   program.def("reduce_f32", [](Program& self, const std::string& kind, uintptr_t x, uintptr_t y,
                                std::array<int64_t, 5> sizes, float divisor) {

@@ -1,11 +1,12 @@
 // Python registration of the depthwise kernels.
-#include "core/bind.h"
+#pragma once
 
 #include <pybind11/numpy.h>
 
 #include <algorithm>
 #include <array>
 
+#include "core/python.h"
 #include "depthwise/plan.h"
 
 namespace py = pybind11;
@@ -87,7 +88,7 @@ py::capsule add_f32(Program& program, DepthwiseF32Params& p, const Array<float>&
 
 }  // namespace
 
-void bind_depthwise(ProgramClass& program) {
+inline void bind_depthwise(ProgramClass& program) {
   program.def(
       "depthwise_s8",
       [](Program& self, uintptr_t x, uintptr_t y, Four input, Three output, Two kernel, Two strides,

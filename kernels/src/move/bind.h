@@ -1,9 +1,11 @@
 // Python registration of the move kernels.
-#include "core/bind.h"
+#pragma once
 
 #include <array>
 #include <stdexcept>
 #include <vector>
+
+#include "core/python.h"
 
 namespace py = pybind11;
 
@@ -182,7 +184,7 @@ int requantize_rows_s8(Program& program, uintptr_t source, uintptr_t target, int
 
 }  // namespace
 
-void bind_move(ProgramClass& program) {
+inline void bind_move(ProgramClass& program) {
   program.def("copy_strided", copy_strided)
       .def("fill_strided", fill_strided)
       .def("transpose_2d", transpose_2d)
