@@ -69,6 +69,17 @@ CASES: list[Case] = [
         AveragePool2D(kernel=(3, 2), dilations=(2, 3), auto_pad="same_upper"),
         (1, 8, 12, 5),
     ),
+    *(
+        case(
+            f"AveragePool2D {rounding} to {zero} int8",
+            AveragePool2D(kernel=(2, 2), strides=(2, 2), rounding=rounding),
+            stored(1, 8, 10, 37),
+            quantizations=(X,),
+            output_quantization=Quantization(0.05, zero),
+            kernels="average_pool_s8",
+        )
+        for rounding, zero in (("half_up", -7), ("half_away", -7), ("half_away", 5))
+    ),
     case("MaxPool2D plain bytes", MaxPool2D(kernel=(2, 2)), stored(1, 5, 6, 7)),
     *both(
         "MaxPool2D large",

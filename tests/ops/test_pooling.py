@@ -130,3 +130,17 @@ def test_wrong_inputs_are_named():
         ops.AveragePool2D(kernel=(2, 2), strides=(0, 1)).infer(
             TensorType(DType.FLOAT32, (1, 4, 4, 2))
         )
+
+
+@pytest.mark.parametrize(
+    ("rounding", "wanted"),
+    [("half_even", [2, 4, -2, -4]), ("half_up", [3, 4, -2, -3]), ("half_away", [3, 4, -3, -4])],
+)
+def test_ties_of_means_round_as_asked(rounding, wanted):
+    sums = np.array([5, 7, -5, -7])
+    x = np.stack([sums // 2, sums - sums // 2], axis=-1).astype(np.int8).reshape(4, 1, 2, 1)
+    q = Quantization(0.5, 0)
+    op = ops.AveragePool2D(kernel=(1, 2), rounding=rounding)
+    (inferred,) = op.infer(TensorType.of(x, q))
+    types = NodeTypes((TensorType.of(x, q),), (inferred.with_(quantization=q),))
+    assert op.reference(types, x)[0].reshape(-1).tolist() == wanted
