@@ -53,16 +53,16 @@ int Program::add_step(Kernel kernel, AlignedBytes params, Cost cost) {
   return size() - 1;
 }
 
-void Program::run_part(uint32_t index, int thread) noexcept {
+void Program::run_part(uint32_t index, int part, int thread) noexcept {
   const Step& step = steps_[index];
   const int threads = std::min(step.threads, active_);
   char* scratch = static_cast<char*>(scratch_.get());
   if (scratch != nullptr) scratch += scratch_bytes_ * static_cast<size_t>(thread);
-  step.function(step.params, Worker{thread, threads, scratch, &error_});
+  step.function(step.params, Worker{part, threads, scratch, &error_});
 }
 
-void Program::run_task(void* self, uint32_t index, int thread) {
-  static_cast<Program*>(self)->run_part(index, thread);
+void Program::run_task(void* self, uint32_t index, int part, int thread) {
+  static_cast<Program*>(self)->run_part(index, part, thread);
 }
 
 int Program::run(int begin, int end) noexcept {
@@ -78,7 +78,7 @@ int Program::run(int begin, int end) noexcept {
     if (threads > 1) {
       pool->run(static_cast<uint32_t>(i), threads);
     } else {
-      run_part(static_cast<uint32_t>(i), 0);
+      run_part(static_cast<uint32_t>(i), 0, 0);
     }
     if (profiling_) times_[static_cast<size_t>(i)] += now() - start;
     if (__builtin_expect(__atomic_load_n(&error_, __ATOMIC_RELAXED) != 0, 0)) failed = i;

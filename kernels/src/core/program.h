@@ -69,8 +69,8 @@ class Program {
   };
 
   int add_step(Kernel kernel, AlignedBytes params, Cost cost);
-  void run_part(uint32_t index, int thread) noexcept;
-  static void run_task(void* self, uint32_t index, int thread);
+  void run_part(uint32_t index, int part, int thread) noexcept;
+  static void run_task(void* self, uint32_t index, int part, int thread);
 
   size_t arena_bytes_;
   AlignedBytes arena_;
