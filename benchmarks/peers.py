@@ -187,7 +187,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=0.25, help="per engine and round")
     parser.add_argument("--json", help="write the results to this file")
     options = parser.parse_args(given)
-    results: dict[str, Any] = {"machine": describe_machine(), "command": given, "models": {}}
+    command = (
+        f"python -m linnet.benchmarks.peers MODEL... --threads {options.threads} "
+        f"--rounds {options.rounds} --seconds {options.seconds}"
+    )
+    results: dict[str, Any] = {"machine": describe_machine(), "command": command, "models": {}}
     counts = [int(t) for t in options.threads.split(",")]
     with progress("comparing") as advance:
         for done, folder in enumerate(options.models):
