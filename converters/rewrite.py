@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -20,13 +21,72 @@ class Links:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
+        self.makers: dict[str, Node] = {}
+        self.readers: defaultdict[str, list[Node]] = defaultdict(list)
+        self.kept: set[str] = set()
+        self._seen: dict[int, tuple[Node, tuple[str, ...], tuple[str, ...]]] = {}
         self.refresh()
 
     def refresh(self) -> None:
-        """Read the graph again."""
-        self.makers = self.graph.producers()
-        self.readers = self.graph.consumers()
+        """Read the nodes that came, went or changed their inputs or outputs."""
+        now = {id(node): node for node in self.graph.nodes}
+        for key in self._seen.keys() - now.keys():
+            self._forget(key)
+        for key, node in now.items():
+            seen = self._seen.get(key)
+            if seen is None:
+                self._learn(node)
+            elif seen[1] is not node.inputs or seen[2] is not node.outputs:
+                self._forget(key)
+                self._learn(node)
         self.kept = set(self.graph.outputs)
+
+    def touch(self, *nodes: Node) -> None:
+        """Read again nodes that are new, or whose inputs or outputs changed."""
+        for node in nodes:
+            if id(node) in self._seen:
+                self._forget(id(node))
+            self._learn(node)
+
+    def drop(self, *nodes: Node) -> None:
+        """Forget nodes that went."""
+        for node in nodes:
+            self._forget(id(node))
+
+    def release(self, names: Sequence[str]) -> None:
+        """Forget the nodes that made values nobody reads any more, and what only they read.
+
+        The nodes stay in the graph until it is pruned.
+        """
+        waiting = list(names)
+        while waiting:
+            node = self.makers.get(waiting.pop())
+            if node is None or any(self.readers[o] or o in self.kept for o in node.outputs):
+                continue
+            self.drop(node)
+            waiting.extend(i for i in node.inputs if i)
+
+    def knows(self, node: Node) -> bool:
+        """Whether a node is one of the graph's that was not forgotten."""
+        return id(node) in self._seen
+
+    def _learn(self, node: Node) -> None:
+        self._seen[id(node)] = (node, node.inputs, node.outputs)
+        for name in dict.fromkeys(node.inputs):
+            if name:
+                self.readers[name].append(node)
+        for name in node.outputs:
+            if name:
+                self.makers[name] = node
+
+    def _forget(self, key: int) -> None:
+        node, inputs, outputs = self._seen.pop(key)
+        for name in dict.fromkeys(inputs):
+            if name:
+                self.readers[name] = [r for r in self.readers[name] if r is not node]
+        for name in outputs:
+            if self.makers.get(name) is node:
+                del self.makers[name]
 
     def maker(self, name: str, *kinds: type[Op]) -> Node | None:
         """Return the node that makes a value if its op is one of the kinds (any where none)."""
@@ -88,7 +148,9 @@ def turn_constant(graph: Graph, node: Node, arrays: Sequence[Array]) -> None:
 
 
 def position(graph: Graph, node: Node) -> int:
-    """Return a node's index, by identity."""
+    """Return a node's index, by identity; the last node is found at once."""
+    if graph.nodes[-1] is node:
+        return len(graph.nodes) - 1
     return next(i for i, other in enumerate(graph.nodes) if other is node)
 
 
@@ -114,6 +176,32 @@ def bypass(graph: Graph, node: Node) -> bool:
     if is_output:
         graph.rename(source, result)
     return True
+
+
+def substitute(graph: Graph, instead: Mapping[str, str], gone: Iterable[Node] = ()) -> None:
+    """Let every reader of some values read others, and remove nodes, in one go.
+
+    Parameters
+    ----------
+    graph : Graph
+    instead : mapping of str to str
+        From values, which go, to those read instead; chains are followed.
+    gone : iterable of Node
+    """
+
+    def final(name: str) -> str:
+        while name in instead:
+            name = instead[name]
+        return name
+
+    removed = {id(node) for node in gone}
+    graph.nodes = [node for node in graph.nodes if id(node) not in removed]
+    for node in graph.nodes:
+        if any(name in instead for name in node.inputs):
+            node.inputs = tuple(final(name) for name in node.inputs)
+    graph.outputs = [final(name) for name in graph.outputs]
+    for name in instead:
+        del graph.values[name]
 
 
 def rebuild(

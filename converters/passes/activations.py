@@ -14,9 +14,8 @@ def fuse_activations(graph: Graph) -> int:
     """Turn a clip behind an operator that nothing else reads into its clamp; return how many."""
     links, changes = Links(graph), 0
     for node in list(graph.nodes):
-        if isinstance(node.op, ops.Clip) and _fuse(graph, links, node):
-            links.refresh()
-            changes += 1
+        if isinstance(node.op, ops.Clip):
+            changes += _fuse(graph, links, node)
     return changes
 
 
@@ -41,6 +40,8 @@ def _fuse(graph: Graph, links: Links, node: Node) -> bool:
     del graph.values[source]
     remove(graph, node)
     maker.outputs = node.outputs
+    links.drop(node)
+    links.touch(maker)
     return True
 
 

@@ -41,9 +41,8 @@ def fold_affine(graph: Graph) -> int:
     """Fold per-channel factors and terms into the weighted op before them; return how many."""
     links, changes = Links(graph), 0
     for node in list(graph.nodes):
-        if isinstance(node.op, (ops.Mul, ops.Div, ops.Add, ops.Sub)) and _fold(graph, links, node):
-            links.refresh()
-            changes += 1
+        if isinstance(node.op, (ops.Mul, ops.Div, ops.Add, ops.Sub)):
+            changes += _fold(graph, links, node)
     return changes
 
 
@@ -67,6 +66,8 @@ def _fold(graph: Graph, links: Links, node: Node) -> bool:
         del graph.values[source]
         remove(graph, node)
         maker.outputs = node.outputs
+        links.drop(node)
+        links.touch(maker)
         return True
     return False
 

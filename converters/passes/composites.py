@@ -20,16 +20,17 @@ def fuse_composites(graph: Graph) -> int:
     links, changes = Links(graph), 0
     for node in list(graph.nodes):
         rules = _RULES.get(type(node.op), ())
-        if not rules or not graph.type_of(node.outputs[0]).dtype.is_float:
+        if not rules or not links.knows(node) or not graph.type_of(node.outputs[0]).dtype.is_float:
             continue
         for rule in rules:
             found = rule(links, node)
             if found is not None:
-                node.op, node.inputs = found
-                graph.prune()
-                links.refresh()
+                before, (node.op, node.inputs) = node.inputs, found
+                links.touch(node)
+                links.release(before)
                 changes += 1
                 break
+    graph.prune()
     return changes
 
 

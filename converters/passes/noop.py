@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from linnet import ops
-from linnet.converters.rewrite import bypass, same_shape
+from linnet.converters.rewrite import bypass, same_shape, substitute
 from linnet.graph import Graph, Node
 
 
 def remove_noops(graph: Graph) -> int:
     """Let readers of an operator that changes nothing read its input; return how many went."""
-    return sum(is_noop(graph, node) and bypass(graph, node) for node in list(graph.nodes))
+    noops = [node for node in graph.nodes if is_noop(graph, node)]
+    ends = [node for node in noops if node.outputs[0] in graph.outputs]
+    inner = [node for node in noops if node.outputs[0] not in graph.outputs]
+    substitute(graph, {node.outputs[0]: node.inputs[0] for node in inner}, inner)
+    return len(inner) + sum(bypass(graph, node) for node in ends)
 
 
 def is_noop(graph: Graph, node: Node) -> bool:

@@ -81,7 +81,9 @@ def _cancel(graph: Graph) -> int:
         node.inputs = maker.inputs
         if stored.quantization == made.quantization and stored.dtype == made.dtype:
             bypass(graph, node)
-        links.refresh()
+            links.refresh()
+        else:
+            links.touch(node)
         changes += 1
     return changes
 
@@ -191,7 +193,8 @@ def _compute(graph: Graph) -> int:
         if inputs is None:
             continue
         _make(graph, node, node.op, inputs, quantize)
-        links.refresh()
+        links.drop(quantize)
+        links.touch(node)
         changes += 1
     return changes
 

@@ -118,11 +118,15 @@ def _aligned(
     if maker is not None and graph.constant(maker.inputs[0]) is not None:
         stored = maker.inputs[0]
         return lambda g, n: before(g, n, ops.Dequantize(), [constant(g, stored, perm)])
-    type_ = graph.type_of(name)
+    given, type_ = name, graph.type_of(name)
     maker, order = links.maker(name, ops.Transpose), tuple(range(type_.rank))
     if maker is not None and isinstance(maker.op, ops.Transpose):
         name, order = maker.inputs[0], maker.op.perm
-    if type_.rank != len(perm) or not _same_order(type_, order, perm):
+    if type_.rank != len(perm):
+        return None
+    if any(r.op == ops.Transpose(perm=inverse(perm)) for r in links.readers[given]):
+        return lambda g, n: before(g, n, ops.Transpose(perm=inverse(perm)), [given])
+    if not _same_order(type_, order, perm):
         return None
     shape = tuple(type_.shape[axis] for axis in inverse(perm))
     target = reshape_target(graph.type_of(name).shape, shape)

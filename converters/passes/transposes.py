@@ -34,10 +34,18 @@ def sink_transposes(graph: Graph) -> int:
 
 
 def _sweep(graph: Graph) -> int:
+    """Visit every node in order; the graph's list grows anew, so that edits are at its end."""
     links, changes = Links(graph), 0
-    for node in list(graph.nodes):
+    pending, graph.nodes = graph.nodes, []
+    for node in pending:
+        graph.nodes.append(node)
+        start = len(graph.nodes) - 1
         if any(links.maker(i, ops.Transpose) for i in node.inputs if i) and _move(links, node):
-            links.refresh()
+            made = graph.nodes[start:]
+            if not any(item is node for item in made):
+                links.drop(node)
+            links.touch(*made)
+            links.kept = set(graph.outputs)
             changes += 1
     return changes
 

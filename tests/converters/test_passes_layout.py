@@ -87,6 +87,18 @@ def test_transposes_cancel_around_a_residual_block() -> None:
         np.testing.assert_allclose(after[name], before[name], rtol=1e-5, atol=1e-6)
 
 
+def test_transposes_cancel_where_the_other_operand_is_transposed_anyway() -> None:
+    graph = graph_of((1, 4, 6, 6))
+    x = "x0"
+    for _ in range(3):
+        y = graph.add(ops.Conv2D(pads=(1, 1, 1, 1)), [nhwc(graph, x), const(graph, 4, 3, 3, 4)])
+        x = graph.add(ops.Add(), [nchw(graph, y), x])
+    finish(graph, x)
+    assert same(graph, sink_transposes) > 0
+    simplify(graph, ())
+    assert kinds(graph).count("Transpose") == 2
+
+
 def test_transposes_cancel_around_a_gate() -> None:
     graph = graph_of((1, 6, 6, 4))
     x = nchw(graph, graph.add(ops.Sin(), ["x0"]))
