@@ -199,7 +199,7 @@ def substitute(graph: Graph, instead: Mapping[str, str], gone: Iterable[Node] = 
     for node in graph.nodes:
         if any(name in instead for name in node.inputs):
             node.inputs = tuple(final(name) for name in node.inputs)
-    graph.outputs = [final(name) for name in graph.outputs]
+    graph.reroute({name: final(name) for name in instead})
     for name in instead:
         del graph.values[name]
 

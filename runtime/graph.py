@@ -5,7 +5,7 @@ Owns structure and its rules. Knows nothing of files, plans or sessions.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .errors import GraphError, LinnetError
@@ -41,6 +41,24 @@ class Node:
         return f"{type(self.op).__name__} '{self.name}'"
 
 
+@dataclass(frozen=True, slots=True)
+class State:
+    """A value that a session keeps from one run to the next.
+
+    Parameters
+    ----------
+    input, output : str
+        A graph input that a run reads it from, and the graph output that it becomes. Callers
+        neither give the one nor get the other.
+    initial : str
+        A constant with the content before the first run; "" for zeros.
+    """
+
+    input: str
+    output: str
+    initial: str = ""
+
+
 @dataclass
 class Graph:
     """A model: inputs, outputs, values by name, nodes in the order they run.
@@ -57,6 +75,8 @@ class Graph:
         In topological order.
     metadata : dict of str to str
         Free text: source, licence, labels.
+    states : list of State
+        Pairs of an input and an output that belong to the session instead of the caller.
 
     Examples
     --------
@@ -76,6 +96,19 @@ class Graph:
     values: dict[str, Value] = field(default_factory=dict)
     nodes: list[Node] = field(default_factory=list)
     metadata: dict[str, str] = field(default_factory=dict)
+    states: list[State] = field(default_factory=list)
+
+    @property
+    def caller_inputs(self) -> list[str]:
+        """Inputs that are no state: what a run is given."""
+        kept = {state.input for state in self.states}
+        return [name for name in self.inputs if name not in kept]
+
+    @property
+    def caller_outputs(self) -> list[str]:
+        """Outputs that are no state: what a run returns."""
+        kept = {state.output for state in self.states}
+        return [name for name in self.outputs if name not in kept]
 
     def unique(self, name: str) -> str:
         """Return the name itself, or with a number appended where it is taken."""
@@ -208,7 +241,14 @@ class Graph:
         for node in self.nodes:
             if old in node.inputs:
                 node.inputs = tuple(new if i == old else i for i in node.inputs)
-        self.outputs = [new if o == old else o for o in self.outputs]
+        self.reroute({old: new})
+
+    def reroute(self, instead: Mapping[str, str]) -> None:
+        """Let the graph outputs, and the states that they become, be other values."""
+        self.outputs = [instead.get(o, o) for o in self.outputs]
+        self.states = [
+            State(s.input, instead.get(s.output, s.output), s.initial) for s in self.states
+        ]
 
     def rename(self, old: str, new: str) -> None:
         """Rename a value everywhere."""
@@ -222,6 +262,10 @@ class Graph:
             node.outputs = tuple(new if o == old else o for o in node.outputs)
         self.inputs = [new if i == old else i for i in self.inputs]
         self.outputs = [new if o == old else o for o in self.outputs]
+        self.states = [
+            State(*(new if n == old else n for n in (s.input, s.output, s.initial)))
+            for s in self.states
+        ]
 
     def prune(self) -> int:
         """Remove nodes and values that no output needs; return how many nodes went."""
@@ -234,7 +278,7 @@ class Graph:
         removed = len(self.nodes) - len(kept)
         self.nodes = kept[::-1]
         produced = {o for node in self.nodes for o in node.outputs if o}
-        keep = needed | produced | set(self.inputs)
+        keep = needed | produced | set(self.inputs) | {s.initial for s in self.states}
         self.values = {name: value for name, value in self.values.items() if name in keep}
         return removed
 
@@ -272,6 +316,7 @@ class Graph:
             {n: Value(v.name, v.type, v.data) for n, v in self.values.items()},
             [Node(n.op, n.inputs, n.outputs, n.name) for n in self.nodes],
             dict(self.metadata),
+            list(self.states),
         )
 
     def validate(self) -> None:
@@ -283,7 +328,7 @@ class Graph:
             With the full list of problems: unknown or doubly assigned values, order, arity,
             declared types that differ from what the ops infer, constants that differ from theirs.
         """
-        problems = [*self._structure_problems()]
+        problems = [*self._structure_problems(), *self._state_problems()]
         if not problems:
             problems = [*self._type_problems()]
         if problems:
@@ -316,6 +361,26 @@ class Graph:
         for name in self.outputs:
             if name in self.values and name not in assigned:
                 yield f"graph output '{name}' is never computed"
+
+    def _state_problems(self) -> Iterable[str]:
+        for kind, names, listed in (
+            ("input", [s.input for s in self.states], self.inputs),
+            ("output", [s.output for s in self.states], self.outputs),
+        ):
+            for name in dict.fromkeys(names):
+                if name not in listed or name not in self.values:
+                    yield f"state {kind} '{name}' is no {kind} of the graph"
+                elif names.count(name) > 1 or listed.count(name) > 1:
+                    yield f"'{name}' is the {kind} of two states, or twice an {kind} of the graph"
+        for state in self.states:
+            known = self.values.get(state.initial)
+            if state.initial and (known is None or not known.is_constant):
+                yield f"initial content '{state.initial}' of a state is no constant"
+            given = self.values.get(state.input)
+            for name in (state.output, state.initial):
+                other = self.values.get(name)
+                if given and other and not _agrees(given.type, other.type):
+                    yield f"state '{state.input}' is {given.type}, '{name}' is {other.type}"
 
     def _type_problems(self) -> Iterable[str]:
         for node in self.nodes:

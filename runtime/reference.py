@@ -18,7 +18,7 @@ def evaluate(graph: Graph, feeds: Mapping[str, Array], every: bool = False) -> d
     ----------
     graph : Graph
     feeds : mapping of str to ndarray
-        One array per graph input.
+        One array per graph input, states too.
     every : bool
         Return every computed value, not only the outputs.
 

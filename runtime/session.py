@@ -17,6 +17,7 @@ from .binding import Cache, Plan, bind_graph
 from .errors import InputError, LinnetError
 from .format import read
 from .graph import Graph
+from .state import StateMemory
 from .types import Array, TensorSpec, TensorType
 
 PLAN_LIMIT = 8
@@ -36,7 +37,8 @@ class Session:
 
     Notes
     -----
-    Runs of one session take turns; results do not depend on the number of threads.
+    Runs of one session take turns; results do not depend on the number of threads. What the graph
+    declares as state, or `bind_state` binds, is kept from run to run until `reset`.
     """
 
     def __init__(self, graph: Graph, threads: int | None = None, isa: str = "") -> None:
@@ -45,8 +47,9 @@ class Session:
         self.graph = graph
         self.threads = threads or _core.usable_cpus()
         self.isa = isa
-        self.inputs = tuple(_spec(graph, name) for name in graph.inputs)
-        self.outputs = tuple(_spec(graph, name) for name in graph.outputs)
+        self.states = StateMemory(graph)
+        self.inputs = tuple(_spec(graph, name) for name in graph.caller_inputs)
+        self.outputs = tuple(_spec(graph, name) for name in graph.caller_outputs)
         self._cache: Cache = {}
         self._plans: OrderedDict[tuple[tuple[int, ...], ...], tuple[Plan, Runner]] = OrderedDict()
         self._lock = threading.Lock()
@@ -75,6 +78,8 @@ class Session:
         """
         feeds = inputs if type(inputs) is dict else dict(inputs)
         with self._lock:
+            if self.states:
+                return self._run_stateful(feeds)
             runner = self._current
             results = runner.run(feeds) if runner is not None else None
             if results is None:
@@ -83,18 +88,61 @@ class Session:
                 return results
         raise self._bad_data(-1 - results)  # type: ignore[operator]
 
+    def bind_state(self, pairs: Mapping[str, str]) -> None:
+        """Let outputs of a run be inputs of the next one; the inputs are given no more.
+
+        Parameters
+        ----------
+        pairs : mapping of str to str
+            From the name of an output to the name of the input that it becomes. The first run
+            reads zeros; a symbolic dimension that no other input fixes begins at 0.
+
+        Raises
+        ------
+        InputError
+            If a name is unknown or bound already, or dtype and shape do not agree.
+
+        Examples
+        --------
+        >>> session.bind_state({"h_out": "h_in"})  # doctest: +SKIP
+        """
+        with self._lock:
+            self.states.bind(pairs)
+            self.inputs = tuple(s for s in self.inputs if s.name not in self.states.inputs)
+
+    def reset(self) -> None:
+        """Put every state back to its initial content."""
+        with self._lock:
+            self.states.reset()
+
     def plan(self, shapes: Mapping[str, tuple[int, ...]] | None = None) -> Plan:
         """Return the plan for the given input shapes (needed where inputs are dynamic)."""
-        types = {}
-        for name in self.graph.inputs:
-            type_ = self.graph.type_of(name)
-            types[name] = type_.with_(shape=tuple(shapes[name])) if shapes else type_
         with self._lock:
+            given = {name: tuple(shape) for name, shape in (shapes or {}).items()}
+            given |= {n: a.shape for n, a in self.states.contents(given).items() if n not in given}
+            types = {}
+            for name in self.graph.inputs:
+                type_ = self.graph.type_of(name)
+                types[name] = type_.with_(shape=given.get(name, type_.shape))
             return self._plan_for(types)[0]
+
+    def _run_stateful(self, feeds: dict[str, Any]) -> dict[str, Array]:
+        """Run with the states among the inputs, and keep what they became."""
+        checked = self._check(feeds)
+        checked.update(self.states.contents({n: array.shape for n, array in checked.items()}))
+        runner = self._current
+        results = runner.run(checked) if runner is not None else None
+        if results is None:
+            results = self._run_planned(checked)
+        if type(results) is not dict:
+            raise self._bad_data(-1 - results)  # type: ignore[operator]
+        return self.states.take(results)
 
     def _run_other(self, feeds: dict[str, Any]) -> dict[str, Array] | int:
         """Run with inputs that the current plan does not fit: check them, take another plan."""
-        checked = self._check(feeds)
+        return self._run_planned(self._check(feeds))
+
+    def _run_planned(self, checked: dict[str, Array]) -> dict[str, Array] | int:
         types = {
             name: self.graph.type_of(name).with_(shape=array.shape)
             for name, array in checked.items()
@@ -122,12 +170,13 @@ class Session:
 
     def _check(self, feeds: dict[str, Any]) -> dict[str, Array]:
         """Return contiguous arrays of the declared dtypes, or raise with what is wrong."""
-        unknown = sorted(set(feeds) - set(self.graph.inputs))
-        missing = [name for name in self.graph.inputs if name not in feeds]
+        names = [spec.name for spec in self.inputs]
+        unknown = sorted(set(feeds) - set(names))
+        missing = [name for name in names if name not in feeds]
         if unknown or missing:
             raise InputError(
                 f"inputs missing: {missing or 'none'}, unknown: {unknown or 'none'}; "
-                f"the model takes {list(self.graph.inputs)}"
+                f"the model takes {names}"
             )
         checked = {}
         symbols: dict[str, int] = {}

@@ -13,8 +13,9 @@ def share_constants(graph: Graph) -> int:
     """Let constants of equal type and bytes be one value; return how many went."""
     first: dict[tuple[object, ...], str] = {}
     instead: dict[str, str] = {}
+    kept = {*graph.outputs, *(state.initial for state in graph.states)}
     for name, value in graph.values.items():
-        if value.data is None or name in graph.outputs:
+        if value.data is None or name in kept:
             continue
         digest = hashlib.sha256(value.data.tobytes()).digest()
         key = (value.type.dtype, value.type.shape, value.type.quantization, digest)

@@ -46,8 +46,12 @@ def describe(graph: Graph, plan: Plan) -> dict[str, Any]:
     constants = sum(v.type.nbytes for v in graph.values.values() if v.is_constant)
     return {
         "name": graph.name,
-        "inputs": [_tensor(name, graph.type_of(name)) for name in graph.inputs],
-        "outputs": [_tensor(name, graph.type_of(name)) for name in graph.outputs],
+        "inputs": [_tensor(name, graph.type_of(name)) for name in graph.caller_inputs],
+        "outputs": [_tensor(name, graph.type_of(name)) for name in graph.caller_outputs],
+        "states": [
+            {**_tensor(state.input, graph.type_of(state.input)), "output": state.output}
+            for state in graph.states
+        ],
         "nodes": nodes,
         "macs": sum(node["macs"] for node in nodes),
         "weight_bytes": constants,
@@ -94,7 +98,7 @@ def _tensor(name: str, type_: TensorType) -> dict[str, Any]:
 
 
 def _show(report: dict[str, Any]) -> None:
-    for kind in ("inputs", "outputs"):
+    for kind in ("inputs", "outputs", "states"):
         for tensor in report[kind]:
             shape = ", ".join(str(dim) for dim in tensor["shape"])
             print(f"{kind[:-1]:7s}{tensor['name']}: {tensor['dtype']}[{shape}]")

@@ -37,13 +37,14 @@ def add_input_arguments(parser: argparse.ArgumentParser) -> None:
 def make_feeds(graph: Graph, options: argparse.Namespace) -> dict[str, Array]:
     """Return one array per graph input: from files where given, else seeded random."""
     files = dict(_pair(text, "--input NAME=FILE") for text in options.input)
-    unknown = sorted(set(files) - set(graph.inputs))
+    names = graph.caller_inputs
+    unknown = sorted(set(files) - set(names))
     if unknown:
-        raise InputError(f"no inputs named {unknown}; the model takes {graph.inputs}")
+        raise InputError(f"no inputs named {unknown}; the model takes {names}")
     sizes = {name: _whole(size) for name, size in (_pair(t, "--dim NAME=N") for t in options.dim)}
     generator = np.random.default_rng(options.seed)
     feeds = {}
-    for name in graph.inputs:
+    for name in names:
         made = random_array(graph.type_of(name), sizes, generator)
         feeds[name] = load_array(files[name]) if name in files else made
     return feeds

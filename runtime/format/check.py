@@ -44,6 +44,9 @@ def check_header(header: Header, data_bytes: int) -> None:
     count = len(header.values)
     _check_references("inputs", header.inputs, count)
     _check_references("outputs", header.outputs, count)
+    for index, state in enumerate(header.states):
+        initial = () if state.initial is None else (state.initial,)
+        _check_references(f"states[{index}]", (state.input, state.output, *initial), count)
     for index, node in enumerate(header.nodes):
         where = node_label(index, node, header)
         _check_references(f"{where} inputs", node.inputs, count)

@@ -64,8 +64,16 @@ class NodeRecord(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
     attributes: Raw = NO_ATTRIBUTES
 
 
+class StateRecord(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+    """A graph input and the graph output that it becomes after a run; without initial: zeros."""
+
+    input: Natural
+    output: Natural
+    initial: Natural | None = None
+
+
 class Header(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The header of revision 1.
+    """The header; ``states`` since revision 2.
 
     ``preprocessing``, ``vectors`` and ``signature`` are names reserved for later revisions.
     """
@@ -80,3 +88,4 @@ class Header(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True
     preprocessing: None = None
     vectors: None = None
     signature: None = None
+    states: Annotated[tuple[StateRecord, ...], Meta(max_length=MAX_NODE_VALUES)] = ()

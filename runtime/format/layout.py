@@ -9,7 +9,7 @@ from typing import NamedTuple
 from linnet.errors import FormatError, UnsupportedError
 
 MAGIC = b"\x89LINNET\n"
-REVISION = 1
+REVISION = 2
 ALIGNMENT = 64
 PROLOGUE_BYTES = 64
 # A header of a large model has some MiB; the cap bounds what decoding a hostile one can allocate.

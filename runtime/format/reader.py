@@ -11,13 +11,13 @@ import msgspec
 import numpy as np
 
 from linnet.errors import FormatError, GraphError, LinnetError, UnsupportedError
-from linnet.graph import Graph, Node, Value
+from linnet.graph import Graph, Node, State, Value
 from linnet.ops import Op
 from linnet.types import Array, Quantization, TensorType
 
 from .check import check_header, node_label
 from .digests import Digests
-from .header import Header, NodeRecord, QuantizationRecord, ValueRecord
+from .header import Header, NodeRecord, QuantizationRecord, StateRecord, ValueRecord
 from .layout import ALIGNMENT, PROLOGUE_BYTES, Prologue, problem, read_prologue
 
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview
@@ -120,6 +120,8 @@ def _build(header: Header, tensors: Array, revision: int) -> Graph:
     shared = {record: _quantization(record) for record in stored if record is not None}
     values = [_value(record, arrays, shared) for record in header.values]
     names = [value.name for value in values]
+    if header.states and revision < 2:
+        raise problem("states", f"format revision {revision}", "2 or later")
     ops, reasons = [], []
     for index, record in enumerate(header.nodes):
         try:
@@ -136,7 +138,13 @@ def _build(header: Header, tensors: Array, revision: int) -> Graph:
         dict(zip(names, values, strict=True)),
         nodes,
         dict(header.metadata),
+        [_state(record, names) for record in header.states],
     )
+
+
+def _state(record: StateRecord, names: list[str]) -> State:
+    initial = "" if record.initial is None else names[record.initial]
+    return State(names[record.input], names[record.output], initial)
 
 
 def _value(

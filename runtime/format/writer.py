@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from linnet.errors import FormatError, LinnetError, UnsupportedError
-from linnet.graph import Graph, Node, Value
+from linnet.graph import Graph, Node, State, Value
 from linnet.ops import Op
 from linnet.types import Array, Quantization
 
@@ -26,6 +26,7 @@ from .header import (
     NodeRecord,
     QuantizationRecord,
     Section,
+    StateRecord,
     ValueRecord,
 )
 from .layout import MAX_HEADER_BYTES, PROLOGUE_BYTES, Prologue, align, problem
@@ -120,11 +121,12 @@ def _chunks(graph: Graph) -> Iterator[Any]:
         nodes=tuple(_node_record(node, index) for node in graph.nodes),
         sections=sections,
         metadata=dict(sorted(graph.metadata.items())),
+        states=tuple(_state_record(state, index) for state in graph.states),
     )
     packed = _pack(header)
     data_bytes = sections[-1].offset + sections[-1].size if sections else 0
     data_start = align(PROLOGUE_BYTES + len(packed))
-    revision = max((node.op.since for node in graph.nodes), default=1)
+    revision = max([node.op.since for node in graph.nodes] + [2 if graph.states else 1])
     yield Prologue(revision, len(packed), data_start + data_bytes).pack(packed)
     yield packed
     yield bytes(data_start - PROLOGUE_BYTES - len(packed))
@@ -197,6 +199,11 @@ def _quantization_record(quantization: Quantization) -> QuantizationRecord:
         zero.astype("<i4").tobytes() if zero.any() else None,
         quantization.axis,
     )
+
+
+def _state_record(state: State, index: dict[str, int]) -> StateRecord:
+    initial = index[state.initial] if state.initial else None
+    return StateRecord(index[state.input], index[state.output], initial)
 
 
 def _node_record(node: Node, index: dict[str, int]) -> NodeRecord:

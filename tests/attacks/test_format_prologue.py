@@ -6,7 +6,7 @@ import pytest
 from forge import Forgery, join, prologue, real_sample, sample, split, split_packed
 
 from linnet.errors import FormatError, UnsupportedError
-from linnet.format import encode, read
+from linnet.format import REVISION, encode, read
 
 ENCODED = encode(sample())
 
@@ -102,14 +102,14 @@ def test_an_empty_file(tmp_path):
         read(tmp_path / "empty.linnet")
 
 
-@pytest.mark.parametrize("revision", [2, 3, 1 << 31, (1 << 32) - 1])
+@pytest.mark.parametrize("revision", [REVISION + 1, 9, 1 << 31, (1 << 32) - 1])
 def test_a_revision_of_the_future(revision):
     with pytest.raises(UnsupportedError, match=f"revision {revision} is newer.*upgrade linnet"):
         read(Forgery().seal(revision=revision))
 
 
 def test_revision_zero_and_reserved_bytes():
-    with pytest.raises(FormatError, match="format revision: found 0, expected 1 to 1"):
+    with pytest.raises(FormatError, match="format revision: found 0, expected 1 to 2"):
         read(Forgery().seal(revision=0))
     with pytest.raises(FormatError, match="prologue bytes 12 to 15: found 0x1, expected 0"):
         read(Forgery().seal(reserved=1))

@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 
 from linnet.format import REVISION, encode
-from linnet.graph import Graph
+from linnet.graph import Graph, State
 from linnet.ops import (
     Add,
     Cast,
@@ -49,7 +49,7 @@ def numbers(count: int, low: int, high: int) -> Array:
 
 
 def build() -> Graph:
-    """Return a graph with an int8 branch, a float branch and every kind of record."""
+    """Return a graph with an int8 branch, a float branch, states and every kind of record."""
     graph = Graph("golden", metadata={"licence": "Apache-2.0", "labels": "nein\nja\nvielleicht é"})
     image = graph.add_input("image", TensorType(DType.FLOAT32, ("batch", 6, 6, 2)))
     extra = graph.add_input("extra", TensorType(DType.UINT8, (3,), Quantization(0.25, 128)))
@@ -92,6 +92,12 @@ def build() -> Graph:
         graph.outputs.append(graph.add_constant(name, np.arange(2).astype(dtype.numpy)))
     graph.outputs.append(graph.add_constant("empty", np.zeros((0, 3), np.uint64)))
     graph.outputs += ["fc", classes, half]
+    first = graph.add_constant("count.first", np.array([3], np.int64))
+    graph.add_input("count", TensorType(DType.INT64, (1,)))
+    graph.add_input("trace", TensorType(DType.FLOAT32, ("batch", 3)))
+    graph.outputs.append(graph.add(Add(), ["count", first], name="count.next"))
+    graph.outputs.append(graph.add(Add(), ["trace", logits], name="trace.next"))
+    graph.states += [State("count", "count.next", first), State("trace", "trace.next")]
     graph.validate()
     return graph
 
@@ -99,7 +105,12 @@ def build() -> Graph:
 def feeds() -> dict[str, Array]:
     """Return one input for each graph input."""
     image = numbers(2 * 6 * 6 * 2, -128, 127).reshape(2, 6, 6, 2)
-    return {"image": (image / 64).astype(np.float32), "extra": np.array([120, 128, 140], np.uint8)}
+    return {
+        "image": (image / 64).astype(np.float32),
+        "extra": np.array([120, 128, 140], np.uint8),
+        "count": np.array([3]),
+        "trace": np.zeros((2, 3), np.float32),
+    }
 
 
 def describe(graph: Graph) -> dict[str, Any]:
@@ -117,6 +128,7 @@ def describe(graph: Graph) -> dict[str, Any]:
         "inputs": graph.inputs,
         "outputs": graph.outputs,
         "metadata": graph.metadata,
+        "states": [[state.input, state.output, state.initial] for state in graph.states],
         "values": values,
         "nodes": [
             {

@@ -34,8 +34,9 @@ MAY_IMPORT = {
     ),
     "linnet.session": (
         "linnet.kernels", "linnet.binding", "linnet.errors", "linnet.format", "linnet.graph",
-        "linnet.types",
+        "linnet.state", "linnet.types",
     ),
+    "linnet.state": ("linnet.graph", "linnet.types", "linnet.errors"),
     "linnet": ("linnet",),
     "linnet.benchmarks": ("linnet",),
 }  # fmt: skip

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from linnet.errors import FormatError, GraphError, UnsupportedError
-from linnet.format import encode, read, write
+from linnet.format import REVISION, encode, read, write
 from linnet.format.header import Header
 from linnet.format.layout import Prologue, read_prologue
 from linnet.graph import Graph
@@ -370,12 +370,12 @@ def test_an_unregistered_op_is_refused(probe):
 def test_the_revision_is_the_oldest_that_knows_every_op(probe, monkeypatch):
     graph = Graph()
     graph.outputs = [graph.add(probe(), [], name="p")]
-    monkeypatch.setattr(probe, "since", 2)
+    monkeypatch.setattr(probe, "since", REVISION + 1)
     encoded = encode(graph)
-    assert encoded[8] == 2
-    with pytest.raises(UnsupportedError, match="revision 2 is newer than 1"):
+    assert encoded[8] == REVISION + 1
+    with pytest.raises(UnsupportedError, match=f"revision {REVISION + 1} is newer than {REVISION}"):
         read(encoded)
-    monkeypatch.setattr("linnet.format.layout.REVISION", 2)
+    monkeypatch.setattr("linnet.format.layout.REVISION", REVISION + 1)
     assert_same(read(encoded), graph)
 
 

@@ -1,0 +1,120 @@
+"""What a session keeps between runs: declared by the graph, or bound by the caller.
+
+Owns the contents of states. Knows nothing of plans.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from .errors import InputError
+from .graph import Graph, State
+from .types import Array, TensorType
+
+
+class StateMemory:
+    """The states of one session and their contents.
+
+    Parameters
+    ----------
+    graph : Graph
+        Its own states are hidden from callers; those bound later stay among the outputs.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._pairs = list(graph.states)
+        self._hidden = {state.output for state in graph.states}
+        self._contents: dict[str, Array] = {}
+
+    def __bool__(self) -> bool:
+        """Whether there is any state."""
+        return bool(self._pairs)
+
+    @property
+    def inputs(self) -> list[str]:
+        """Graph inputs that states serve."""
+        return [state.input for state in self._pairs]
+
+    @property
+    def pairs(self) -> list[State]:
+        """Every state."""
+        return list(self._pairs)
+
+    def bind(self, pairs: Mapping[str, str]) -> None:
+        """Add states, from output names to input names; all of them or none."""
+        graph, made = self._graph, []
+        inputs, outputs = {s.input for s in self._pairs}, {s.output for s in self._pairs}
+        for output, input_ in pairs.items():
+            if output not in graph.outputs:
+                raise InputError(f"no output '{output}'; the model has {graph.outputs}")
+            if input_ not in graph.inputs:
+                raise InputError(f"no input '{input_}'; the model has {graph.inputs}")
+            if output in outputs or input_ in inputs:
+                raise InputError(f"'{output}' or '{input_}' is bound to a state already")
+            given, becomes = graph.type_of(input_), graph.type_of(output)
+            if not _fits(given, becomes):
+                raise InputError(f"state '{input_}' is {given}, but '{output}' is {becomes}")
+            inputs.add(input_)
+            outputs.add(output)
+            made.append(State(input_, output))
+        self._pairs += made
+
+    def reset(self) -> None:
+        """Forget the contents: the next run reads the initial ones."""
+        self._contents.clear()
+
+    def contents(self, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
+        """Return the array of every state; the shapes of inputs tell the size of new ones."""
+        sizes: dict[str, int] = {}
+        for name, shape in shapes.items():
+            for dim, size in zip(self._graph.type_of(name).shape, shape, strict=True):
+                if isinstance(dim, str):
+                    sizes[dim] = size
+        return {s.input: self._content(s, sizes) for s in self._pairs}
+
+    def _content(self, state: State, sizes: Mapping[str, int]) -> Array:
+        declared = self._graph.type_of(state.input)
+        kept = self._contents.get(state.input)
+        if kept is None:
+            return self._initial(state, declared, sizes)
+        for dim, size in zip(declared.shape, kept.shape, strict=True):
+            wanted = sizes.get(dim, size) if isinstance(dim, str) else dim
+            if wanted != size:
+                raise InputError(
+                    f"state '{state.input}' has shape {kept.shape}, but {dim} is {wanted} in this "
+                    "run's inputs; call reset() before a sequence of another size"
+                )
+        return kept
+
+    def _initial(self, state: State, declared: TensorType, sizes: Mapping[str, int]) -> Array:
+        if state.initial:
+            return np.ascontiguousarray(self._graph.constant(state.initial))
+        shape = tuple(sizes.get(d, 0) if isinstance(d, str) else d for d in declared.shape)
+        zero = declared.quantization.zero_point[0] if declared.quantization is not None else 0
+        return np.full(shape, zero, declared.dtype.numpy)
+
+    def take(self, results: dict[str, Array]) -> dict[str, Array]:
+        """Keep what the states became and return the outputs that are the caller's."""
+        for state in self._pairs:
+            hidden = state.output in self._hidden
+            content = results[state.output]
+            self._contents[state.input] = content if hidden else content.copy()
+        return {name: array for name, array in results.items() if name not in self._hidden}
+
+    def get(self) -> dict[str, Array]:
+        """Return copies of the contents by input name; states that no run has read are absent."""
+        return {name: content.copy() for name, content in self._contents.items()}
+
+
+def _fits(given: TensorType, becomes: TensorType) -> bool:
+    if (given.dtype, given.rank, given.quantization) != (
+        becomes.dtype,
+        becomes.rank,
+        becomes.quantization,
+    ):
+        return False
+    pairs = zip(given.shape, becomes.shape, strict=True)
+    return all(a == b or isinstance(a, str) or isinstance(b, str) for a, b in pairs)
