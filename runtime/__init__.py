@@ -13,6 +13,7 @@ import os
 from typing import Any
 
 from .errors import (
+    CalibrationError,
     FormatError,
     GraphError,
     InputError,
@@ -29,6 +30,7 @@ from .types import Quantization, TensorSpec
 __version__ = "0.1.0"
 
 __all__ = [
+    "CalibrationError",
     "FormatError",
     "Graph",
     "GraphError",
@@ -44,6 +46,7 @@ __all__ = [
     "__version__",
     "convert",
     "load",
+    "quantize",
     "save",
 ]
 
@@ -81,3 +84,43 @@ def save(graph: Graph, path: str | os.PathLike[str]) -> None:
     from .format import write
 
     write(graph, path)
+
+
+def quantize(model: Any, data: Any = None, method: str = "static", **options: Any) -> Graph:
+    """Quantize a float model.
+
+    Parameters
+    ----------
+    model : Graph, path or bytes
+        A graph, or what `convert` and `load` take; it is not changed.
+    data : path, ndarray, mapping or iterable, optional
+        Calibration samples: a folder of .npy, .npz or image files, such a file, arrays with the
+        samples along their first axis, or an iterable of samples.
+    method : str
+        "static" (needs data), or another name that ``linnet quantize --help`` lists.
+    **options
+        Of the method: ``calibrator``, ``keep``, ``progress``...
+
+    Returns
+    -------
+    Graph
+        To `save` or `load`. Its metadata records method, options, data and ranges.
+
+    Raises
+    ------
+    CalibrationError
+        If the data is absent where needed, empty, constant, not finite, or does not fit.
+    QuantizationError
+        If the method or an option is unknown, or there is nothing to quantize.
+
+    Examples
+    --------
+    >>> graph = linnet.quantize("model.onnx", "samples/")  # doctest: +SKIP
+    """
+    from linnet.converters.quantization import quantize as quantize_graph
+
+    from .opening import open_graph
+
+    return quantize_graph(
+        open_graph(model), data, method, runner=lambda g: Session(g).run, **options
+    )

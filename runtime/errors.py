@@ -37,6 +37,10 @@ class InputError(LinnetError):
     """Data given to a session does not fit the model's inputs."""
 
 
+class CalibrationError(InputError):
+    """Calibration data is absent, degenerate, or does not fit the model's inputs."""
+
+
 class PlanError(LinnetError):
     """A memory plan breaks one of its invariants."""
 

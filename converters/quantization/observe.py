@@ -1,0 +1,90 @@
+"""Running the float graph on the samples and keeping what is needed of its activations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+import numpy as np
+
+from linnet.errors import CalibrationError
+from linnet.graph import Graph
+from linnet.types import Array
+
+from .histogram import Histogram
+from .methods import Job
+
+See = Callable[[Mapping[str, Array]], None]
+
+
+def watch(graph: Graph, job: Job, names: Iterable[str], see: See, share: float = 1.0) -> None:
+    """Run every sample and call ``see`` with the content of some values.
+
+    Parameters
+    ----------
+    graph : Graph
+    job : Job
+    names : iterable of str
+        Inputs or computed values.
+    see : callable
+        Gets one mapping per sample.
+    share : float
+        The share done after the last sample, for `Job.progress`.
+
+    Raises
+    ------
+    CalibrationError
+        If the model itself makes NaN or infinities of a sample.
+    """
+    wanted = list(dict.fromkeys(names))
+    computed = [name for name in wanted if name not in graph.inputs]
+    observed = graph.copy()
+    observed.outputs = computed
+    observed.prune()
+    observed.inputs = [n for n in graph.inputs if n in observed.values]
+    run = job.runner(observed) if computed else None
+    samples = job.data
+    for index, feeds in enumerate(samples):
+        given = {name: feeds[name] for name in observed.inputs}
+        seen: dict[str, Array] = dict(run(given)) if run is not None else {}
+        for name, array in seen.items():
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                raise CalibrationError(
+                    f"sample {index} makes NaN or infinities in '{name}'; leave it out, or keep "
+                    "that part of the model in float"
+                )
+        see({name: seen[name] if name in seen else feeds[name] for name in wanted})
+        total = samples.count or index + 10
+        job.progress(share * min((index + 1) / total, 1.0))
+
+
+class Statistics:
+    """Histograms of values and, of some, the mean per channel (last axis).
+
+    Parameters
+    ----------
+    names : iterable of str
+    means : iterable of str
+        Those whose channel means are kept too.
+    """
+
+    def __init__(self, names: Iterable[str], means: Iterable[str] = ()) -> None:
+        self.histograms = {name: Histogram() for name in names}
+        self._sums: dict[str, Array] = {}
+        self._counts = dict.fromkeys(means, 0)
+
+    def see(self, values: Mapping[str, Array]) -> None:
+        """Take in the values of one sample."""
+        for name, histogram in self.histograms.items():
+            if values[name].size:
+                histogram.add(values[name])
+        for name in self._counts:
+            array = values[name]
+            if array.ndim and array.size:
+                rows = array.reshape(-1, array.shape[-1])
+                total = rows.sum(axis=0, dtype=np.float64)
+                self._sums[name] = self._sums.get(name, 0.0) + total
+                self._counts[name] += rows.shape[0]
+
+    def mean(self, name: str) -> Array | None:
+        """Return the mean per channel of a value, None where nothing was seen."""
+        return self._sums[name] / self._counts[name] if name in self._sums else None
