@@ -10,6 +10,7 @@
 #include "int8/bind.h"
 #include "move/bind.h"
 #include "norm/bind.h"
+#include "peak/bind.h"
 #include "reduce/bind.h"
 
 namespace py = pybind11;
@@ -87,6 +88,7 @@ PYBIND11_MODULE(_core, module) {
   bind_norm(program);
   bind_move(program);
   bind_attention(program);
+  bind_peak(program);
   module.def("kernel_rows", kernel_rows);
   module.def("isa_names", isa_names);
   module.def("available_isas", available_isas);

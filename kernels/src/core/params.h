@@ -8,4 +8,5 @@
 #include "int8/params.h"
 #include "move/params.h"
 #include "norm/params.h"
+#include "peak/params.h"
 #include "reduce/params.h"

@@ -1,0 +1,169 @@
+"""What this machine can do at most, measured on the spot: multiplying and reading memory.
+
+The kernels of `kernels/src/peak` run on the same thread pool, in the same process and with the
+same instruction set as a model's, so that a fraction of a peak means what it says.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from linnet.errors import InputError
+from linnet.kernels import _core
+from linnet.types import Array
+
+# Bytes read per thread: first-level cache, second-level cache, and so on to memory.
+SIZES = (16 << 10, 128 << 10, 1 << 20, 8 << 20, 64 << 20)
+BLOCK = 4096
+
+
+@dataclass(frozen=True)
+class Peaks:
+    """Measured peaks of one instruction set and number of threads.
+
+    Parameters
+    ----------
+    isa : str
+    threads : int
+    float_macs, int8_macs : float
+        Multiply-accumulates per second in all: float32, and int8 by the ISA's own instructions.
+    bandwidth : dict of int to float
+        Bytes in all that are read over and over -> bytes per second in all.
+
+    Examples
+    --------
+    >>> peaks = Peaks("base", 1, 1e9, 2e9, {1000: 8e9, 1000_000: 2e9})
+    >>> peaks.bandwidth_at(10), peaks.bandwidth_at(10**9)
+    (8000000000.0, 2000000000.0)
+    >>> peaks.bound(macs=100, data=1000, int8=True)
+    1.25e-07
+    """
+
+    isa: str
+    threads: int
+    float_macs: float
+    int8_macs: float
+    bandwidth: dict[int, float]
+
+    def macs(self, int8: bool) -> float:
+        """Return the multiply-accumulates per second of int8 or float32."""
+        return self.int8_macs if int8 else self.float_macs
+
+    def bandwidth_at(self, data: float) -> float:
+        """Return bytes per second for a working set, between measured sizes by their logarithm."""
+        sizes = sorted(self.bandwidth)
+        places = [math.log(size) for size in sizes]
+        rates = [self.bandwidth[size] for size in sizes]
+        return float(np.interp(math.log(max(data, 1.0)), places, rates))
+
+    def bound(self, macs: float, data: float, int8: bool) -> float:
+        """Return the least seconds for some multiply-accumulates and bytes: the roofline."""
+        return max(macs / self.macs(int8), data / self.bandwidth_at(data))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data."""
+        return asdict(self)
+
+
+def measure_peaks(threads: int = 1, isa: str = "", seconds: float = 0.03) -> Peaks:
+    """Measure multiplying and reading.
+
+    Parameters
+    ----------
+    threads : int
+        Threads at once.
+    isa : str
+        "" takes what models run on.
+    seconds : float
+        Per measurement; there are seven. The best of several tries counts.
+
+    Raises
+    ------
+    InputError
+        If this CPU lacks the instruction set.
+    """
+    largest = SIZES[-1] * threads
+    data = _aligned(largest)
+    arguments = (threads, isa, seconds)
+    return Peaks(
+        isa or _core.default_isa(),
+        threads,
+        peak_rate("peak_fma_f32", data[:0], *arguments),
+        peak_rate("peak_dot_s8", data[:0], *arguments),
+        {
+            size * threads: peak_rate("peak_read", data[: size * threads], *arguments)
+            for size in SIZES
+        },
+    )
+
+
+def peak_rate(row: str, data: Array, threads: int, isa: str, seconds: float) -> float:
+    """Return the work per second of one peak kernel: the best try of at least five.
+
+    Parameters
+    ----------
+    row : str
+        ``peak_fma_f32``, ``peak_dot_s8`` or ``peak_read``.
+    data : ndarray of uint8, aligned to 64 bytes, a multiple of 4096 per thread
+        Read by ``peak_read``.
+    threads : int
+    isa : str
+    seconds : float
+    """
+    repeats, spent = 1, 0.0
+    while spent < seconds / 10 and repeats < 1 << 40:
+        repeats *= 2 if spent > seconds / 40 else 8
+        spent = _time(row, data, threads, isa, repeats)[1]
+    best = 0.0
+    end = time.perf_counter() + seconds
+    tries = 0
+    while tries < 5 or time.perf_counter() < end:
+        work, spent = _time(row, data, threads, isa, repeats)
+        best = max(best, work / spent)
+        tries += 1
+    return best
+
+
+def _time(row: str, data: Array, threads: int, isa: str, repeats: int) -> tuple[float, float]:
+    try:
+        program = _core.Program(0, isa, threads)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    program.force_threads(threads)
+    done, sink = np.zeros(threads, np.int64), np.zeros(threads, np.float32)
+    add = getattr(program, row)
+    add(repeats, data.ctypes.data, data.nbytes, done.ctypes.data, sink.ctypes.data)
+    start = time.perf_counter()
+    program.run()
+    spent = time.perf_counter() - start
+    return float(done.sum()), spent
+
+
+def _aligned(nbytes: int) -> Array:
+    raw = np.ones(nbytes + BLOCK, np.uint8)
+    start = -raw.ctypes.data % BLOCK
+    return raw[start : start + nbytes]
+
+
+def main() -> int:
+    """Print the peaks of one thread and of all CPUs."""
+    for threads in sorted({1, _core.usable_cpus()}):
+        for isa in _core.available_isas():
+            peaks = measure_peaks(threads, isa)
+            reads = ", ".join(
+                f"{size >> 10} KiB {rate / 1e9:.1f}" for size, rate in peaks.bandwidth.items()
+            )
+            print(
+                f"{isa}, {threads} threads: {peaks.float_macs / 1e9:.1f} float GMAC/s, "
+                f"{peaks.int8_macs / 1e9:.1f} int8 GMAC/s; GB/s reading {reads}"
+            )
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
