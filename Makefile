@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 BUILD_TOOLS := "setuptools>=77" wheel "Cython>=3.0" "pybind11>=2.12" "numpy>=1.26"
 
-.PHONY: demo test check quick bench clean
+.PHONY: demo test check quick bench check-arm clean
 
 demo: $(VENV)/demo.stamp  ## convert, inspect, run and compare the digits models
 	$(BIN)/python examples/digits/demo.py
@@ -17,6 +17,9 @@ check: $(VENV)/test.stamp  ## format, lint, types and house rules only
 
 bench: $(VENV)/test.stamp  ## kernel, op and call benchmarks
 	$(BIN)/python -m pytest benchmarks -o python_files='bench_*.py' --benchmark-only
+
+check-arm:  ## compile the kernels for aarch64 and armhf, make nothing
+	PYTHON=$(PYTHON) tools/arm/check.sh
 
 SOURCES := $(shell find runtime kernels converters benchmarks -name '*.py' -o -name '*.pyx' \
 	-o -name '*.cpp' -o -name '*.h' -o -name '*.inc' -o -name '*.pyi' -o -name '*.md')

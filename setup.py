@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -35,7 +36,7 @@ ISAS: dict[str, dict[str, list[str]]] = {
         "dotprod": ["-march=armv8.2-a+dotprod"],
         "i8mm": ["-march=armv8.2-a+dotprod+i8mm"],
     },
-    "armv7l": {"base": ["-mfpu=neon-vfpv4", "-mfloat-abi=hard"]},
+    "armv7l": {"base": ["-march=armv7-a", "-mfpu=neon-vfpv4", "-mfloat-abi=hard"]},
 }  # fmt: skip
 CXX_FLAGS = [
     "-std=c++17", "-O3", "-g0", "-fvisibility=hidden", "-ffp-contract=off", "-fno-math-errno",
@@ -98,8 +99,8 @@ def is_stale(obj: str, source: str) -> bool:
 
 def weak_symbols(obj: str) -> list[str]:
     """Return the symbols of an object that a linker may take for another ISA's."""
-    listing = subprocess.check_output(["nm", "-C", obj], text=True)
-    return [line for line in listing.splitlines() if line[17:18] in {"W", "V", "u"}]
+    listing = subprocess.check_output([os.environ.get("NM", "nm"), "-C", obj], text=True)
+    return [line for line in listing.splitlines() if re.match("[0-9a-f]+ [WVu] ", line)]
 
 
 class IsaExtension(Extension):

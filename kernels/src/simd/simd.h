@@ -18,6 +18,7 @@
 // - load_pairs_s8: 2 * kLanes bytes widened to int16, for madd16.
 // - madd16(a, b): int16 pairs: a0 * b0 + a1 * b1 in int32, exact.
 // - dot_u8s8(c, a, b): c + four u8 * s8 products per lane, exact (if kHasDot).
+// - dot_s8s8(c, a, b): c + four s8 * s8 products per lane, exact (if kHasDotS8).
 #pragma once
 
 #include <stddef.h>
@@ -32,6 +33,8 @@
 #include "simd/simd_avx2.h"
 #elif defined(__SSE2__)
 #include "simd/simd_sse2.h"
+#elif defined(__ARM_NEON)
+#include "simd/simd_neon.h"
 #else
 #error "no vector header for this ISA"
 #endif

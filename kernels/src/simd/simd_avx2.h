@@ -9,6 +9,7 @@ namespace LINNET_ISA {
 constexpr int kLanes = 8;
 constexpr bool kHasFma = true;
 constexpr bool kHasDot = false;
+constexpr bool kHasDotS8 = false;
 typedef __m256 F;
 typedef int32_t I __attribute__((vector_size(32), may_alias));
 

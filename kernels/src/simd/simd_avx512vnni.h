@@ -14,6 +14,7 @@ namespace LINNET_ISA {
 constexpr int kLanes = 16;
 constexpr bool kHasFma = true;
 constexpr bool kHasDot = true;
+constexpr bool kHasDotS8 = false;
 typedef __m512 F;
 typedef int32_t I __attribute__((vector_size(64), may_alias));
 

@@ -9,6 +9,7 @@ namespace LINNET_ISA {
 constexpr int kLanes = 4;
 constexpr bool kHasFma = false;
 constexpr bool kHasDot = false;
+constexpr bool kHasDotS8 = false;
 typedef __m128 F;
 typedef int32_t I __attribute__((vector_size(16), may_alias));
 
