@@ -17,7 +17,7 @@ from linnet.graph import Graph, Value
 from linnet.types import Array, Dim, DType, Quantization, Shape, TensorType
 
 from .node import TfliteNode
-from .operators import CONVERTERS, REFUSED
+from .operators import CONVERTERS, CUSTOM, REFUSED
 from .reader import Model, Operator, Subgraph, TensorInfo, read_model
 
 # Operators that read stored integers as plain numbers, whatever quantization the file declares.
@@ -186,7 +186,7 @@ class TfliteImporter(Importer):
                 )
         done = False
         with self.converting(where):
-            convert = CONVERTERS.get(operator.kind)
+            convert = CUSTOM.get(operator.custom) or CONVERTERS.get(operator.kind)
             if convert is None:
                 name = f"custom operator '{operator.custom}'" if operator.custom else operator.kind
                 raise UnsupportedError(

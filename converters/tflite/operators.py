@@ -5,28 +5,39 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from . import (
+    ops_detection,
     ops_elementwise,
     ops_images,
+    ops_matrices,
     ops_movement,
     ops_products,
     ops_reductions,
+    ops_segments,
     ops_shapes,
     ops_strided,
+    ops_volumes,
 )
 from .node import TfliteNode
 
 _FAMILIES: tuple[Mapping[str, Callable[[TfliteNode], None]], ...] = (
+    ops_detection.CONVERTERS,
     ops_elementwise.CONVERTERS,
     ops_images.CONVERTERS,
+    ops_matrices.CONVERTERS,
     ops_movement.CONVERTERS,
     ops_products.CONVERTERS,
     ops_reductions.CONVERTERS,
+    ops_segments.CONVERTERS,
     ops_shapes.CONVERTERS,
     ops_strided.CONVERTERS,
+    ops_volumes.CONVERTERS,
 )
 CONVERTERS = {kind: convert for family in _FAMILIES for kind, convert in family.items()}
 if len(CONVERTERS) != sum(map(len, _FAMILIES)):
     raise TypeError("two families convert the same TFLite operator")
+
+# Custom operators by name.
+CUSTOM: Mapping[str, Callable[[TfliteNode], None]] = ops_detection.CUSTOM
 
 _CONTROL = "control flow ({}) is not supported; unroll it or export the branch that runs"
 _STATE = "variables ({}) are not supported; give the state as model inputs and outputs"

@@ -6,10 +6,12 @@ from collections.abc import Callable
 
 import numpy as np
 
+from linnet.errors import UnsupportedError
 from linnet.ops import (
     Abs,
     Add,
     And,
+    Atan2,
     Cast,
     Ceil,
     Clip,
@@ -131,10 +133,32 @@ def dequantize(node: TfliteNode) -> None:
         node.emit(Cast(to=DType.FLOAT32), [node.input(0)])
 
 
+def fake_quant(node: TfliteNode) -> None:
+    """FAKE_QUANT: real numbers rounded to the steps of a quantization whose zero is a step."""
+    low, high = float(node.option("Min", 0.0)), float(node.option("Max", 0.0))
+    bits = int(node.option("NumBits", 8))
+    if node.option("NarrowRange", False):
+        raise UnsupportedError("narrow_range; TFLite has it for weights alone")
+    if not (low <= 0 <= high and low < high and 2 <= bits <= 16):
+        raise UnsupportedError(f"range {low} to {high} of {bits} bits; expected one around zero")
+    most = float(2**bits - 1)
+    scale = np.float32((high - low) / most)
+    zero = np.float32(min(max(np.floor(0.5 - low / scale), 0.0), most))
+    bottom, top = np.float32(-zero * scale), np.float32((most - zero) * scale)
+    one = np.float32(1)
+    x = node.step(Clip(minimum=float(bottom), maximum=float(top)), [node.input(0)], "clipped")
+    for kind, number in ((Sub, bottom), (Mul, one / scale), (Add, np.float32(0.5))):
+        x = node.step(kind(), [x, node.scalar(float(number), DType.FLOAT32)], kind.__name__.lower())
+    x = node.step(Floor(), [x], "floor")
+    x = node.step(Mul(), [x, node.scalar(float(scale), DType.FLOAT32)], "steps")
+    node.emit(Add(), [x, node.scalar(float(bottom), DType.FLOAT32)])
+
+
 CONVERTERS: dict[str, Converter] = {
     "ABS": simple(Abs()),
     "ADD": _clamped(Add),
     "ADD_N": add_n,
+    "ATAN2": simple(Atan2()),
     "BITWISE_XOR": simple(Xor()),
     "CAST": cast,
     "CEIL": simple(Ceil()),
@@ -144,6 +168,7 @@ CONVERTERS: dict[str, Converter] = {
     "ELU": simple(Elu()),
     "EQUAL": simple(Equal()),
     "EXP": simple(Exp()),
+    "FAKE_QUANT": fake_quant,
     "FLOOR": simple(Floor()),
     "FLOOR_DIV": simple(FloorDiv()),
     "FLOOR_MOD": simple(Mod()),

@@ -11,6 +11,7 @@ from linnet.ops import (
     Cast,
     CumSum,
     Identity,
+    LocalResponseNormalization,
     LogSoftmax,
     LpNormalization,
     ReduceMax,
@@ -85,6 +86,19 @@ def l2_normalization(node: TfliteNode) -> None:
     node.emit(LpNormalization(axis=-1, p=2, epsilon=1e-6), [node.input(0)])
 
 
+def local_response_normalization(node: TfliteNode) -> None:
+    """LOCAL_RESPONSE_NORMALIZATION: by the squares of the channels around."""
+    radius = int(node.option("Radius"))
+    op = LocalResponseNormalization(
+        before=radius,
+        after=radius,
+        alpha=float(node.option("Alpha")),
+        beta=float(node.option("Beta")),
+        bias=float(node.option("Bias")),
+    )
+    node.emit(op, [node.input(0)])
+
+
 def topk(node: TfliteNode) -> None:
     """TOPK_V2: the k largest along the last axis, in order, and their indices."""
     op = TopK(k=node.integer(1, "k"), axis=-1, dtype=node.output_type(1).dtype)
@@ -96,6 +110,7 @@ CONVERTERS: dict[str, Converter] = {
     "ARG_MIN": _arg(ArgMin),
     "CUMSUM": cumsum,
     "L2_NORMALIZATION": l2_normalization,
+    "LOCAL_RESPONSE_NORMALIZATION": local_response_normalization,
     "LOG_SOFTMAX": log_softmax,
     "MEAN": _reduce(ReduceMean),
     "REDUCE_ALL": _reduce_bool(ReduceMin),

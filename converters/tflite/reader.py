@@ -19,6 +19,8 @@ import tflite
 from linnet.errors import FormatError, LinnetError, QuantizationError
 from linnet.types import Array, DType, Quantization
 
+from .flexible import read_numbers
+
 # What flatbuffers and NumPy raise when an offset or length of the file leads out of it.
 _DAMAGE = (struct.error, IndexError, ValueError, TypeError, OverflowError)
 _MAX_RANK = 16
@@ -257,6 +259,10 @@ class _Reader:
             ) | self._options(
                 tflite.BuiltinOptions2, table.BuiltinOptions2Type(), table.BuiltinOptions2()
             )
+            if custom and not table.CustomOptionsIsNone():
+                raw = table.CustomOptionsAsNumpy().tobytes()
+                self._count(len(raw))
+                options = read_numbers(raw)
         return Operator(index, kind, custom, inputs, outputs, options)
 
     def _options(self, union: Any, member: int, table: Any) -> Options:

@@ -57,8 +57,14 @@ def padding(
     ):
         if not isinstance(size, int):
             return (0, 0, 0, 0), "same_upper"
-        span = (length - 1) * dilation + 1
-        total = max((-(-size // stride) - 1) * stride + span - size, 0)
-        before.append(total // 2)
-        after.append(total - total // 2)
+        first, last = same_pads(size, length, stride, dilation)
+        before.append(first)
+        after.append(last)
     return (before[0], before[1], after[0], after[1]), ""
+
+
+def same_pads(size: int, length: int, stride: int, dilation: int = 1) -> Pair:
+    """Return what SAME padding puts before and after one axis of an input."""
+    span = (length - 1) * dilation + 1
+    total = max((-(-size // stride) - 1) * stride + span - size, 0)
+    return total // 2, total - total // 2

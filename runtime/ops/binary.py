@@ -19,6 +19,7 @@ from .pairs import _Binary
 
 __all__ = [
     "Add",
+    "Atan2",
     "Div",
     "FloorDiv",
     "Maximum",
@@ -230,6 +231,16 @@ class Mod(_Binary, frozen=True):
 
     def _function(self, x: Array, y: Array) -> Array:
         return np.fmod(x, y) if self.fmod else np.mod(x, y)
+
+
+class Atan2(_Binary, frozen=True):
+    """Angle of the point (y, x) of inputs y and x, from -pi to pi."""
+
+    vectorized: ClassVar[bool] = False
+    operations: ClassVar[int] = 20
+
+    def _function(self, x: Array, y: Array) -> Array:
+        return np.arctan2(x, y)
 
 
 class SquaredDifference(_Binary, frozen=True):

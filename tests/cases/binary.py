@@ -113,6 +113,7 @@ CASES: list[Case] = [
         kernels="unary_f32",
         bound=2e-6,
     ),
+    case("Atan2", ops.Atan2(), floats(5, 7), floats(7)),
     case("Mod sign of the divisor float", ops.Mod(), floats(5, 7, spread=9.0), floats(7)),
     *(one for row in ARITHMETIC[:3] for one in both(*row, LARGE, " large", bench=True)),
     of_floats(ops.Div(), True, ((1, 56, 56, 64), (64,)), " large", bench=True),

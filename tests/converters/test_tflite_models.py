@@ -24,7 +24,6 @@ REFUSED = {
     "dtln_tflm_int8": "UNIDIRECTIONAL_SEQUENCE_LSTM",
     "gap_lstm2": "UNIDIRECTIONAL_SEQUENCE_LSTM",
     "mww_hey_mycroft": "variables",
-    "ssd_mobilenet_v1_uint8": "TFLite_Detection_PostProcess",
 }
 
 

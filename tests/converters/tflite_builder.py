@@ -22,6 +22,13 @@ _TYPES = {
     "int16": tflite.TensorType.INT16,
     "int8": tflite.TensorType.INT8,
     "int4": tflite.TensorType.INT4,
+    "uint16": tflite.TensorType.UINT16,
+    "uint32": tflite.TensorType.UINT32,
+    "uint64": tflite.TensorType.UINT64,
+    "float64": tflite.TensorType.FLOAT64,
+    "complex64": tflite.TensorType.COMPLEX64,
+    "resource": tflite.TensorType.RESOURCE,
+    "string": tflite.TensorType.STRING,
 }
 
 
@@ -49,11 +56,14 @@ class Operator:
     options_type: str = ""
     custom: str = ""
     version: int = 1
+    custom_options: bytes = b""
 
 
 @dataclass
 class ModelBuilder:
-    """A file of one subgraph, or of more of it; tensor 0 is listed ``aliases`` more times."""
+    """A file of one subgraph, of more of it, or with ``others`` behind it; ``signatures`` are
+    (name, subgraph, {input: tensor}, {output: tensor}); tensor 0 is listed ``aliases`` more times.
+    """
 
     tensors: list[Tensor] = field(default_factory=list)
     operators: list[Operator] = field(default_factory=list)
@@ -62,6 +72,9 @@ class ModelBuilder:
     subgraphs: int = 1
     aliases: int = 0
     version: int = 3
+    name: str = ""
+    others: list[ModelBuilder] = field(default_factory=list)
+    signatures: Sequence[tuple[str, int, Mapping[str, int], Mapping[str, int]]] = ()
 
     def add(self, *args: Any, **kwargs: Any) -> int:
         """Add a tensor and return its number."""
@@ -71,28 +84,57 @@ class ModelBuilder:
     def build(self) -> bytes:
         """Return the file's content."""
         b = self._b = flatbuffers.Builder(1024)
-        buffers = [self._buffer(None), *(self._buffer(t.data) for t in self.tensors)]
-        tensors = [self._tensor(i + 1, t) for i, t in enumerate(self.tensors)]
-        uses = [(o.kind, o.custom, o.version) for o in self.operators]
-        tensors += tensors[:1] * self.aliases
+        parts = [self, *self.others]
+        buffers = [self._buffer(None)]
+        uses = [(o.kind, o.custom, o.version) for part in parts for o in part.operators]
         codes = list(dict.fromkeys(uses))
-        operators = [
-            self._operator(o, codes.index(u)) for o, u in zip(self.operators, uses, strict=True)
-        ]
-        parts = {
-            "Tensors": self._offsets(tensors),
-            "Inputs": self._ints(self.inputs),
-            "Outputs": self._ints(self.outputs),
-            "Operators": self._offsets(operators),
-        }
-        graph = self._table("SubGraph", parts)
+        graphs = [self._subgraph(part, buffers, codes) for part in parts]
         root = {
             "OperatorCodes": self._offsets([self._code(*code) for code in codes]),
-            "Subgraphs": self._offsets([graph] * self.subgraphs),
+            "Subgraphs": self._offsets(graphs[:1] * (self.subgraphs - 1) + graphs),
             "Buffers": self._offsets(buffers),
         }
+        if self.signatures:
+            root["SignatureDefs"] = self._offsets([self._signature(*s) for s in self.signatures])
         b.Finish(self._table("Model", {"Version": self.version, **root}), b"TFL3")
         return bytes(b.Output())
+
+    def _subgraph(
+        self, part: ModelBuilder, buffers: list[int], codes: list[tuple[str, str, int]]
+    ) -> int:
+        first = len(buffers)
+        buffers += [self._buffer(t.data) for t in part.tensors]
+        tensors = [self._tensor(first + i, t) for i, t in enumerate(part.tensors)]
+        tensors += tensors[:1] * part.aliases
+        operators = [
+            self._operator(o, codes.index((o.kind, o.custom, o.version))) for o in part.operators
+        ]
+        fields = {
+            "Tensors": self._offsets(tensors),
+            "Inputs": self._ints(part.inputs),
+            "Outputs": self._ints(part.outputs),
+            "Operators": self._offsets(operators),
+            "Name": self._b.CreateString(part.name) if part.name else None,
+        }
+        return self._table("SubGraph", fields)
+
+    def _signature(
+        self, name: str, graph: int, inputs: Mapping[str, int], outputs: Mapping[str, int]
+    ) -> int:
+        def maps(ports: Mapping[str, int]) -> int:
+            made = [
+                self._table("TensorMap", {"Name": self._b.CreateString(key), "TensorIndex": index})
+                for key, index in ports.items()
+            ]
+            return self._offsets(made)
+
+        fields = {
+            "Inputs": maps(inputs),
+            "Outputs": maps(outputs),
+            "SignatureKey": self._b.CreateString(name),
+            "SubgraphIndex": graph,
+        }
+        return self._table("SignatureDef", fields)
 
     def _table(self, kind: str, fields: Mapping[str, Any]) -> int:
         getattr(tflite, f"{kind}Start")(self._b)
@@ -153,18 +195,30 @@ class ModelBuilder:
     def _operator(self, operator: Operator, code: int) -> int:
         options = None
         if operator.options_type:
-            fields = {
-                name: self._ints(value) if isinstance(value, (list, tuple)) else value
-                for name, value in operator.options.items()
-            }
+            fields = {name: self._field(value) for name, value in operator.options.items()}
             options = self._table(operator.options_type, fields)
+        custom = None
+        if operator.custom_options:
+            custom = self._b.CreateByteVector(operator.custom_options)
         fields = {
             "OpcodeIndex": code,
             "Inputs": self._ints(operator.inputs),
             "Outputs": self._ints(operator.outputs),
-            "BuiltinOptions": options,
+            "CustomOptions": custom,
         }
         if options is not None:
-            union = tflite.BuiltinOptions
-            fields["BuiltinOptionsType"] = getattr(union, operator.options_type)
+            suffix = "" if hasattr(tflite.BuiltinOptions, operator.options_type) else "2"
+            union = getattr(tflite, f"BuiltinOptions{suffix}")
+            fields[f"BuiltinOptions{suffix}"] = options
+            fields[f"BuiltinOptions{suffix}Type"] = getattr(union, operator.options_type)
         return self._table("Operator", fields)
+
+    def _field(self, value: Any) -> Any:
+        """Return what a table stores for an option: texts and vectors lie outside of it."""
+        if isinstance(value, str):
+            return self._b.CreateString(value)
+        if isinstance(value, (list, tuple)):
+            if value and isinstance(value[0], float):
+                return int(self._b.CreateNumpyVector(np.array(value, np.float32)))
+            return self._ints(value)
+        return value

@@ -28,7 +28,10 @@ class Operand:
 
 @dataclass
 class Case:
-    """One operator with its operands, options and declared output."""
+    """One operator with its operands, options and declared output.
+
+    ``reference`` is off where LiteRT's reference kernel differs from its definition.
+    """
 
     kind: str
     operands: Sequence[Operand | None]
@@ -39,6 +42,9 @@ class Case:
     steps: int = 1
     tolerance: float = 1e-5
     version: int = 1
+    custom: str = ""
+    custom_options: bytes = b""
+    reference: bool = True
 
     def model(self, shapes: Sequence[Sequence[int]]) -> bytes:
         """Return the file, its outputs declared with these shapes."""
@@ -58,6 +64,7 @@ class Case:
         ]
         operator = Operator(self.kind, inputs, outputs, self.options, self.options_type)
         operator.version = self.version
+        operator.custom, operator.custom_options = self.custom, self.custom_options
         builder.operators.append(operator)
         builder.inputs, builder.outputs = fed, outputs
         return builder.build()
@@ -71,16 +78,17 @@ class Case:
         }
 
     def __str__(self) -> str:
-        return f"{self.kind.lower()}{'-' if self.label else ''}{self.label}"
+        return f"{(self.custom or self.kind).lower()}{'-' if self.label else ''}{self.label}"
 
 
-def litert(model: bytes, feeds: Mapping[str, Array]) -> list[Array]:
+def litert(model: bytes, feeds: Mapping[str, Array], reference: bool = True) -> list[Array]:
     """Run a model by LiteRT's reference kernels, by its default ones where it lacks those."""
     litert_module = pytest.importorskip("ai_edge_litert.interpreter")
     resolvers = litert_module.OpResolverType
+    kind = resolvers.BUILTIN_REF if reference else resolvers.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     try:
         interpreter = litert_module.Interpreter(
-            model_content=model, experimental_op_resolver_type=resolvers.BUILTIN_REF
+            model_content=model, experimental_op_resolver_type=kind
         )
     except ValueError:
         interpreter = litert_module.Interpreter(
@@ -99,7 +107,7 @@ def litert(model: bytes, feeds: Mapping[str, Array]) -> list[Array]:
 def check(case: Case) -> None:
     """Hold the imported model's results against LiteRT's."""
     feeds = case.feeds()
-    expected = litert(case.model([()] * len(case.output)), feeds)
+    expected = litert(case.model([()] * len(case.output)), feeds, case.reference)
     graph = import_model(case.model([e.shape for e in expected]))
     found = execute(graph, feeds)
     for name, want in zip(graph.outputs, expected, strict=True):

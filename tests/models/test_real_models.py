@@ -29,8 +29,7 @@ FLOAT = {
 REFUSED = {
     "dtln_1": "LSTM", "dtln_tflm_int8": "LSTM", "gap_lstm2": "LSTM", "gap_mnist_gru": "GRU",
     "keras_lstm_mnist_ptq": "LSTM", "mww_hey_mycroft": "CALL_ONCE", "silero_vad_16k_op15": "If",
-    "ssd_mobilenet_v1_uint8": "TFLite_Detection_PostProcess", "tflm_mnist_lstm_fp32": "LSTM",
-    "tflm_mnist_lstm_int8": "LSTM",
+    "tflm_mnist_lstm_fp32": "LSTM", "tflm_mnist_lstm_int8": "LSTM",
 }  # fmt: skip
 
 

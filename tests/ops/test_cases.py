@@ -25,7 +25,7 @@ def test_the_reference_keeps_what_infer_promises(name):
     assert len(results) == len(outs) == case.op.outputs
     for result, out in zip(results, outs, strict=True):
         assert (result.dtype, result.shape) == (out.dtype.numpy, out.static_shape)
-        if result.size and not isinstance(case.op, FEW_VALUES):
+        if result.size > 1 and not isinstance(case.op, FEW_VALUES):
             assert np.unique(result).size > 1, "the case cannot tell a kernel from a constant"
     assert case.op.cost(NodeTypes(tuple(types), outs)).bytes >= 0
     assert case.op.arity[0] <= len(arrays) <= case.op.arity[1]
