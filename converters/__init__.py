@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from linnet.errors import LinnetError, UnsupportedError
+from linnet.errors import LinnetError, QuantizationError, UnsupportedError
 from linnet.graph import Graph
 
 from .importer import import_model
 from .passes import simplify
+from .quantization.dynamic import quantize_dynamic
 
 if TYPE_CHECKING:
     from .importer import Source
 
 
-def convert(source: Source, name: str | None = None) -> Graph:
+QUANTIZERS: dict[str, Callable[[Graph], int]] = {"dynamic": quantize_dynamic}
+
+
+def convert(source: Source, name: str | None = None, quantize: str | None = None) -> Graph:
     """Convert a trained model into a graph.
 
     Parameters
@@ -23,6 +28,9 @@ def convert(source: Source, name: str | None = None) -> Graph:
         An ONNX or TFLite model: its path, its content, or a loaded ONNX model.
     name : str, optional
         Name of the graph; the model's own, or its file's, where absent.
+    quantize : str, optional
+        Quantize weights without calibration data: "dynamic" makes linear layers int8, their
+        activations quantized row by row as they come, and large embedding tables int8.
 
     Returns
     -------
@@ -35,11 +43,22 @@ def convert(source: Source, name: str | None = None) -> Graph:
         If the content is neither format, or damaged.
     UnsupportedError
         With every operator and value that linnet cannot express.
+    QuantizationError
+        If ``quantize`` is no known kind, or the model has nothing that it would change.
     OSError
         If a path cannot be read.
     """
+    if quantize is not None and quantize not in QUANTIZERS:
+        raise QuantizationError(
+            f"quantize='{quantize}'; expected {' or '.join(map(repr, QUANTIZERS))}"
+        )
     graph = import_model(source)
     simplify(graph)
+    if quantize is not None and not QUANTIZERS[quantize](graph):
+        raise QuantizationError(
+            f"quantize='{quantize}' found no float linear layer or embedding table to quantize; "
+            "convert the model without it"
+        )
     if name is not None:
         graph.name = name
     return graph

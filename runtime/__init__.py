@@ -51,7 +51,7 @@ __all__ = [
 ]
 
 
-def convert(source: Any, name: str | None = None) -> Graph:
+def convert(source: Any, name: str | None = None, quantize: str | None = None) -> Graph:
     """Convert a trained ONNX or TFLite model into a graph.
 
     Parameters
@@ -60,6 +60,8 @@ def convert(source: Any, name: str | None = None) -> Graph:
         The model; what it is shows from its content.
     name : str, optional
         Name of the graph; by default the model's own or the file's.
+    quantize : str, optional
+        "dynamic": int8 weights, activations quantized row by row as they come; no data needed.
 
     Raises
     ------
@@ -67,10 +69,12 @@ def convert(source: Any, name: str | None = None) -> Graph:
         If the content is neither ONNX nor TFLite, or is damaged.
     UnsupportedError
         With every reason, if the model needs something that linnet cannot do.
+    QuantizationError
+        If ``quantize`` is no known kind, or the model has nothing that it would change.
     """
     from linnet.converters import convert as convert_model
 
-    return convert_model(source, name)
+    return convert_model(source, name, quantize)
 
 
 def save(graph: Graph, path: str | os.PathLike[str]) -> None:

@@ -1,8 +1,8 @@
 """Dynamic quantization: integer products of activations quantized as they come.
 
-``DynamicQuantizeLinear`` -> ``MatMulInteger`` -> ``Cast`` -> ``Mul`` by both scales approximates a
-float product with dequantized weights. That product is what the model becomes: the weights stay
-int8, the activations are not rounded.
+``DynamicQuantizeLinear`` -> ``MatMulInteger`` -> ``Cast`` -> ``Mul`` by both scales becomes ONNX
+Runtime's own ``DynamicQuantizeMatMul``, which computes the same. ``ConvInteger`` in that place
+becomes a float convolution with dequantized weights: the activations are not rounded.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import onnx
 from onnx import helper
+
+from .registry import MICROSOFT
 
 _INTEGER = {"MatMulInteger": "MatMul", "ConvInteger": "Conv"}
 
@@ -25,6 +27,7 @@ class _Match:
     scaled: onnx.NodeProto
     real: str
     scale: str
+    matrix: bool
 
 
 def without_dynamic_quantization(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -51,7 +54,14 @@ def without_dynamic_quantization(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _float_product(match: _Match) -> list[onnx.NodeProto]:
-    """Return the nodes that dequantize the weights and multiply."""
+    """Return the node that multiplies bytes, or those that dequantize the weights and multiply."""
+    if match.matrix:
+        product = match.product
+        zero = [product.input[3]] if len(product.input) > 3 else []
+        inputs = [match.real, product.input[1], match.scale, *zero]
+        name, outputs = product.name or match.scaled.output[0], [match.scaled.output[0]]
+        kind = "DynamicQuantizeMatMul"
+        return [helper.make_node(kind, inputs, outputs, name, domain=MICROSOFT)]
     product, result = match.product, match.scaled.output[0]
     kind = _INTEGER[product.op_type]
     weights = f"{result}/weights"
@@ -105,7 +115,8 @@ class _Finder:
         scale = self._weight_scale(other, source.output[1])
         if scale is None or not self._fits(product, scale):
             return None
-        return _Match(product, cast, scaled, source.input[0], scale)
+        matrix = product.op_type == "MatMulInteger" and len(self.constants[product.input[1]]) == 2
+        return _Match(product, cast, scaled, source.input[0], scale, matrix)
 
     def _only_reader(self, name: str, kind: str) -> onnx.NodeProto | None:
         readers = self.readers.get(name, [])

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from linnet import ops
-from linnet.types import Array
+from linnet.errors import UnsupportedError
+from linnet.types import Array, Quantization
 
 from .node import OnnxNode
-from .registry import handles
+from .registry import MICROSOFT, handles
 from .spatial import arranged, constant_like_weights
 
 
@@ -68,3 +69,24 @@ def _add(node: OnnxNode, product: str, beta: float) -> None:
         node.finish(ops.Add(), product, _scaled(node, node.input(2), beta))
     else:
         node.give(product)
+
+
+@handles("DynamicQuantizeMatMul", domain=MICROSOFT)
+def dynamic_quantize_matmul(node: OnnxNode) -> None:
+    """Emit A B * scale + bias, A quantized with one scale and zero point as it comes."""
+    weights = node.known(1, "B")
+    scale = node.known(2, "b_scale").astype(np.float32).reshape(-1)
+    zero: Array = np.zeros(1, np.int32)
+    if node.optional(3):
+        zero = node.known(3, "b_zero_point").astype(np.int32).reshape(-1)
+    if weights.ndim != 2:
+        raise UnsupportedError(f"B has {weights.ndim} dimensions; only matrices")
+    if weights.dtype == np.uint8:
+        weights, zero = (weights.astype(np.int16) - 128).astype(np.int8), zero - 128
+    axis = 0 if max(scale.size, zero.size) > 1 else None
+    if axis is not None:
+        scale = np.broadcast_to(scale, (weights.shape[1],))
+    stored = np.ascontiguousarray(weights.T)
+    w = node.constant_like(stored, "weights", Quantization(scale, zero, axis))
+    inputs = [node.input(0), w, *([node.input(4)] if node.optional(4) else [])]
+    node.finish(ops.DynamicLinear(per_tensor=True), *inputs)

@@ -14,6 +14,7 @@ from .attention import fuse_attention
 from .composites import fuse_composites
 from .flattened import permute_flattened_weights
 from .fold import fold_constants
+from .linear import fuse_linear
 from .noop import remove_noops
 from .pads import fuse_pads
 from .qdq import fuse_quantization
@@ -63,6 +64,7 @@ PASSES: tuple[Pass, ...] = (
     Pass("attention", fuse_attention, after=("transposes",)),
     Pass("attention-transposes", sink_transposes, after=("attention",)),
     Pass("activations", fuse_activations, after=("composites", "sink-views")),
+    Pass("linear", fuse_linear, after=("composites", "activations")),
     Pass("qdq", fuse_quantization, after=("unsigned", "activations")),
     Pass("quantized-transposes", sink_transposes, after=("qdq",)),
     Pass("quantized-pads", fuse_pads, after=("quantized-transposes",)),

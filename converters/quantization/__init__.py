@@ -11,6 +11,7 @@ from linnet.graph import Graph
 from linnet.reference import evaluate
 from linnet.types import Array
 
+from . import dynamic as _dynamic
 from . import static as _static
 from .methods import METHODS as METHODS
 from .methods import Job, Progress, Run, Runner, find

@@ -15,6 +15,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``linnet convert``."""
     parser.add_argument("source", help="ONNX or TFLite model; told apart by content")
     parser.add_argument("-o", "--output", required=True, help=".linnet file to write")
+    parser.add_argument(
+        "--quantize",
+        choices=["dynamic"],
+        help="quantize the weights of linear layers without calibration data: dynamic = int8, "
+        "activations as they come",
+    )
     parser.add_argument("--name", help="name of the model (default: the source's own)")
 
 
@@ -22,7 +28,7 @@ def run(options: argparse.Namespace) -> int:
     """Convert, write, and say what came of it."""
     import linnet
 
-    graph = linnet.convert(options.source, options.name)
+    graph = linnet.convert(options.source, options.name, options.quantize)
     linnet.save(graph, options.output)
     before, after = model_bytes(options.source), model_bytes(options.output)
     print(

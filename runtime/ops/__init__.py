@@ -14,6 +14,7 @@ from .generate import *
 from .indexing import *
 from .joining import *
 from .layout import *
+from .linear import *
 from .local_norm import *
 from .matmul import *
 from .matrices import *

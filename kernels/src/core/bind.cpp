@@ -8,6 +8,7 @@
 #include "elementwise/bind.h"
 #include "float/bind.h"
 #include "int8/bind.h"
+#include "linear/bind.h"
 #include "move/bind.h"
 #include "norm/bind.h"
 #include "peak/bind.h"
@@ -89,6 +90,7 @@ PYBIND11_MODULE(_core, module) {
   bind_move(program);
   bind_attention(program);
   bind_peak(program);
+  bind_linear(program);
   module.def("kernel_rows", kernel_rows);
   module.def("isa_names", isa_names);
   module.def("available_isas", available_isas);

@@ -6,6 +6,7 @@
 #include "elementwise/params.h"
 #include "float/params.h"
 #include "int8/params.h"
+#include "linear/params.h"
 #include "move/params.h"
 #include "norm/params.h"
 #include "peak/params.h"

@@ -1,0 +1,79 @@
+// Python registration of the linear kernels.
+#pragma once
+
+#include <algorithm>
+#include <array>
+
+#include "core/python.h"
+#include "int8/bind.h"
+#include "linear/params.h"
+
+namespace linnet {
+namespace {
+
+namespace py = pybind11;
+
+int dynamic_linear(Program& program, uintptr_t x, uintptr_t range, uintptr_t weights,
+                   uintptr_t scale, uintptr_t bias, uintptr_t column_sums, uintptr_t weight_zero,
+                   uintptr_t residual, uintptr_t y, const std::array<int64_t, 3>& sizes,
+                   int activation) {
+  const LayoutS8 layout = layout_of(program);
+  DynamicLinearParams p{};
+  p.x = at<const float>(x);
+  p.range = at<const float>(range);
+  p.weights = at<const int8_t>(weights);
+  p.scale = at<const float>(scale);
+  p.bias = at<const float>(bias);
+  p.column_sums = at<const int32_t>(column_sums);
+  p.weight_zero = at<const int32_t>(weight_zero);
+  p.residual = at<const float>(residual);
+  p.y = at<float>(y);
+  p.rows = sizes[0], p.depth = sizes[1], p.columns = sizes[2];
+  p.activation = static_cast<Activation>(activation);
+  const int64_t packed = padded(p.columns, kPanel) / kPanel * panel_bytes(1, p.depth, layout);
+  p.block = block_rows(p.rows, p.depth, packed, layout);
+  const double macs = static_cast<double>(p.rows) * static_cast<double>(packed);
+  const double rest = static_cast<double>(p.rows) * static_cast<double>(p.depth + p.columns);
+  const int64_t scratch =
+      offset_bytes(lane_steps(1, p.depth, layout)) + kSlack + row_bytes(p.depth, layout) * p.block;
+  return program.add(Kernel::dynamic_linear, p,
+                     Cost{macs / rate_of(program) + 0.2 * rest, static_cast<size_t>(scratch)});
+}
+
+int range_f32(Program& program, uintptr_t x, uintptr_t out, int64_t count) {
+  return program.add(Kernel::range_f32, RangeParams{at<const float>(x), at<float>(out), count},
+                     Cost{0, 0});
+}
+
+int embedding_s8(Program& program, uintptr_t table, uintptr_t scale, uintptr_t zero,
+                 uintptr_t indices, uintptr_t y, const std::array<int64_t, 3>& sizes, bool per_row,
+                 bool wide) {
+  EmbeddingParams p{};
+  p.table = at<const int8_t>(table);
+  p.scale = at<const float>(scale);
+  p.zero = at<const int32_t>(zero);
+  p.indices = at<const void>(indices);
+  p.y = at<float>(y);
+  p.rows = sizes[0], p.width = sizes[1], p.count = sizes[2];
+  p.per_row = per_row;
+  p.wide = wide;
+  return program.add(Kernel::embedding_s8, p,
+                     Cost{0.2 * static_cast<double>(p.count * p.width), 0});
+}
+
+}  // namespace
+
+inline void bind_linear(ProgramClass& program) {
+  program
+      .def("dynamic_linear", dynamic_linear, py::kw_only(), py::arg("x"), py::arg("range"),
+           py::arg("weights"), py::arg("scale"), py::arg("bias"), py::arg("column_sums"),
+           py::arg("weight_zero"), py::arg("residual"), py::arg("y"), py::arg("sizes"),
+           py::arg("activation"),
+           "Add a linear layer on rows quantized as they come; sizes = (rows, depth, columns).")
+      .def("range_f32", range_f32, py::arg("x"), py::arg("out"), py::arg("count"))
+      .def("embedding_s8", embedding_s8, py::kw_only(), py::arg("table"), py::arg("scale"),
+           py::arg("zero"), py::arg("indices"), py::arg("y"), py::arg("sizes"), py::arg("per_row"),
+           py::arg("wide"), "sizes = (rows of the table, width, indices).");
+}
+
+}  // namespace linnet

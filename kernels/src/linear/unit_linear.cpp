@@ -1,0 +1,26 @@
+// The linear kernels of one ISA.
+// The int8 tiles come with helpers that only convolutions use.
+#pragma GCC diagnostic ignored "-Wunused-function"
+#include "linear/dynamic.h"
+#include "linear/embedding.h"
+
+namespace linnet {
+namespace LINNET_ISA {
+
+void dynamic_linear(const DynamicLinearParams& p, const Worker& worker) noexcept {
+  if (p.rows > 0 && p.columns > 0) run_dynamic(p, worker);
+}
+
+void range_f32(const RangeParams& p, const Worker& worker) noexcept {
+  if (worker.thread > 0) return;
+  const Range range = range_of(p.x, p.count);
+  p.out[0] = range.low;
+  p.out[1] = range.high;
+}
+
+void embedding_s8(const EmbeddingParams& p, const Worker& worker) noexcept {
+  run_embedding(p, worker);
+}
+
+}  // namespace LINNET_ISA
+}  // namespace linnet

@@ -1,0 +1,87 @@
+"""Cases of linear layers with integer weights, and of embeddings."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from linnet.ops import DynamicLinear, Embedding
+from linnet.types import Quantization
+
+from .case import SUMS, Case, below, case, floats, per_channel, stored
+
+# The activations' polynomials on top of the sums.
+NOISE = 4e-6
+
+
+def dynamic(name: str, op: DynamicLinear, rows, depth: int, outputs: int, *rest, **fields) -> Case:
+    """Return a case; `rest` are bias and residual."""
+    weights = Quantization(np.geomspace(0.002, 0.02, outputs) * depth**-0.5, 0, 0)
+    return case(
+        name,
+        op,
+        floats(*rows, depth, middle=0.2),
+        stored(outputs, depth),
+        *rest,
+        quantizations=(None, fields.pop("weights", weights)),
+        constants=(1, 2) if rest and rest[0] is not None else (1,),
+        kernels=("dynamic_linear", "range_f32") if op.per_tensor else "dynamic_linear",
+        noise=NOISE,
+        **fields,
+    )
+
+
+CASES: list[Case] = [
+    dynamic("dynamic linear", DynamicLinear(), (7,), 33, 21, floats(21)),
+    dynamic(
+        "dynamic linear gelu",
+        DynamicLinear(activation="gelu"),
+        (2, 64),
+        384,
+        1536,
+        floats(1536),
+        bench=True,
+    ),
+    dynamic(
+        "dynamic linear residual",
+        DynamicLinear(),
+        (2, 64),
+        1536,
+        384,
+        floats(384),
+        floats(2, 64, 384),
+        bench=True,
+    ),
+    dynamic("dynamic linear token", DynamicLinear(), (1,), 512, 512, bench=True),
+    dynamic(
+        "dynamic linear per tensor",
+        DynamicLinear(activation="silu", per_tensor=True),
+        (5, 3),
+        70,
+        40,
+        None,
+        floats(5, 3, 40),
+        weights=Quantization(0.01, 3),
+        bench=True,
+    ),
+    case(
+        "embedding",
+        Embedding(),
+        stored(1000, 384),
+        below(1000, 2, 64, low=-1000),
+        quantizations=(per_channel(1000, 0),),
+        constants=(0,),
+        kernels="embedding_s8",
+        bound=SUMS,
+        bench=True,
+    ),
+    case(
+        "embedding with one scale",
+        Embedding(),
+        stored(17, 19),
+        below(17, 5, dtype=np.int32),
+        quantizations=(Quantization(0.3, -4),),
+        constants=(0,),
+        kernels="embedding_s8",
+        bound=SUMS,
+    ),
+]
