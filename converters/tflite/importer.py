@@ -19,6 +19,7 @@ from linnet.types import Array, Dim, DType, Quantization, Shape, TensorType
 from .node import TfliteNode
 from .operators import CONVERTERS, CUSTOM, REFUSED
 from .reader import Model, Operator, Subgraph, TensorInfo, read_model
+from .variables import Variables
 
 # Operators that read stored integers as plain numbers, whatever quantization the file declares.
 _PLAIN_READERS = {"CAST"}
@@ -69,6 +70,7 @@ class TfliteImporter(Importer):
         self.names = self._name_tensors()
         self._reserved = frozenset(self.names)
         self._floats: dict[int, str] = {}
+        self.variables = Variables(self)
         self._plain = _plain_tensors(self.main)
         self.graph.metadata["source"] = "tflite"
         if model.description:
@@ -84,6 +86,7 @@ class TfliteImporter(Importer):
             self._convert_operator(operator)
         with self.converting("model outputs"):
             self.graph.outputs = [self.value(i) for i in self.main.outputs]
+            self.variables.finish()
         return self.finish()
 
     def value(self, index: int) -> str:
@@ -99,6 +102,8 @@ class TfliteImporter(Importer):
         if index < 0:
             return ""
         name, info = self.names[index], self.main.tensors[index]
+        if info.is_variable and info.data is None:
+            return self.variables.read(index)
         if name not in self.graph.values:
             self.graph.add_constant(name, self._content(info), self.declared(index).quantization)
         return name
@@ -206,8 +211,6 @@ class TfliteImporter(Importer):
     def _content(self, info: TensorInfo) -> Array:
         if info.is_sparse:
             raise UnsupportedError(f"constant '{info.name}' is sparse; store it dense")
-        if info.is_variable:
-            raise UnsupportedError(f"tensor '{info.name}' is a variable (state between runs)")
         dtype = self.declared(info.index).dtype
         if info.data is not None:
             return info.data

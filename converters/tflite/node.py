@@ -11,7 +11,7 @@ from linnet.converters.rewrite import evaluate, turn_constant
 from linnet.errors import FormatError, UnsupportedError
 from linnet.graph import Graph
 from linnet.ops import NO_CLAMP, Cast, Clamp, Op, Quantize
-from linnet.types import Array, DType, Quantization, TensorType
+from linnet.types import Array, DType, Quantization, Shape, TensorType
 
 if TYPE_CHECKING:
     from .importer import TfliteImporter
@@ -181,6 +181,17 @@ class TfliteNode:
             )
         self._emit(range(op.outputs), op, inputs)
 
+    def emit_first(self, op: Op, inputs: Sequence[str]) -> list[str]:
+        """Add an op whose first result is the operator's only output; return the others' names."""
+        others = [self.importer.fresh(f"{self.output_name}:{i}") for i in range(1, op.outputs)]
+        if self.output_count != 1:
+            raise FormatError(
+                f"{self.operator.kind} node {self.operator.index} lists {self.output_count} "
+                "outputs; expected one"
+            )
+        self._emit(range(1), op, inputs, others)
+        return others
+
     def emit_one(self, position: int, op: Op, inputs: Sequence[str]) -> None:
         """Add the op that makes one of the operator's outputs.
 
@@ -202,12 +213,15 @@ class TfliteNode:
             raise UnsupportedError(f"it is {content.dtype}, the file declares {wanted.value}")
         self.graph.add_constant(self.output_name, content)
 
-    def _emit(self, positions: range, op: Op, inputs: Sequence[str]) -> None:
+    def _emit(
+        self, positions: range, op: Op, inputs: Sequence[str], others: Sequence[str] = ()
+    ) -> None:
         indices = [self.operator.outputs[i] for i in positions]
         names = [self.importer.names[i] for i in indices]
         declared = [self.importer.declared(i) for i in indices]
-        quantization = [d.quantization for d in declared]
-        self.graph.add(op, inputs, name=names[0], outputs=names, quantization=quantization)
+        quantization = [*(d.quantization for d in declared), *(None for _ in others)]
+        outputs = [*names, *others]
+        self.graph.add(op, inputs, name=names[0], outputs=outputs, quantization=quantization)
         for index, name, wanted in zip(indices, names, declared, strict=True):
             value = self.graph.values[name]
             value.type = value.type.with_(shape=self.importer.refined(value.type.shape, index))
@@ -254,6 +268,25 @@ class TfliteNode:
     def scalar(self, value: float, dtype: DType) -> str:
         """Add a scalar constant."""
         return self.array(np.array(value, dtype.numpy), "constant")
+
+    def state(self, position: int, shape: Shape | None = None) -> str:
+        """Return the name of what a variable input holds now.
+
+        Parameters
+        ----------
+        position : int
+        shape : tuple, optional
+            Its shape where that is more than the file says.
+        """
+        if not self.has(position):
+            raise FormatError(
+                f"{self.operator.kind} node {self.operator.index} has no variable {position}"
+            )
+        return self.importer.variables.read(self.operator.inputs[position], shape)
+
+    def keep(self, position: int, name: str) -> None:
+        """Let a variable input hold a value from now on."""
+        self.importer.variables.write(self.operator.inputs[position], name)
 
     def as_int64(self, name: str) -> str:
         """Return a value as int64, as ops that take shapes read them."""

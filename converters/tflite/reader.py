@@ -59,6 +59,7 @@ class Operator:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     options: Options
+    intermediates: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +185,7 @@ class _Reader:
             where = f"{operator.kind} node {operator.index}"
             _check_indices(f"{where} inputs", operator.inputs, len(tensors), least=-1)
             _check_indices(f"{where} outputs", operator.outputs, len(tensors), least=0)
+            _check_indices(f"{where} intermediates", operator.intermediates, len(tensors), least=-1)
         return Subgraph(name, inputs, outputs, tensors, operators)
 
     def _tensor(self, subgraph: Any, index: int) -> TensorInfo:
@@ -252,6 +254,7 @@ class _Reader:
                 raise FormatError(f"operator {index} has code {code} of {len(codes)}")
             inputs = self._numbers(table.InputsAsNumpy())
             outputs = self._numbers(table.OutputsAsNumpy())
+            intermediates = self._numbers(table.IntermediatesAsNumpy())
             kind, custom = codes[code]
         with reading(f"the options of {kind} node {index}"):
             options = self._options(
@@ -263,7 +266,7 @@ class _Reader:
                 raw = table.CustomOptionsAsNumpy().tobytes()
                 self._count(len(raw))
                 options = read_numbers(raw)
-        return Operator(index, kind, custom, inputs, outputs, options)
+        return Operator(index, kind, custom, inputs, outputs, options, intermediates)
 
     def _options(self, union: Any, member: int, table: Any) -> Options:
         name = _names_by_value(union).get(member)

@@ -12,6 +12,7 @@ from .detection import *
 from .dilation import *
 from .generate import *
 from .indexing import *
+from .integer_lstm import *
 from .joining import *
 from .layout import *
 from .linear import *

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import linnet
 from linnet.converters.importer import import_model
 from linnet.errors import FormatError, UnsupportedError
 from linnet.ops import Clip, Conv2D, FullyConnected, Quantize
@@ -151,12 +152,14 @@ def test_every_reason_is_reported_at_once():
         assert all(word in reason for word in words), reason
 
 
-def test_variables_are_refused():
+def test_a_variable_is_a_state_of_zeros():
     builder = relu_model()
     builder.tensors.append(builder.tensors[0].__class__("v", "float32", (2, 3), is_variable=True))
     builder.operators[0] = Operator("ADD", [0, 2], [1], options_type="AddOptions")
-    with pytest.raises(UnsupportedError, match="'v' is a variable"):
-        import_model(builder.build())
+    graph = import_model(builder.build())
+    assert [(s.input, s.output) for s in graph.states] == [("v", "v:kept")]
+    x = np.ones((2, 3), np.float32)
+    np.testing.assert_array_equal(linnet.load(graph).run({"x": x})["y"], x)
 
 
 def quantized_relu(dtype, zero):

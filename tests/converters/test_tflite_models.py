@@ -12,7 +12,8 @@ from tests.converters.models import check_cases, model_path
 from tests.evaluate import execute
 
 CONVERTED = [
-    "aeq_mnist_srq", "basic_pitch_tflite", "gap_kws_dscnn_l", "litert_pose_classifier",
+    "aeq_mnist_srq", "basic_pitch_tflite", "dtln_tflm_int8", "keras_lstm_mnist_ptq",
+    "tflm_mnist_lstm_int8", "gap_kws_dscnn_l", "litert_pose_classifier",
     "mcunet_detection", "mcunet_vww", "micro_speech_int8", "mlperf_ad_fp32", "mlperf_ad_hybrid",
     "mlperf_ad_int8", "mlperf_ic_resnet8_fp32", "mlperf_ic_resnet8_int8", "mlperf_ic_resnetL_int8",
     "mlperf_kws_fp32", "mlperf_kws_int8", "mlperf_sww_int8", "mlperf_vww_fp32", "mlperf_vww_int8",
@@ -21,7 +22,6 @@ CONVERTED = [
     "yolox_nano_dynrange",
 ]  # fmt: skip
 REFUSED = {
-    "dtln_tflm_int8": "UNIDIRECTIONAL_SEQUENCE_LSTM",
     "gap_lstm2": "UNIDIRECTIONAL_SEQUENCE_LSTM",
     "mww_hey_mycroft": "variables",
 }

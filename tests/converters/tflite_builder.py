@@ -57,6 +57,7 @@ class Operator:
     custom: str = ""
     version: int = 1
     custom_options: bytes = b""
+    intermediates: Sequence[int] = ()
 
 
 @dataclass
@@ -205,6 +206,7 @@ class ModelBuilder:
             "Inputs": self._ints(operator.inputs),
             "Outputs": self._ints(operator.outputs),
             "CustomOptions": custom,
+            "Intermediates": self._ints(operator.intermediates) if operator.intermediates else None,
         }
         if options is not None:
             suffix = "" if hasattr(tflite.BuiltinOptions, operator.options_type) else "2"

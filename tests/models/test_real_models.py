@@ -27,9 +27,9 @@ FLOAT = {
     "planestrike",
 }  # fmt: skip
 REFUSED = {
-    "dtln_1": "LSTM", "dtln_tflm_int8": "LSTM", "gap_lstm2": "LSTM", "gap_mnist_gru": "GRU",
-    "keras_lstm_mnist_ptq": "LSTM", "mww_hey_mycroft": "CALL_ONCE", "silero_vad_16k_op15": "If",
-    "tflm_mnist_lstm_fp32": "LSTM", "tflm_mnist_lstm_int8": "LSTM",
+    "dtln_1": "LSTM", "gap_lstm2": "LSTM", "gap_mnist_gru": "GRU",
+    "mww_hey_mycroft": "CALL_ONCE", "silero_vad_16k_op15": "If",
+    "tflm_mnist_lstm_fp32": "LSTM",
 }  # fmt: skip
 
 
