@@ -14,7 +14,7 @@ from .base import NO_CLAMP, Clamp, Step
 from .products import product_scale
 
 if TYPE_CHECKING:
-    from .conv import Conv2D, ConvTranspose2D
+    from .conv import Conv2D, ConvTranspose2D, DepthwiseConv2D
     from .matmul import FullyConnected, MatMul
 
 PANEL = 16
@@ -62,6 +62,27 @@ def conv2d(step: Step, op: Conv2D) -> bool:
         (out_height * out_width * outputs, out_width * outputs, outputs),
     )
     return _convolve(step, w.array, bias, geometry, op.clamp)
+
+
+def depthwise_of_one_channel(step: Step, op: DepthwiseConv2D) -> bool:
+    """Bind an int8 `DepthwiseConv2D` over one input channel: a convolution with all its outputs.
+
+    False where no kernel serves it.
+    """
+    x, w, bias = (*step.inputs, None)[:3]
+    if not _servable(x, w, bias, step.outputs[0]):
+        return False
+    window = op.window(x.type, w.type)
+    batch, height, width, _ = x.type.static_shape
+    outputs = w.type.static_shape[3]
+    out_height, out_width = window.output
+    geometry = Geometry(
+        (batch, height, width, 1, 1),
+        (*window.kernel, *window.strides, *window.dilations, *window.pads[:2]),
+        (out_height, out_width, outputs),
+        (out_height * out_width * outputs, out_width * outputs, outputs),
+    )
+    return _convolve(step, w.array.transpose(3, 1, 2, 0), bias, geometry, op.clamp)
 
 
 def conv_transpose2d(step: Step, op: ConvTranspose2D) -> bool:

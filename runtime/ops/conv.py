@@ -194,6 +194,9 @@ class DepthwiseConv2D(_Windowed, frozen=True):
 
     def bind(self, step: Step) -> bool:
         """Add the depthwise kernel for the step's types; see `Op.bind`."""
+        x, w = _operands(step.types.inputs)[:2]
+        if x.is_quantized and x.static_shape[3] == 1 and w.static_shape[3] > 1:
+            return bind_int8.depthwise_of_one_channel(step, self)
         return bind_depthwise.depthwise(step, self)
 
     def cost(self, types: NodeTypes) -> Cost:

@@ -32,22 +32,25 @@ struct DepthwiseTiles {
 };
 
 // int8: each 32-bit lane of a prepared row ("words") holds neighboring taps of one channel, so that
-// a row of the kernel costs one dot product per group of taps and vector. By columns, rows stay
-// bytes, and a lane takes the taps of one kernel column (at most four) as the kernel moves along.
+// a row of the kernel costs one dot product per group of taps and vector. Directly, nothing is
+// prepared: a lane takes the taps of one kernel column, read from the input as it is, for `rows`
+// output rows (the second row's taps lie one further in the lane); `tiles` then only maps units.
 struct DepthwiseS8Params {
   DepthwiseShape shape;
   DepthwiseTiles tiles;
   const int8_t* x;
   int8_t* y;
-  // [block][kernel_h][pieces][groups][unit words], by columns [block][kernel_w][unit words]; the
-  // units in lane order.
+  // [block][kernel_h][pieces][groups][unit words], directly [block][rows][pieces][kernel_w][unit
+  // words]; the units in lane order.
   const int32_t* weights;
   const int32_t* bias;  // [block][unit], input zero point folded in where taps are u8
   const float* scale;   // [block][unit]
   int zero_in, zero_out, low, high;
-  bool columns;
-  int groups;     // groups of taps per kernel row
-  int pieces;     // int8 weights that add up to one weight
+  bool direct;
+  int rows;
+  const int64_t* picks;  // flat, stride 2: [block][8], which qwords of the input a unit takes
+  int groups;            // groups of taps per kernel row
+  int pieces;            // int8 weights that add up to one weight
   int planes;     // planes of words per row: 1 where groups share one by a shift, else groups
   int shift;      // units from one group to the next in a shared plane
   int row_units;  // units per plane

@@ -12,10 +12,10 @@ constexpr size_t kRowBytes = 24 * 1024;
 constexpr int kLeastTile = 8;
 // Beyond this many different units, the weights of flat units leave the cache.
 constexpr int kMostCycle = 32;
-// Idle lanes that a block of channels may have before flat units are better; the kernel by columns
-// is worth more of them.
+// Idle lanes that a block of channels may have before flat units are better; columns in registers
+// are worth more of them.
 constexpr double kWaste = 0.125;
-constexpr double kColumnWaste = 0.5;
+constexpr double kColumnWaste = 0.4;
 
 int ceil_div(int a, int b) { return (a + b - 1) / b; }
 
@@ -94,19 +94,47 @@ int piece_of(int weight, int piece) {
   return std::clamp(weight, -128, 127);
 }
 
-// The dot-product kernel that keeps columns in registers; kernels of few rows gain nothing by it.
-bool by_columns(const DepthwiseShape& s, DepthwiseLanes l) {
-  return l.taps == 4 && s.kernel_w == 3 && (s.kernel_h == 3 || s.kernel_h == 4) &&
-         s.dilation_w == 1 && s.stride_w <= 2;
+// The eight qwords of the input, from the first on, that a flat unit takes at a stride of two.
+void pick_qwords(const DepthwiseShape& s, int unit, int block, int64_t* picks) {
+  const int pixel = s.channels / 8, first = block * unit % s.channels / 8;
+  for (int q = 0; q < 8; ++q) picks[q] = q + (first + q) / pixel * static_cast<int64_t>(pixel);
+}
+
+// Whether two vectors hold the input of every flat unit at a stride of two.
+bool picks_fit(const DepthwiseShape& s, int unit, int blocks) {
+  if (s.channels % 8 != 0) return false;
+  int64_t picks[8], last = 0;
+  for (int block = 0; block < blocks; ++block) {
+    pick_qwords(s, unit, block, picks);
+    last = std::max(last, picks[7]);
+  }
+  return last < 16;
+}
+
+// Reading the input as it is needs four bytes per lane, three or four kernel rows, and a reach that
+// registers hold.
+bool choose_direct(DepthwiseS8Params& p, DepthwiseLanes l) {
+  const DepthwiseShape& s = p.shape;
+  const int unit = 4 * l.lanes;
+  if (l.taps != 4 || s.multiplier != 1 || p.pieces > 2 || s.stride_w > 2) return false;
+  choose_mapping(s, p.tiles, unit, kColumnWaste);
+  p.rows = s.stride_h == 1 && s.kernel_h == 3 ? 2 : 1;
+  const bool flat = (s.kernel_h == 3 || s.kernel_h == 4) &&
+                    s.outputs / std::gcd(s.outputs, unit) <= kMostCycle &&
+                    (s.stride_w == 1 || picks_fit(s, unit, p.tiles.blocks));
+  const bool columns = s.outputs >= unit && s.kernel_w == 3 && s.kernel_h == 3 &&
+                       (s.stride_w == 1 || s.dilation_w == 1);
+  if (p.tiles.flat && !flat && columns) choose_mapping(s, p.tiles, unit, 1.0);
+  return p.tiles.flat ? flat : columns;
 }
 
 void put_weight(const DepthwiseS8Params& p, DepthwiseLanes l, int32_t* words, int tap, int weight) {
   const int kx = tap % p.shape.kernel_w, ky = tap / p.shape.kernel_w, unit = 4 * l.lanes;
-  if (p.columns) {
-    reinterpret_cast<int8_t*>(words + kx * unit)[ky] = static_cast<int8_t>(weight);
-    return;
+  for (int i = 0; p.direct && i < p.rows * p.pieces; ++i) {
+    int8_t* lane = reinterpret_cast<int8_t*>(words + (i * p.shape.kernel_w + kx) * unit);
+    lane[ky + i / p.pieces] = static_cast<int8_t>(piece_of(weight, i % p.pieces));
   }
-  for (int piece = 0; piece < p.pieces; ++piece) {
+  for (int piece = 0; !p.direct && piece < p.pieces; ++piece) {
     const int group = (ky * p.pieces + piece) * p.groups + kx / l.taps;
     int32_t* place = words + static_cast<size_t>(group) * unit;
     if (l.taps == 4) {
@@ -142,14 +170,9 @@ size_t plan_s8(DepthwiseS8Params& p, DepthwiseLanes l, int lowest, int highest) 
   const size_t value = l.taps == 4 ? sizeof(int8_t) : sizeof(int16_t);
   p.pieces = 1;
   if (l.taps == 4 && (lowest < -128 || highest > 127)) p.pieces = highest > 254 ? 3 : 2;
-  const bool columns = p.pieces == 1 && by_columns(s, l);
-  choose_mapping(s, p.tiles, unit, columns ? kColumnWaste : kWaste);
-  p.columns = columns && !p.tiles.flat;
-  if (p.columns) {
-    choose_tile(s, p.tiles, unit, 0, static_cast<size_t>(s.stride_w * unit));
-    choose_pixels(s, p.tiles, unit, p.tiles.tile, 1);
-    return ring_bytes(s, p.tiles, copied_values(s, p.tiles, unit) * value);
-  }
+  p.direct = choose_direct(p, l);
+  if (p.direct) return static_cast<size_t>(s.width) * static_cast<size_t>(s.channels) + 2 * 64;
+  choose_mapping(s, p.tiles, unit, kWaste);
   p.groups = ceil_div(s.kernel_w, l.taps);
   choose_planes(p, l);
   const int halo = (p.groups - 1) * p.shift;
@@ -179,12 +202,17 @@ AlignedBytes pack_s8(DepthwiseS8Params& p, DepthwiseLanes l, const int16_t* weig
   const int unit = 4 * l.lanes, taps = s.kernel_h * s.kernel_w;
   const size_t channels = static_cast<size_t>(p.tiles.blocks) * unit;
   const size_t per_channel =
-      static_cast<size_t>(p.columns ? s.kernel_w : s.kernel_h * p.pieces * p.groups);
-  AlignedBytes memory = allocate_aligned(channels * (per_channel + 2) * sizeof(int32_t));
+      static_cast<size_t>(p.pieces * (p.direct ? p.rows * s.kernel_w : s.kernel_h * p.groups));
+  AlignedBytes memory = allocate_aligned(channels * (per_channel + 3) * sizeof(int32_t));
   int32_t* words = static_cast<int32_t*>(memory.get());
   int32_t* sums = words + channels * per_channel;
   float* scales = reinterpret_cast<float*>(sums + channels);
-  p.weights = words, p.bias = sums, p.scale = scales;
+  int64_t* picks = reinterpret_cast<int64_t*>(scales + channels);
+  p.weights = words, p.bias = sums, p.scale = scales, p.picks = picks;
+  for (int block = 0; p.direct && p.tiles.flat && s.stride_w == 2 && block < p.tiles.blocks;
+       ++block) {
+    pick_qwords(s, unit, block, picks + 8 * block);
+  }
   const int offset = l.taps == 4 ? p.zero_in + 128 : 0;
   for (int i = 0; i < static_cast<int>(channels); ++i) {
     const int block = i / unit, channel = channel_of(s, p.tiles, unit, block, i % unit);

@@ -1,12 +1,12 @@
 // ISA unit of the int8 depthwise kernel.
-#include "depthwise/dw_columns_s8.h"
+#include "depthwise/direct_s8.h"
 
 namespace linnet {
 namespace LINNET_ISA {
 
 void depthwise_s8(const DepthwiseS8Params& p, const Worker& w) noexcept {
 #if defined(LINNET_ISA_avx512vnni)
-  if (p.columns) return columns_s8(p, w);
+  if (p.direct) return direct_s8(p, w);
 #endif
   dw_s8(p, w);
 }

@@ -12,8 +12,10 @@ void table_u8(const TableParams& p, const Worker& worker) noexcept {
 
 void flip_u8(const FlipParams& p, const Worker& worker) noexcept {
   const Span span = split(p.count, worker, 64);
+  const uint8_t* x = p.x;
+  uint8_t* y = p.y;
 #pragma GCC ivdep
-  for (int64_t i = span.begin; i < span.end; ++i) p.y[i] = static_cast<uint8_t>(p.x[i] ^ 0x80);
+  for (int64_t i = span.begin; i < span.end; ++i) y[i] = static_cast<uint8_t>(x[i] ^ 0x80);
 }
 
 void quantize_f32(const QuantizeParams& p, const Worker& worker) noexcept {
