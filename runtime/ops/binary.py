@@ -236,6 +236,7 @@ class Mod(_Binary, frozen=True):
 class Atan2(_Binary, frozen=True):
     """Angle of the point (y, x) of inputs y and x, from -pi to pi."""
 
+    since: ClassVar[int] = 2
     vectorized: ClassVar[bool] = False
     operations: ClassVar[int] = 20
 

@@ -27,6 +27,8 @@ class Bitcast(Op, frozen=True):
     to : DType
     """
 
+    since: ClassVar[int] = 2
+
     to: DType
 
     def infer(self, *types: TensorType | None) -> tuple[TensorType, ...]:
@@ -63,6 +65,7 @@ class BitShift(Op, frozen=True):
     """
 
     right: bool = True
+    since: ClassVar[int] = 2
     arity: ClassVar[tuple[int, int]] = (2, 2)
 
     def infer(self, *types: TensorType | None) -> tuple[TensorType, ...]:
@@ -95,6 +98,8 @@ class Bucketize(Op, frozen=True):
         Rising.
     """
 
+    since: ClassVar[int] = 2
+
     boundaries: tuple[float, ...]
 
     def infer(self, *types: TensorType | None) -> tuple[TensorType, ...]:
@@ -115,6 +120,7 @@ class Bucketize(Op, frozen=True):
 class BroadcastShapes(Op, frozen=True):
     """Shape that two shapes, given as vectors of integers, broadcast to."""
 
+    since: ClassVar[int] = 2
     arity: ClassVar[tuple[int, int]] = (2, 2)
 
     def infer(self, *types: TensorType | None) -> tuple[TensorType, ...]:

@@ -68,6 +68,7 @@ class DetectionPostProcess(Op, frozen=True):
     TFLite's custom operator ``TFLite_Detection_PostProcess``.
     """
 
+    since: ClassVar[int] = 2
     arity: ClassVar[tuple[int, int]] = (3, 3)
     max_detections: int
     classes: int
@@ -182,6 +183,7 @@ class PaddedSuppression(Op, frozen=True):
     TFLite's NON_MAX_SUPPRESSION_V4 and, where ``soft``, NON_MAX_SUPPRESSION_V5.
     """
 
+    since: ClassVar[int] = 2
     arity: ClassVar[tuple[int, int]] = (5, 6)
     soft: bool = False
 

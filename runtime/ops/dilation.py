@@ -27,6 +27,7 @@ class Dilate(_Move, frozen=True):
     """
 
     steps: tuple[int, ...]
+    since: ClassVar[int] = 2
     arity: ClassVar[tuple[int, int]] = (2, 2)
 
     def infer(self, *types: TensorType | None) -> tuple[TensorType, ...]:
@@ -67,6 +68,7 @@ class ReduceWindow(Op, frozen=True):
     window: tuple[int, ...]
     strides: tuple[int, ...]
     dilations: tuple[int, ...]
+    since: ClassVar[int] = 2
     arity: ClassVar[tuple[int, int]] = (2, 2)
 
     def infer(self, *types: TensorType | None) -> tuple[TensorType, ...]:

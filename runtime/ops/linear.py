@@ -76,6 +76,7 @@ class DynamicLinear(Op, frozen=True):
     q = clip(round(x / step) + zero, 0, 255). Rows that hold NaN or an infinity give NaN.
     """
 
+    since: ClassVar[int] = 2
     arity: ClassVar[tuple[int, int]] = (2, 4)
 
     activation: str = ""
@@ -143,6 +144,7 @@ class Embedding(Op, frozen=True):
     any shape (int32 or int64), negative ones counted from the end.
     """
 
+    since: ClassVar[int] = 2
     arity: ClassVar[tuple[int, int]] = (2, 2)
 
     def infer(self, *types: TensorType | None) -> tuple[TensorType, ...]:

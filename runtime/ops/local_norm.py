@@ -32,6 +32,7 @@ class LocalResponseNormalization(Op, frozen=True):
     alpha: float = 1.0
     beta: float = 0.5
     bias: float = 1.0
+    since: ClassVar[int] = 2
     in_place: ClassVar[tuple[int, ...]] = ()
 
     def infer(self, *types: TensorType | None) -> tuple[TensorType, ...]:

@@ -22,6 +22,8 @@ def _plain(x: TensorType) -> None:
 class MatrixDiag(_Move, frozen=True):
     """Put vectors on the diagonals of square matrices of (real) zeros."""
 
+    since: ClassVar[int] = 2
+
     def infer(self, *types: TensorType | None) -> tuple[TensorType, ...]:
         """Return the input's shape with the last dimension twice."""
         x = need(types[0], "input")
@@ -42,6 +44,7 @@ class MatrixDiag(_Move, frozen=True):
 class MatrixSetDiag(_Move, frozen=True):
     """Replace the diagonals of matrices: inputs x [..., m, n] and diagonals [..., min(m, n)]."""
 
+    since: ClassVar[int] = 2
     arity: ClassVar[tuple[int, int]] = (2, 2)
 
     def infer(self, *types: TensorType | None) -> tuple[TensorType, ...]:
@@ -71,6 +74,7 @@ class MatrixSetDiag(_Move, frozen=True):
 class DynamicUpdateSlice(_Move, frozen=True):
     """Replace a block: inputs x, the block, and its first position, moved so that it fits."""
 
+    since: ClassVar[int] = 2
     arity: ClassVar[tuple[int, int]] = (3, 3)
 
     def infer(self, *types: TensorType | None) -> tuple[TensorType, ...]:
@@ -114,6 +118,7 @@ class ReverseSequence(_Move, frozen=True):
 
     batch_axis: int = 0
     time_axis: int = 1
+    since: ClassVar[int] = 2
     arity: ClassVar[tuple[int, int]] = (2, 2)
 
     def infer(self, *types: TensorType | None) -> tuple[TensorType, ...]:

@@ -42,6 +42,7 @@ class SegmentReduce(Op, frozen=True):
     """
 
     reduction: str = "add"
+    since: ClassVar[int] = 2
     arity: ClassVar[tuple[int, int]] = (2, 3)
 
     def infer(self, *types: TensorType | None) -> tuple[TensorType, ...]:
@@ -93,6 +94,7 @@ class EmbeddingBag(Op, frozen=True):
     """
 
     combiner: str = "sum"
+    since: ClassVar[int] = 2
     arity: ClassVar[tuple[int, int]] = (5, 5)
 
     def infer(self, *types: TensorType | None) -> tuple[TensorType, ...]:
@@ -144,6 +146,7 @@ class KeyedLookup(Op, frozen=True):
     Outputs are the rows, zeros where the key is missing, and uint8 hits [n].
     """
 
+    since: ClassVar[int] = 2
     arity: ClassVar[tuple[int, int]] = (3, 3)
 
     @property

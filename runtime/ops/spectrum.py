@@ -34,6 +34,8 @@ class _Part(Op, frozen=True):
 class Real(_Part, frozen=True):
     """Real part."""
 
+    since: ClassVar[int] = 2
+
     def reference(self, types: NodeTypes, *arrays: Array | None) -> tuple[Array, ...]:
         """Return the real parts."""
         return (np.ascontiguousarray(given(arrays[0]).real),)
@@ -42,6 +44,8 @@ class Real(_Part, frozen=True):
 class Imag(_Part, frozen=True):
     """Imaginary part."""
 
+    since: ClassVar[int] = 2
+
     def reference(self, types: NodeTypes, *arrays: Array | None) -> tuple[Array, ...]:
         """Return the imaginary parts."""
         return (np.ascontiguousarray(given(arrays[0]).imag),)
@@ -49,6 +53,8 @@ class Imag(_Part, frozen=True):
 
 class ComplexAbs(_Part, frozen=True):
     """Absolute value."""
+
+    since: ClassVar[int] = 2
 
     def reference(self, types: NodeTypes, *arrays: Array | None) -> tuple[Array, ...]:
         """Return the roots of sums of squares."""
@@ -67,6 +73,7 @@ class RFFT2D(Op, frozen=True):
     """
 
     lengths: tuple[int, int]
+    since: ClassVar[int] = 2
     arity: ClassVar[tuple[int, int]] = (1, 1)
 
     def infer(self, *types: TensorType | None) -> tuple[TensorType, ...]:
