@@ -9,6 +9,7 @@ import numpy as np
 from linnet.errors import ShapeError, UnsupportedError
 from linnet.types import Array, Cost, DType, NodeTypes, TensorType
 
+from . import bind_recurrent
 from .arithmetic import pair
 from .base import Op, Step
 from .fixed_point import multiplier, saturated, scaled, shifted, sigmoid_table, tanh_table
@@ -124,7 +125,7 @@ class IntegerLSTM(Op, frozen=True):
         x = given(inputs[X]).astype(np.int64)
         x = x if self.time_major else x.transpose(1, 0, 2)
         h, c = (given(inputs[i]).astype(np.int64) for i in (H, C))
-        cell = _Cell(self, types, inputs)
+        cell = CellConstants(self, types, inputs)
         made = np.empty((*x.shape[:2], h.shape[1]), np.int8)
         for time, values in enumerate(x):
             h, c = cell.step(values, h, c)
@@ -133,8 +134,14 @@ class IntegerLSTM(Op, frozen=True):
         return y, h.astype(np.int8), c.astype(np.int16)
 
     def bind(self, step: Step) -> bool:
-        """Run as a host step."""
-        return False
+        """Bind the kernel of plain cells; peepholes, projections and normalization have none."""
+        items = [*step.inputs, *[None] * (24 - len(step.inputs))]
+        weights = [item for item in (*items[W:P], *items[B:PROJECTION]) if item is not None]
+        rest = [*items[P:B], items[PROJECTION], *items[NORM:]]
+        if any(item is not None for item in rest) or any(w.array is None for w in weights):
+            return False
+        arrays = [None if i in (X, H, C) or w is None else w.array for i, w in enumerate(items)]
+        return bind_recurrent.lstm_s8(self, step, CellConstants(self, step.types, arrays))
 
     def cost(self, types: NodeTypes) -> Cost:
         """Count the products of all steps."""
@@ -144,7 +151,7 @@ class IntegerLSTM(Op, frozen=True):
         return Cost(weights * x.static_shape[0] * x.static_shape[1], moved)
 
 
-class _Cell:
+class CellConstants:
     """One LSTM cell with its effective biases."""
 
     def __init__(self, op: IntegerLSTM, types: NodeTypes, arrays: list[Array | None]) -> None:
@@ -159,7 +166,8 @@ class _Cell:
         self.norms = [arrays[NORM + gate] is not None for gate in range(4)]
         self.coupled = arrays[W] is None
         self.weights = [None if a is None else a.astype(np.int64) for a in arrays[W:P]]
-        self.bias_x, self.bias_h = [], []
+        self.bias_x: list[Array | int] = []
+        self.bias_h: list[Array | int] = []
         for gate in range(4):
             w, r = self.weights[gate], self.weights[4 + gate]
             bias = arrays[B + gate]

@@ -12,6 +12,7 @@
 #include "move/bind.h"
 #include "norm/bind.h"
 #include "peak/bind.h"
+#include "recurrent/bind.h"
 #include "reduce/bind.h"
 
 namespace py = pybind11;
@@ -91,6 +92,7 @@ PYBIND11_MODULE(_core, module) {
   bind_attention(program);
   bind_peak(program);
   bind_linear(program);
+  bind_recurrent(program);
   module.def("kernel_rows", kernel_rows);
   module.def("isa_names", isa_names);
   module.def("available_isas", available_isas);

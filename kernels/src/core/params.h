@@ -10,4 +10,5 @@
 #include "move/params.h"
 #include "norm/params.h"
 #include "peak/params.h"
+#include "recurrent/params.h"
 #include "reduce/params.h"

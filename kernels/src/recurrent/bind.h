@@ -1,0 +1,73 @@
+// Python registration of the recurrent kernels.
+#pragma once
+
+#include <array>
+
+#include "core/python.h"
+#include "int8/bind.h"
+#include "recurrent/params.h"
+
+namespace linnet {
+namespace {
+
+namespace py = pybind11;
+
+// Nanoseconds per unit and step for what is not multiplied by tiles: gates, tables, the cell.
+constexpr double kPerUnit = 20.0;
+
+using Scales = std::array<std::array<int32_t, 2>, 9>;
+
+int lstm_s8(Program& program, const std::array<uintptr_t, 3>& given,
+            const std::array<uintptr_t, 3>& made, const std::array<uintptr_t, 4>& packed,
+            const std::array<uintptr_t, 3>& tables, const Scales& scales,
+            const std::array<int32_t, 3>& cell, const std::array<int64_t, 4>& sizes, bool coupled,
+            bool time_major) {
+  const LayoutS8 layout = layout_of(program);
+  LstmS8Params p{};
+  p.x = at<const int8_t>(given[0]);
+  p.h_before = at<const int8_t>(given[1]);
+  p.c_before = at<const int16_t>(given[2]);
+  p.y = at<int8_t>(made[0]);
+  p.h = at<int8_t>(made[1]);
+  p.c = at<int16_t>(made[2]);
+  p.input_weights = at<const int8_t>(packed[0]);
+  p.input_bias = at<const int32_t>(packed[1]);
+  p.recurrent_weights = at<const int8_t>(packed[2]);
+  p.recurrent_bias = at<const int32_t>(packed[3]);
+  p.sigmoid = at<const int16_t>(tables[0]);
+  p.tanh = at<const int16_t>(tables[1]);
+  p.cell_tanh = at<const int16_t>(tables[2]);
+  for (size_t gate = 0; gate < 4; ++gate) {
+    p.input[gate] = {scales[gate][0], scales[gate][1]};
+    p.recurrent[gate] = {scales[4 + gate][0], scales[4 + gate][1]};
+  }
+  p.hidden = {scales[8][0], scales[8][1]};
+  p.hidden_zero = cell[0], p.added = cell[1], p.clip = cell[2];
+  p.coupled = coupled, p.time_major = time_major;
+  p.batch = sizes[0], p.time = sizes[1], p.depth = sizes[2], p.units = sizes[3];
+  const int64_t wide = 4 * padded(p.units, kPanel);
+  const double steps = static_cast<double>(p.batch) * static_cast<double>(p.time);
+  const double macs = steps * static_cast<double>(wide * (p.depth + p.units));
+  const int64_t scratch = offset_bytes(lane_steps(1, p.depth, layout)) +
+                          offset_bytes(lane_steps(1, p.units, layout)) +
+                          row_bytes(p.depth, layout) + row_bytes(p.units, layout) + 8 * wide +
+                          8 * p.units + 256 + 7 * 64;
+  return program.add(
+      Kernel::lstm_s8, p,
+      Cost{2 * macs / rate_of(program) + steps * kPerUnit * p.units, static_cast<size_t>(scratch)});
+}
+
+}  // namespace
+
+inline void bind_recurrent(ProgramClass& program) {
+  program.def("lstm_s8", lstm_s8, py::kw_only(), py::arg("given"), py::arg("made"),
+              py::arg("packed"), py::arg("tables"), py::arg("scales"), py::arg("cell"),
+              py::arg("sizes"), py::arg("coupled"), py::arg("time_major"),
+              "Add an LSTM; given = (x, h, c), made = (y, h, c), packed = (input weights, their "
+              "biases, recurrent weights, theirs), tables = (sigmoid, tanh, tanh of the cell), "
+              "scales = (integer, shift) of four inputs, four recurrences and hidden, cell = "
+              "(zero of hidden, shift of what is added, clip), sizes = (batch, time, inputs, "
+              "units).");
+}
+
+}  // namespace linnet

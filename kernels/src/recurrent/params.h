@@ -1,0 +1,52 @@
+// Parameters of recurrent layers.
+#pragma once
+
+#include "core/kernel.h"
+
+namespace linnet {
+
+// A scale as integer * 2 ** (shift - 31); shift may be negative.
+struct FixedScale {
+  int32_t integer;
+  int32_t shift;
+};
+
+// An LSTM over a sequence, gates in the order input, forget, cell, output. Per step and gate g:
+//   gate = clip16(fixed(x * W[g] + input_bias[g], input[g]))
+//   gate = clip16(gate + fixed(h * R[g] + recurrent_bias[g], recurrent[g]))
+//   i, f, o = sigmoid[gate], g = tanh[gate], i = 32767 - f where `coupled`
+//   c = clip16(round(f * c, 15) + round(i * g, added)), then within +-clip where that is not 0
+//   h = y = clip8(fixed(o * cell_tanh[c], hidden) + hidden_zero)
+// fixed(v, s) = round(floor((v << max(s.shift, 0)) * s.integer / 2**31 + 1/2), max(-s.shift, 0)),
+// round(v, n) = v / 2**n, halves away from zero. Tables begin at -32768. Zero points are folded
+// into the biases. W and R are packed as the int8 family's, each gate padded to whole panels;
+// rows of x, h and y are read by up to 64 bytes behind their ends.
+struct LstmS8Params {
+  const int8_t* x;
+  const int8_t* h_before;
+  const int16_t* c_before;
+  int8_t* y;
+  int8_t* h;
+  int16_t* c;
+  const int8_t* input_weights;
+  const int8_t* recurrent_weights;
+  const int32_t* input_bias;
+  const int32_t* recurrent_bias;
+  const int16_t* sigmoid;
+  const int16_t* tanh;
+  const int16_t* cell_tanh;
+  FixedScale input[4];
+  FixedScale recurrent[4];
+  FixedScale hidden;
+  int32_t hidden_zero;
+  int32_t added;
+  int32_t clip;
+  bool coupled;
+  bool time_major;
+  int64_t batch;
+  int64_t time;
+  int64_t depth;
+  int64_t units;
+};
+
+}  // namespace linnet
