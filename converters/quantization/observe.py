@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 
 import numpy as np
 
@@ -55,6 +56,39 @@ def watch(graph: Graph, job: Job, names: Iterable[str], see: See, share: float =
         see({name: seen[name] if name in seen else feeds[name] for name in wanted})
         total = samples.count or index + 10
         job.progress(share * min((index + 1) / total, 1.0))
+
+
+def output_errors(
+    graph: Graph, job: Job, made: Mapping[str, Graph], most: int = 32
+) -> dict[str, float]:
+    """Return the noise-to-signal ratio of quantized graphs, the mean over their outputs.
+
+    Parameters
+    ----------
+    graph : Graph
+        The float graph.
+    job : Job
+    made : mapping of str to Graph
+        Quantized forms of it.
+    most : int
+        Samples to run.
+    """
+    wanted = job.runner(graph)
+    runs = {name: job.runner(other) for name, other in made.items()}
+    signal = dict.fromkeys(graph.outputs, 0.0)
+    noise = {name: dict.fromkeys(graph.outputs, 0.0) for name in made}
+    for feeds in islice(job.data, most):
+        expected = wanted(feeds)
+        for name, run in runs.items():
+            for output, found in run(feeds).items():
+                gap = found.astype(np.float64) - expected[output]
+                noise[name][output] += float((gap * gap).sum())
+        for output, array in expected.items():
+            signal[output] += float((array.astype(np.float64) ** 2).sum())
+    return {
+        name: float(np.mean([noise[name][o] / max(signal[o], 1e-30) for o in signal]))
+        for name in made
+    }
 
 
 class Statistics:

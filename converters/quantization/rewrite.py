@@ -75,6 +75,10 @@ class _Rewriter:
                 self._quantize(node, dtype)
         self.new.outputs = [self._float(name) for name in self.old.outputs]
         self._rename_outputs()
+        self.new.states = list(self.old.states)
+        for state in self.old.states:
+            if state.initial:
+                self._float(state.initial)
         self.new.prune()
         return self.new
 

@@ -56,7 +56,7 @@ class Samples:
         decode: Decode | None = None,
         limit: int | None = None,
     ) -> None:
-        self.types = {name: graph.type_of(name) for name in graph.inputs}
+        self.types = {name: graph.type_of(name) for name in graph.caller_inputs}
         self.decode = decode
         self.limit = limit
         self.count = 0

@@ -13,12 +13,13 @@ from linnet.graph import Graph
 from linnet.types import DType
 
 from .methods import Job, register
-from .observe import Statistics, watch
+from .observe import Statistics, output_errors, watch
 from .plan import Plan, joined, make_plan
 from .ranges import CALIBRATORS, Range, choose, parameters
 from .rewrite import Recipe, rewrite
 
 _JOINED_SHARE = 0.5
+_TRIED = ("minmax", "percentile", "mse")
 _TYPES = {"int8": DType.INT8, "int16": DType.INT16}
 
 
@@ -31,7 +32,7 @@ def static(
     graph: Graph,
     job: Job,
     *,
-    calibrator: str = "minmax",
+    calibrator: str = "auto",
     percentile: float = 99.99,
     activations: str = "int8",
     symmetric: bool = False,
@@ -47,8 +48,9 @@ def static(
     ----------
     graph : Graph
     job : Job
-    calibrator : {"minmax", "percentile", "mse", "entropy"}
-        How ranges follow from the samples; see `ranges`.
+    calibrator : {"auto", "minmax", "percentile", "mse", "entropy"}
+        How ranges follow from the samples; see `ranges`. "auto" tries the first three and takes
+        the one whose model is nearest to the float one on (at most 32 of) the samples.
     percentile : float
         Percentage of the values inside the range of calibrator "percentile".
     activations : {"int8", "int16"}
@@ -66,32 +68,41 @@ def static(
     bias_correction : bool
         Take the mean error that rounded weights make out of the biases.
     """
-    check_choice("calibrator", calibrator, CALIBRATORS)
+    check_choice("calibrator", calibrator, ("auto", *CALIBRATORS))
     check_choice("activations", activations, _TYPES)
     if not 2 <= weight_bits <= 8:
         raise QuantizationError(f"weight_bits is {weight_bits}; expected 2 to 8")
     plan = make_plan(graph, _patterns(keep), _patterns(wide), _TYPES[activations])
     means = _product_inputs(graph, plan) if bias_correction else []
     statistics = Statistics(plan.observed, means)
-    watch(graph, job, [*plan.observed, *means], statistics.see)
+    watch(graph, job, [*plan.observed, *means], statistics.see, 0.8)
     levels = 65536 if activations == "int16" else 256
-    ranges = {
-        name: choose(histogram, calibrator, levels, percentile)
-        for name, histogram in statistics.histograms.items()
-    }
-    _join_ranges(graph, plan, ranges)
-    recipe = Recipe(
-        plan=plan,
-        pair=lambda name, dtype: parameters(ranges[name], dtype, symmetric),
-        per_channel=per_channel,
-        bits=weight_bits,
-        mean=statistics.mean,
-    )
-    job.record["ranges"] = {
-        name: [_short(low), _short(high)] for name, (low, high) in ranges.items()
-    }
+
+    def make(by: str) -> tuple[Graph, dict[str, Range]]:
+        ranges = {
+            name: choose(histogram, by, levels, percentile)
+            for name, histogram in statistics.histograms.items()
+        }
+        _join_ranges(graph, plan, ranges)
+        recipe = Recipe(
+            plan=plan,
+            pair=lambda name, dtype: parameters(ranges[name], dtype, symmetric),
+            per_channel=per_channel,
+            bits=weight_bits,
+            mean=statistics.mean,
+        )
+        return rewrite(graph, recipe), ranges
+
+    tried = {by: make(by) for by in (_TRIED if calibrator == "auto" else (calibrator,))}
+    best = calibrator
+    if calibrator == "auto":
+        errors = output_errors(graph, job, {by: made for by, (made, _) in tried.items()})
+        best = min(errors, key=lambda by: errors[by])
+        job.record["calibrator"] = best
+    made, ranges = tried[best]
+    job.record["ranges"] = {n: [_short(low), _short(high)] for n, (low, high) in ranges.items()}
     job.record["float_nodes"] = [n.name for n in graph.nodes if plan.type_of(n) is None]
-    return rewrite(graph, recipe)
+    return made
 
 
 def check_choice(option: str, value: str, choices: Iterable[str]) -> None:

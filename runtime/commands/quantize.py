@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--methods", action=_List, nargs=0, help="list methods and options")
     parser.add_argument("--limit", type=int, help="most samples to read")
-    parser.add_argument("--calibrator", help="minmax, percentile, mse or entropy (default minmax)")
+    parser.add_argument("--calibrator", help="auto (default), minmax, percentile, mse or entropy")
     parser.add_argument(
         "--keep", action="append", metavar="NODE", help="node or op to keep in float (* and ?)"
     )
