@@ -70,6 +70,7 @@ class Subject:
     """
 
     def __init__(self, path: Path, count: int) -> None:
+        self.model: Path = path
         if path.is_dir():
             about = json.loads((path / "cases.json").read_text())
             arrays = np.load(path / "cases.npz")
@@ -181,7 +182,7 @@ def onnxruntime_static(source: Path, samples: Sequence[Feeds], folder: Path) -> 
         def get_next(self) -> Feeds | None:
             return next(self.rest, None)
 
-    prepared, made = folder / "prepared.onnx", folder / "quantized.onnx"
+    prepared, made = Path(folder, "prepared.onnx"), Path(folder, "quantized.onnx")
     quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
     quantize_static(
         str(prepared), str(made), Reader(), quant_format=QuantFormat.QDQ, per_channel=True,
@@ -210,11 +211,11 @@ def measure(subject: Subject, folder: Path) -> dict[str, Any]:
         report["results"][f"linnet {calibrator}"] = {
             kind: judge(wanted, found, feeds) for kind, feeds in samples.items()
         } | {"bytes": path.stat().st_size}
-    made = onnxruntime_static(source, subject.calibration, folder)
-    peer = onnxruntime_session(made)
+    file = onnxruntime_static(source, subject.calibration, folder)
+    peer = onnxruntime_session(file)
     report["results"]["onnxruntime minmax"] = {
         kind: judge(peer_float, peer, feeds) for kind, feeds in samples.items()
-    } | {"bytes": made.stat().st_size}
+    } | {"bytes": file.stat().st_size}
     return report
 
 

@@ -1,4 +1,4 @@
-"""``linnet compare``: a .linnet file against the model that it came from."""
+"""``linnet compare``: a .linnet file against its source, or two models layer by layer."""
 
 from __future__ import annotations
 
@@ -12,18 +12,22 @@ from linnet.errors import InputError
 from linnet.opening import open_graph
 from linnet.types import Array
 
+from .compare_layers import add_layer_arguments, run_layers
 from .models import add_input_arguments, make_feeds
 from .oracle import run_source
 from .tables import show_json, show_table
 
 NAME = "compare"
-HELP = "Run a source model and its .linnet file on the same inputs and compare the outputs."
+HELP = (
+    "Compare a .linnet file with its source model's outputs; with --data, two models of any kind "
+    "layer by layer."
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``linnet compare``."""
-    parser.add_argument("source", help="ONNX or TFLite model")
-    parser.add_argument("model", help=".linnet file")
+    parser.add_argument("source", help="ONNX or TFLite model; with --data any model")
+    parser.add_argument("model", help=".linnet file; with --data any model")
     parser.add_argument("--steps", type=float, default=1, help="integer tolerance (default 1)")
     parser.add_argument(
         "--tolerance", type=float, default=1e-4,
@@ -31,11 +35,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--threads", type=int, help="threads that linnet may use")
     parser.add_argument("--json", action="store_true", help="machine-readable output")
+    add_layer_arguments(parser)
     add_input_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Compare output by output; exit 1 where one is beyond the tolerance."""
+    if options.data is not None:
+        return run_layers(options)
     import linnet
 
     graph = open_graph(options.model)
