@@ -1,104 +1,309 @@
-"""Latency of one model: load, first run, a distribution of runs, time per node."""
+"""Latency of one model: load, first run, rounds until the median is stable."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 import linnet
 from linnet.graph import Graph
-from linnet.profile import profile_nodes
+from linnet.session import Session
 from linnet.types import Array
 
+from .conditions import Snapshot, Verdict, judge, take
+from .peak import SpeedProbe
+from .power import EnergyMeter
+from .spread import repeat_interval, summarize
+from .system import System
+
 Share = Callable[[float], None]
+Clock = Callable[[], float]
+# So many raw samples are kept of a measurement, evenly spaced; the figures use them all.
+KEPT = 20_000
+LEAST_ROUNDS = 8
 
 
-def measure(
-    graph: Graph,
-    feeds: dict[str, Array],
-    threads: int,
-    seconds: float,
-    warmup: float,
-    share: Share = lambda done: None,
-) -> dict[str, Any]:
-    """Time a model.
+@dataclass(frozen=True)
+class Settings:
+    """How long to measure.
 
     Parameters
     ----------
-    graph : Graph
-    feeds : dict of str to ndarray
     threads : int
-    seconds, warmup : float
-        Seconds of measured runs and of runs before them. At least ten runs are measured.
+    warmup : float
+        Seconds of runs that are not counted.
+    least, most : float
+        Seconds to measure: at least, and at most where the median does not become stable before.
+    stable : float
+        The median is stable when its interval's half is below this share of it.
+    runs : int
+        Measure exactly so many runs instead; 0 goes by time.
+    warmup_runs : int
+        At least so many runs before measuring.
+    delay : float
+        Seconds to sleep before every run.
+    minutes : float
+        Sustained mode: go on for so long and report every minute; 0 for none.
+    isa : str
+    """
+
+    threads: int = 1
+    warmup: float = 0.3
+    least: float = 1.0
+    most: float = 10.0
+    stable: float = 0.01
+    runs: int = 0
+    warmup_runs: int = 1
+    delay: float = 0.0
+    minutes: float = 0.0
+    isa: str = ""
+
+    @property
+    def round_seconds(self) -> float:
+        """Length of a round: long enough for a clock, short enough for many rounds."""
+        if self.minutes:
+            return min(5.0, self.minutes * 2)
+        return min(max(self.least / 20, 0.005), 0.2)
+
+
+@dataclass
+class Rounds:
+    """What was measured: every round's samples in seconds, and the machine after each."""
+
+    samples: list[Array] = field(default_factory=list)
+    snapshots: list[Snapshot] = field(default_factory=list)
+    joules: float | None = None
+    stable: bool = False
+
+    @property
+    def medians(self) -> list[float]:
+        """The median of each round."""
+        return [float(np.median(samples)) for samples in self.samples]
+
+
+class Watch:
+    """Takes snapshots of one machine; made anew for every measurement.
+
+    Parameters
+    ----------
+    system : System
+    """
+
+    def __init__(self, system: System) -> None:
+        self.system = system
+        self.meter = EnergyMeter(system)
+        self._probe = SpeedProbe()
+
+    def look(self) -> Snapshot:
+        """Return the machine's state now."""
+        return take(self.system, self._probe.read())
+
+
+def measure(
+    source: str | Graph,
+    feeds: dict[str, Array],
+    settings: Settings,
+    system: System | None = None,
+    share: Share = lambda done: None,
+) -> dict[str, Any]:
+    """Load a model and time it.
+
+    Parameters
+    ----------
+    source : str or Graph
+        A ``.linnet`` file, which is read and checked as part of the load time, or a graph.
+    feeds : dict of str to ndarray
+    settings : Settings
+    system : System, optional
+        The machine; by default this one.
     share : callable
         Told the share done, 0 to 1.
 
     Returns
     -------
     dict
-        Seconds: ``load``, ``first``, ``min``, ``mean``, ``p50``, ``p90``, ``p95``, ``p99``;
-        ``variation`` (standard deviation over mean), ``runs``, ``samples`` (every run),
-        ``arena_bytes``, ``nodes`` (seconds per node of a separate, profiled set of runs).
+        One entry of ``results`` as `benchmarks/bench.schema.json` describes it.
     """
+    machine = system or System()
+    resident = machine.memory("VmRSS") or 0
     start = time.perf_counter()
-    session = linnet.load(graph, threads=threads)
+    session = linnet.load(source, threads=settings.threads, isa=settings.isa)
     loaded = time.perf_counter()
     session.run(feeds)
     first = time.perf_counter() - loaded
-    repeat(lambda: session.run(feeds), warmup, 1)
-    samples = repeat(lambda: session.run(feeds), seconds, 10, share)
-    nodes = profile_nodes(session, feeds, max(1, min(len(samples) // 4, 200)))
-    plan = session.plan({name: array.shape for name, array in feeds.items()})
+    grown = max((machine.memory("VmRSS") or 0) - resident, 0)
+    warm_up(session, feeds, settings)
+    watch = Watch(machine)
+    rounds = run_rounds(lambda: session.run(feeds), settings, watch, share)
+    verdict = judge(rounds.snapshots, machine)
     return {
-        "threads": threads,
+        **_result(rounds, settings, verdict),
         "load": loaded - start,
         "first": first,
-        **summarize(samples),
-        "arena_bytes": plan.memory.arena_bytes,
-        "samples": samples.tolist(),
-        "nodes": nodes,
+        "load_memory_bytes": grown,
+        "peak_memory_bytes": machine.memory("VmHWM"),
+        "energy": _energy(rounds, watch.meter),
+        **_plan_facts(session, feeds),
     }
 
 
-def repeat(
-    run: Callable[[], object], seconds: float, least: int, share: Share = lambda done: None
-) -> Array:
-    """Return the duration of each run, repeated for a time and at least ``least`` times."""
-    samples: list[float] = []
-    begin = time.perf_counter()
-    shown = begin
-    while True:
-        start = time.perf_counter()
-        run()
-        end = time.perf_counter()
-        samples.append(end - start)
-        if end - begin >= seconds and len(samples) >= least:
-            return np.array(samples)
-        if end - shown > 0.1:
-            shown = end
-            share(min((end - begin) / max(seconds, 1e-9), 1.0))
+def warm_up(session: Session, feeds: dict[str, Array], settings: Settings) -> None:
+    """Run uncounted for the settings' seconds and at least their number of runs."""
+    end = time.perf_counter() + settings.warmup
+    done = 0
+    while done < settings.warmup_runs or time.perf_counter() < end:
+        session.run(feeds)
+        done += 1
 
 
-def summarize(samples: Array) -> dict[str, float]:
-    """Return the distribution's figures, in seconds.
+def run_rounds(
+    run: Callable[[], object],
+    settings: Settings,
+    watch: Watch,
+    share: Share = lambda done: None,
+    clock: Clock = time.perf_counter,
+) -> Rounds:
+    """Repeat a call in rounds until its median is stable, its number of runs or its time is over.
 
-    Examples
-    --------
-    >>> summarize(np.array([1.0, 2.0, 3.0]))["p50"]
-    2.0
+    Parameters
+    ----------
+    run : callable
+    settings : Settings
+    watch : Watch
+        Looks at the machine before the first round and after every round.
+    share : callable
+    clock : callable
+        Returns seconds.
     """
-    p50, p90, p95, p99 = (float(v) for v in np.percentile(samples, [50, 90, 95, 99]))
-    mean = float(samples.mean())
-    return {
-        "min": float(samples.min()),
-        "mean": mean,
-        "p50": p50,
-        "p90": p90,
-        "p95": p95,
-        "p99": p99,
-        "variation": float(samples.std() / mean) if mean > 0 else 0.0,
-        "runs": len(samples),
+    done = Rounds()
+    done.snapshots.append(watch.look())
+    before = watch.meter.read()
+    begin = clock()
+    while True:
+        left = settings.runs - sum(map(len, done.samples)) if settings.runs else 0
+        done.samples.append(_round(run, settings, left, clock))
+        done.snapshots.append(watch.look())
+        after = watch.meter.read()
+        spent = clock() - begin
+        if _is_over(done, settings, spent, share):
+            break
+    if before is not None and after is not None:
+        done.joules = after - before
+    return done
+
+
+def _round(run: Callable[[], object], settings: Settings, left: int, clock: Clock) -> Array:
+    samples: list[float] = []
+    begin = clock()
+    while True:
+        if settings.delay:
+            time.sleep(settings.delay)
+        start = clock()
+        run()
+        end = clock()
+        samples.append(end - start)
+        if end - begin >= settings.round_seconds or len(samples) == left:
+            return np.array(samples)
+
+
+def _is_over(done: Rounds, settings: Settings, spent: float, share: Share) -> bool:
+    if settings.minutes:
+        share(min(spent / (60 * settings.minutes), 1.0))
+        return spent >= 60 * settings.minutes
+    if settings.runs:
+        counted = sum(map(len, done.samples))
+        share(min(counted / settings.runs, 1.0))
+        if counted >= settings.runs:
+            done.stable = _is_stable(done, settings)
+        return counted >= settings.runs
+    share(min(spent / max(settings.least, 1e-9), 0.99))
+    if len(done.samples) < LEAST_ROUNDS or spent < settings.least:
+        return False
+    done.stable = _is_stable(done, settings)
+    return done.stable or spent >= settings.most
+
+
+def _is_stable(done: Rounds, settings: Settings) -> bool:
+    if len(done.samples) < LEAST_ROUNDS:
+        return False
+    medians = done.medians
+    low, high = repeat_interval(medians)
+    return (high - low) / 2 <= settings.stable * float(np.median(medians))
+
+
+def _result(rounds: Rounds, settings: Settings, verdict: Verdict) -> dict[str, Any]:
+    samples = np.concatenate(rounds.samples)
+    medians = rounds.medians
+    low, high = repeat_interval(medians)
+    stride = -(-len(samples) // KEPT)
+    result: dict[str, Any] = {
+        "threads": settings.threads,
+        "valid": verdict.valid,
+        "problems": verdict.problems,
+        "warnings": verdict.warnings,
+        **summarize(samples),
+        "throughput": 1.0 / float(samples.mean()),
+        "interval": [low, high],
+        "stable": rounds.stable,
+        "rounds": [
+            {"median": m, "runs": len(s)} for m, s in zip(medians, rounds.samples, strict=True)
+        ],
+        "sample_stride": stride,
+        "samples": samples[::stride].tolist(),
+        "conditions": [snapshot.as_dict() for snapshot in rounds.snapshots],
     }
+    if settings.minutes:
+        result["minutes"] = curve(rounds)
+    return result
+
+
+def curve(rounds: Rounds) -> list[dict[str, Any]]:
+    """Return a row per minute of a sustained measurement: latency, temperature, frequency."""
+    begin = rounds.snapshots[0].seconds
+    minutes: dict[int, list[int]] = {}
+    for index, snapshot in enumerate(rounds.snapshots[1:]):
+        # A round ends with its snapshot; one that ends a minute belongs to that minute.
+        minutes.setdefault(max(int((snapshot.seconds - begin - 1e-9) // 60), 0), []).append(index)
+    rows = []
+    for minute, indices in minutes.items():
+        samples = np.concatenate([rounds.samples[i] for i in indices])
+        seen = [rounds.snapshots[i + 1] for i in indices]
+        figures = summarize(samples)
+        heats = [max(s.temperatures.values()) for s in seen if s.temperatures]
+        clocks = [s.frequency for s in seen if s.frequency is not None]
+        rows.append(
+            {
+                "minute": minute + 1,
+                **{name: figures[name] for name in ("p50", "p90", "p99", "mean", "runs")},
+                "temperature": max(heats, default=None),
+                "frequency": min(clocks, default=None),
+            }
+        )
+    return rows
+
+
+def _energy(rounds: Rounds, meter: EnergyMeter) -> dict[str, Any]:
+    runs = sum(map(len, rounds.samples))
+    joules = None if rounds.joules is None else rounds.joules / runs
+    return {"joules_per_run": joules, "sensor": meter.sensor or None, "note": meter.note}
+
+
+def _plan_facts(session: Session, feeds: dict[str, Array]) -> dict[str, Any]:
+    plan = session.plan({name: array.shape for name, array in feeds.items()})
+    rows = sorted({plan.program.steps[i][0] for i in range(len(plan.program))})
+    return {
+        "isa": plan.program.isa,
+        "kernels": rows,
+        "host_steps": sum(span.host is not None for span in plan.spans),
+        "arena_bytes": plan.memory.arena_bytes,
+        "scratch_bytes": plan.program.scratch_bytes,
+    }
+
+
+def for_threads(settings: Settings, threads: int) -> Settings:
+    """Return the same settings for another number of threads."""
+    return replace(settings, threads=threads)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,35 +11,34 @@ import numpy as np
 import linnet
 from linnet.kernels import _core
 
-PEERS = ("onnx", "onnxruntime", "ai-edge-litert", "tflite-runtime", "tflite", "openvino", "rich")
+from .system import System
+
+PEERS = (
+    "onnx", "onnxruntime", "ai-edge-litert", "tflite-runtime", "tflite", "openvino", "ncnn", "rich",
+)  # fmt: skip
 
 
-def describe_machine() -> dict[str, Any]:
-    """Return CPU, kernel level, operating system and versions as plain data."""
+def describe_machine(system: System | None = None) -> dict[str, Any]:
+    """Return CPU, kernel level, operating system, settings and versions as plain data."""
+    machine = system or System()
+    allowed, possible = machine.frequency_limits()
     return {
-        "cpu": cpu_model(),
+        "cpu": machine.cpu_model(),
         "architecture": platform.machine(),
         "features": _core.cpu_features(),
         "isa": _core.default_isa(),
         "isas": _core.available_isas(),
         "cpus": _core.usable_cpus(),
+        "affinity": sorted(machine.cpus),
+        "quota": machine.quota(),
+        "governors": machine.governors(),
+        "frequency_limits_khz": [allowed, possible],
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "numpy": np.__version__,
         "linnet": linnet.__version__,
         "extras": [f"{name} {v}" for name in PEERS if (v := _version(name)) is not None],
     }
-
-
-def cpu_model(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """Return the CPU's name as the kernel tells it; the board's model where that says more."""
-    try:
-        lines = cpuinfo.read_text().splitlines()
-    except OSError:
-        return platform.processor() or "unknown CPU"
-    pairs = (line.partition(":") for line in reversed(lines))
-    fields = {key.strip(): value.strip() for key, _, value in pairs}
-    return fields.get("model name") or fields.get("Model") or platform.machine()
 
 
 def _version(name: str) -> str | None:

@@ -129,6 +129,30 @@ def peak_rate(row: str, data: Array, threads: int, isa: str, seconds: float) -> 
     return best
 
 
+class SpeedProbe:
+    """The core's speed at a moment: links per second of a chain of dependent operations.
+
+    A link takes a fixed number of cycles, so the speed follows the frequency, also where /sys does
+    not tell it. A reading takes a quarter of a millisecond.
+    """
+
+    def __init__(self, links: int = 20_000) -> None:
+        self._program = _core.Program(0, "base", 1)
+        self._done, self._sink = np.zeros(1, np.int64), np.zeros(1, np.float32)
+        self._links = links
+        place = (0, 0, self._done.ctypes.data, self._sink.ctypes.data)
+        self._program.peak_chain(links, *place)
+
+    def read(self) -> float:
+        """Return links per second, the best of three."""
+        best = 0.0
+        for _ in range(3):
+            start = time.perf_counter()
+            self._program.run()
+            best = max(best, self._links / (time.perf_counter() - start))
+        return best
+
+
 def _time(row: str, data: Array, threads: int, isa: str, repeats: int) -> tuple[float, float]:
     try:
         program = _core.Program(0, isa, threads)

@@ -62,5 +62,11 @@ def _fail(message: str, options: argparse.Namespace) -> int:
 
 def _extra(module: str | None) -> str:
     name = (module or "").split(".")[0]
-    extra = {"onnx": "onnx", "tflite": "tflite", "flatbuffers": "tflite"}.get(name, "dev")
+    extra = {
+        "onnx": "onnx",
+        "tflite": "tflite",
+        "flatbuffers": "tflite",
+        "resvg_py": "charts",
+        "PIL": "images",
+    }.get(name, "dev")
     return f"pip install 'linnet[{extra}]'"

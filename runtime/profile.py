@@ -1,60 +1,188 @@
-"""Time per node of a session's runs."""
+"""Where the time of a session's runs goes: per node, and in the call around them."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from .session import Session
-from .types import Array
+import numpy as np
+
+from .binding import NodeSpan, Plan
+from .session import Segments, Session, make_runner
+from .types import Array, DType
+
+Host = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Event:
+    """One node in one run: seconds of a clock that only goes forward, and how long it took."""
+
+    node: int
+    start: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Time of profiled runs.
+
+    Parameters
+    ----------
+    rows : list of dict
+        Per node in running order: ``name``, ``op``, ``kernel`` ("host step" where the NumPy
+        reference ran, "view" where nothing had to run), ``seconds`` per run, ``macs``, ``bytes``,
+        ``threads`` (most that a step of it was split for), ``int8``.
+    total : float
+        Seconds per run, of the same runs as the rows.
+    call : float
+        Seconds per run of handing inputs in and outputs out, measured on its own.
+    clocks : float
+        Seconds per run that the clocks cost: plain runs, in turns with the profiled, lack them.
+    runs : int
+        Runs averaged.
+    events : list of (float, float, list of Event)
+        Start and length of some runs, and their nodes.
+    """
+
+    rows: list[dict[str, Any]]
+    total: float
+    call: float
+    clocks: float
+    runs: int
+    events: list[tuple[float, float, list[Event]]]
+
+    @property
+    def accounted(self) -> float:
+        """Share of the total that nodes and call make up."""
+        return (sum(float(row["seconds"]) for row in self.rows) + self.call) / self.total
 
 
 def profile_nodes(session: Session, feeds: Mapping[str, Array], runs: int) -> list[dict[str, Any]]:
-    """Return the mean time of every node over some runs.
+    """Return the mean time of every node over some runs: the rows of `profile_session`."""
+    return profile_session(session, feeds, runs).rows
+
+
+def profile_session(
+    session: Session, feeds: Mapping[str, Array], runs: int, traced: int = 3
+) -> Profile:
+    """Run a session with clocks at every node.
+
+    The faster half of the runs is averaged: on a machine that is not idle the slower half measures
+    the others. All figures come from the same runs, so they add up. States are put back to their
+    initial content afterwards.
 
     Parameters
     ----------
     session : Session
     feeds : mapping of str to ndarray
     runs : int
-        Runs to average over.
-
-    Returns
-    -------
-    list of dict
-        Per node in running order: ``name``, ``op``, ``kernel`` ("host step" where the NumPy
-        reference ran, "view" where nothing had to run), ``seconds``, ``macs``, ``bytes``.
+        At least 1.
+    traced : int
+        Runs whose events are kept.
     """
     session.run(feeds)
     plan = session.plan({name: array.shape for name, array in feeds.items()})
-    hosts = [0.0] * len(plan.spans)
-    plan.program.profile(True)
+    clocks = _Clocks(plan)
+    totals, plain, call = np.zeros(runs), np.zeros(runs), np.zeros(runs)
+    spent = np.zeros((runs, len(plan.spans)))
+    events = []
     try:
-        for _ in range(runs):
-            for index, span in enumerate(plan.spans):
-                if span.host is None:
-                    plan.program.run(span.begin, span.end)
-                    continue
-                start = time.perf_counter()
-                span.host()
-                hosts[index] += time.perf_counter() - start
-        times = plan.program.times
+        with session.using(plan, make_runner(plan, clocks.segments())):
+            for run in range(runs):
+                plain[run] = _timed_run(session, feeds)[1]
+                plan.program.profile(True)
+                start, totals[run] = _timed_run(session, feeds)
+                spent[run] = clocks.read()
+                if run >= runs - traced:
+                    events.append((start, float(totals[run]), clocks.events(spent[run])))
+                plan.program.profile(False)
+        with session.using(plan, make_runner(plan, [(0, 0, _nothing)])):
+            for run in range(runs):
+                call[run] = _timed_run(session, feeds)[1]
     finally:
         plan.program.profile(False)
-    rows = []
-    for index, span in enumerate(plan.spans):
-        native = sum(times[span.begin : span.end]) * 1e-9
-        names = [plan.program.steps[i][0] for i in range(span.begin, span.end)]
-        cost = span.item.node.op.cost(span.item.types)
-        rows.append(
-            {
-                "name": span.item.node.name,
-                "op": type(span.item.node.op).__name__,
-                "kernel": "host step" if span.host else "+".join(names) or "view",
-                "seconds": (native + hosts[index]) / runs,
-                "macs": int(cost.macs),
-                "bytes": int(cost.bytes),
-            }
-        )
-    return rows
+        session.reset()
+    fast = np.argsort(totals, kind="stable")[: (runs + 1) // 2]
+    total = float(totals[fast].mean())
+    means = spent[fast].mean(axis=0)
+    rows = [_row(span, plan, float(s)) for span, s in zip(plan.spans, means, strict=True)]
+    around = float(np.median(call))
+    clocks_cost = max(float(np.median(totals - plain)), 0.0)
+    return Profile(rows, total, around, clocks_cost, len(fast), events)
+
+
+def _timed_run(session: Session, feeds: Mapping[str, Array]) -> tuple[float, float]:
+    start = time.perf_counter()
+    session.run(feeds)
+    return start, time.perf_counter() - start
+
+
+class _Clocks:
+    """Clocks around host steps, and the program's own at native ones."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.spans = [(i, span.host) for i, span in enumerate(plan.spans) if span.host is not None]
+        self.begun: dict[int, float] = {}
+        self.took: dict[int, float] = {}
+
+    def segments(self) -> Segments:
+        """Return the plan's segments with a clock around each host step."""
+        timed = iter([self._timed(index, host) for index, host in self.spans])
+        return [
+            (begin, end, None if host is None else next(timed))
+            for begin, end, host in self.plan.segments()
+        ]
+
+    def _timed(self, index: int, host: Host) -> Host:
+        def run() -> None:
+            start = time.perf_counter()
+            host()
+            self.took[index] = time.perf_counter() - start
+            self.begun[index] = start
+
+        return run
+
+    def read(self) -> Array:
+        """Return the seconds of each node in the one run since profiling was switched on."""
+        times = np.array(self.plan.program.times, dtype=np.float64)
+        steps = np.concatenate([[0.0], np.cumsum(times)]) * 1e-9
+        found = np.array([steps[span.end] - steps[span.begin] for span in self.plan.spans])
+        for index, seconds in self.took.items():
+            found[index] += seconds
+        return found
+
+    def events(self, seconds: Array) -> list[Event]:
+        """Return when each node of the last run began."""
+        starts = self.plan.program.starts
+        found = []
+        for index, span in enumerate(self.plan.spans):
+            if span.end > span.begin:
+                found.append(Event(index, starts[span.begin] * 1e-9, float(seconds[index])))
+            elif index in self.begun:
+                found.append(Event(index, self.begun[index], float(seconds[index])))
+        return found
+
+
+def _nothing() -> None:
+    """Stand for a model without nodes."""
+
+
+def _row(span: NodeSpan, plan: Plan, seconds: float) -> dict[str, Any]:
+    node, types = span.item.node, span.item.types
+    steps = [plan.program.steps[i] for i in range(span.begin, span.end)]
+    cost = node.op.cost(types)
+    first = types.inputs[0] if types.inputs else None
+    return {
+        "name": node.name,
+        "op": type(node.op).__name__,
+        "kernel": "host step" if span.host else "+".join(name for name, _ in steps) or "view",
+        "seconds": seconds,
+        "macs": int(cost.macs),
+        "bytes": int(cost.bytes),
+        "threads": max((threads for _, threads in steps), default=1),
+        "int8": first is not None and first.dtype in (DType.INT8, DType.UINT8),
+    }

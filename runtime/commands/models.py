@@ -12,6 +12,8 @@ from linnet.errors import InputError
 from linnet.graph import Graph
 from linnet.types import Array, TensorType
 
+from .inputs import load_archive, load_input
+
 MODEL_HELP = ".linnet file, or an ONNX or TFLite model to convert on the fly"
 
 
@@ -22,7 +24,8 @@ def add_input_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=FILE",
-        help="input array from a .npy file; repeat for more; others are seeded random",
+        help="input from a .npy file or an image, or FILE.npz for several by name; repeat for "
+        "more; others are seeded random",
     )
     parser.add_argument(
         "--dim",
@@ -36,35 +39,27 @@ def add_input_arguments(parser: argparse.ArgumentParser) -> None:
 
 def make_feeds(graph: Graph, options: argparse.Namespace) -> dict[str, Array]:
     """Return one array per graph input: from files where given, else seeded random."""
-    files = dict(_pair(text, "--input NAME=FILE") for text in options.input)
+    arrays: dict[str, Array] = {}
+    for text in options.input:
+        if text.endswith(".npz") and "=" not in text:
+            arrays |= load_archive(text)
+    pairs = [text for text in options.input if "=" in text or not text.endswith(".npz")]
+    files = dict(_pair(text, "--input NAME=FILE") for text in pairs)
     names = graph.caller_inputs
-    unknown = sorted(set(files) - set(names))
+    unknown = sorted((set(files) | set(arrays)) - set(names))
     if unknown:
         raise InputError(f"no inputs named {unknown}; the model takes {names}")
     sizes = {name: _whole(size) for name, size in (_pair(t, "--dim NAME=N") for t in options.dim)}
+    shapes: dict[str, tuple[int, ...]] = getattr(options, "shapes", {})
     generator = np.random.default_rng(options.seed)
     feeds = {}
     for name in names:
-        made = random_array(graph.type_of(name), sizes, generator)
-        feeds[name] = load_array(files[name]) if name in files else made
+        type_ = graph.type_of(name)
+        if name in shapes or ("" in shapes and len(names) == 1):
+            type_ = type_.with_(shape=shapes.get(name, shapes.get("")))
+        made = random_array(type_, sizes, generator)
+        feeds[name] = load_input(files[name], type_) if name in files else arrays.get(name, made)
     return feeds
-
-
-def load_array(path: str) -> Array:
-    """Return the array of a .npy file.
-
-    Raises
-    ------
-    InputError
-        If the file is not a .npy file of plain numbers.
-    """
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise InputError(f"'{path}' is not a .npy file of numbers: {error}") from error
-    if not isinstance(array, np.ndarray):
-        raise InputError(f"'{path}' holds several arrays; give one .npy file per input")
-    return array
 
 
 def random_array(type_: TensorType, sizes: dict[str, int], generator: np.random.Generator) -> Array:

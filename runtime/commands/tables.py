@@ -93,7 +93,12 @@ def progress(label: str) -> Iterator[Advance]:
 
 def show_json(data: Any) -> None:
     """Print data as JSON; infinities and NaN become null, because JSON has none."""
-    print(json.dumps(_finite(data), indent=1))
+    print(json_text(data))
+
+
+def json_text(data: Any) -> str:
+    """Return data as JSON; infinities and NaN become null, because JSON has none."""
+    return json.dumps(_finite(data), indent=1)
 
 
 def _finite(data: Any) -> Any:

@@ -9,7 +9,7 @@ from linnet.benchmarks import peak
 from linnet.errors import InputError
 from linnet.kernels import _core
 
-ROWS = ("peak_fma_f32", "peak_dot_s8", "peak_read")
+ROWS = ("peak_fma_f32", "peak_dot_s8", "peak_read", "peak_chain")
 
 
 @pytest.mark.parametrize("threads", [1, 2])

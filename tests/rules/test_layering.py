@@ -43,6 +43,15 @@ MAY_IMPORT = {
 # The device side needs nothing else.
 THIRD_PARTY = {
     "linnet": {"numpy", "msgspec", "rich", "onnxruntime", "ai_edge_litert", "tflite_runtime"},
+    "linnet.commands": {
+        "numpy",
+        "msgspec",
+        "rich",
+        "onnxruntime",
+        "ai_edge_litert",
+        "tflite_runtime",
+        "PIL",
+    },
     "linnet.ops": {"numpy", "msgspec"},
     "linnet.format": {"numpy", "msgspec"},
     "linnet.kernels": {"numpy"},

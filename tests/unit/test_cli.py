@@ -82,22 +82,6 @@ def test_run_writes_the_outputs(model, image, tmp_path):
     assert np.load(target)["logits"].shape == (1, 10)
 
 
-def test_bench_json_has_a_distribution_and_nodes(model, capsys):
-    arguments = ["bench", str(model), "--json", "--seconds", "0.05", "--warmup", "0.01"]
-    assert main([*arguments, "--threads", "1,2"]) == 0
-    report = json.loads(capsys.readouterr().out)
-    assert [r["threads"] for r in report["results"]] == [1, 2]
-    for result in report["results"]:
-        assert 0 < result["min"] <= result["p50"] <= result["p90"] <= result["p99"]
-        assert len(result["samples"]) == result["runs"] >= 10
-        assert result["nodes"]
-
-
-def test_bench_table(model, capsys):
-    assert main(["bench", str(model), "--seconds", "0.02", "--warmup", "0"]) == 0
-    assert "p99" in capsys.readouterr().out
-
-
 def test_compare_agrees_with_the_source(model, image, capsys):
     source = str(DIGITS / "cnn_int8_qdq.onnx")
     arguments = ["compare", source, str(model), "--input", f"image={image}"]

@@ -80,7 +80,10 @@ int Program::run(int begin, int end) noexcept {
     } else {
       run_part(static_cast<uint32_t>(i), 0, 0);
     }
-    if (profiling_) times_[static_cast<size_t>(i)] += now() - start;
+    if (profiling_) {
+      times_[static_cast<size_t>(i)] += now() - start;
+      starts_[static_cast<size_t>(i)] = start;
+    }
     if (__builtin_expect(__atomic_load_n(&error_, __ATOMIC_RELAXED) != 0, 0)) failed = i;
   }
   if (active_ > 1) pool->release();
@@ -90,6 +93,7 @@ int Program::run(int begin, int end) noexcept {
 void Program::profile(bool on) {
   profiling_ = on;
   times_.assign(steps_.size(), 0.0);
+  starts_.assign(steps_.size(), 0.0);
 }
 
 }  // namespace linnet

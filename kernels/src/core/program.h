@@ -59,6 +59,8 @@ class Program {
   // While profiling, run() adds each step's nanoseconds to times().
   void profile(bool on);
   const std::vector<double>& times() const { return times_; }
+  // When each step began in the last profiled run: nanoseconds of the steady clock.
+  const std::vector<double>& starts() const { return starts_; }
 
  private:
   struct Step {
@@ -86,6 +88,7 @@ class Program {
   std::vector<Step> steps_;
   std::vector<AlignedBytes> params_;
   std::vector<double> times_;
+  std::vector<double> starts_;
 };
 
 }  // namespace linnet

@@ -27,7 +27,8 @@ int add_peak_row(Program& program, int64_t repeats, uintptr_t data, int64_t byte
 inline void bind_peak(ProgramClass& program) {
   program.def("peak_fma_f32", add_peak_row<Kernel::peak_fma_f32>)
       .def("peak_dot_s8", add_peak_row<Kernel::peak_dot_s8>)
-      .def("peak_read", add_peak_row<Kernel::peak_read>);
+      .def("peak_read", add_peak_row<Kernel::peak_read>)
+      .def("peak_chain", add_peak_row<Kernel::peak_chain>);
 }
 
 }  // namespace linnet

@@ -103,5 +103,14 @@ void peak_read(const PeakParams& p, const Worker& worker) noexcept {
   p.done[worker.thread] = p.repeats * (part.end - part.begin);
 }
 
+// Each link waits for the one before: its time is a fixed number of cycles, whatever else shares
+// the core's units.
+void peak_chain(const PeakParams& p, const Worker& worker) noexcept {
+  float link = (float)worker.thread;
+  for (int64_t r = 0; r < p.repeats; ++r) link = link * 0.5f + 0.25f;
+  p.sink[worker.thread] = link;
+  p.done[worker.thread] = p.repeats;
+}
+
 }  // namespace LINNET_ISA
 }  // namespace linnet

@@ -1,0 +1,136 @@
+"""Figures of samples, and how sure they are: percentiles and bootstrap intervals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from linnet.types import Array
+
+Figure = Callable[[Array], Array]
+
+
+def summarize(samples: Array) -> dict[str, float]:
+    """Return the distribution's figures, in the unit of the samples.
+
+    Examples
+    --------
+    >>> summarize(np.array([1.0, 2.0, 3.0]))["p50"]
+    2.0
+    """
+    p50, p90, p95, p99 = (float(v) for v in np.percentile(samples, [50, 90, 95, 99]))
+    mean = float(samples.mean())
+    return {
+        "min": float(samples.min()),
+        "mean": mean,
+        "max": float(samples.max()),
+        "p50": p50,
+        "p90": p90,
+        "p95": p95,
+        "p99": p99,
+        "deviation": float(samples.std()),
+        "variation": float(samples.std() / mean) if mean > 0 else 0.0,
+        "runs": len(samples),
+    }
+
+
+def bootstrap(
+    values: Array, confidence: float = 0.95, seed: int = 0, draws: int = 2000
+) -> tuple[float, float]:
+    """Return an interval for the median of values that were measured one after the other.
+
+    Blocks of neighbours are drawn together, because a machine that drifts makes neighbours alike.
+
+    Parameters
+    ----------
+    values : ndarray, one dimension
+        In the order of measurement.
+    confidence : float
+    seed, draws : int
+
+    Examples
+    --------
+    >>> bootstrap(np.array([2.0, 2.0, 2.0, 2.0]))
+    (2.0, 2.0)
+    """
+    count = len(values)
+    if count < 2:
+        return float(values[0]), float(values[0])
+    length = max(1, round(count ** (1 / 3)))
+    blocks = math.ceil(count / length)
+    rng = np.random.default_rng(seed)
+    starts = rng.integers(0, count, (draws, blocks, 1))
+    places = ((starts + np.arange(length)) % count).reshape(draws, -1)[:, :count]
+    medians = np.median(values[places], axis=1)
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(medians, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def repeat_interval(rounds: Sequence[float] | Array) -> tuple[float, float]:
+    """Return where the median of rounds lies, and that of a repeat of the run is expected.
+
+    The bootstrap's interval of the median, root two times as wide because two runs differ by the
+    noise of both; never narrower than half a percent, which is what loading code and data to other
+    addresses changes.
+
+    Parameters
+    ----------
+    rounds : sequence of float
+        The medians of rounds, in order.
+
+    Examples
+    --------
+    >>> repeat_interval([100.0, 100.0, 100.0])
+    (99.5, 100.5)
+    """
+    values = np.asarray(rounds, dtype=np.float64)
+    middle = float(np.median(values))
+    low, high = bootstrap(values)
+    least = 0.005 * middle
+    return (
+        middle - max(math.sqrt(2) * (middle - low), least),
+        middle + max(math.sqrt(2) * (high - middle), least),
+    )
+
+
+def ratio_interval(
+    before: Sequence[float], after: Sequence[float], paired: bool, confidence: float = 0.99
+) -> tuple[float, float, float]:
+    """Return after / before with its interval.
+
+    Parameters
+    ----------
+    before, after : sequence of float
+        Medians of rounds.
+    paired : bool
+        Whether round i of both was measured at about the same time; then rounds are drawn in
+        pairs, and what slowed both down cancels.
+    confidence : float
+
+    Returns
+    -------
+    tuple of float
+        The ratio of medians (paired: the median of ratios), and the interval's ends.
+
+    Examples
+    --------
+    >>> ratio_interval([1.0, 2.0, 4.0], [2.0, 4.0, 8.0], paired=True)
+    (2.0, 2.0, 2.0)
+    """
+    old, new = np.asarray(before, np.float64), np.asarray(after, np.float64)
+    rng = np.random.default_rng(0)
+    draws = 4000
+    if paired:
+        ratios = new / old
+        places = rng.integers(0, len(ratios), (draws, len(ratios)))
+        middle, found = float(np.median(ratios)), np.median(ratios[places], axis=1)
+    else:
+        first = np.median(old[rng.integers(0, len(old), (draws, len(old)))], axis=1)
+        second = np.median(new[rng.integers(0, len(new), (draws, len(new)))], axis=1)
+        middle, found = float(np.median(new) / np.median(old)), second / first
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(found, [tail, 1 - tail])
+    return middle, float(low), float(high)
