@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from linnet.errors import LinnetError, QuantizationError, UnsupportedError
@@ -19,7 +20,12 @@ if TYPE_CHECKING:
 QUANTIZERS: dict[str, Callable[[Graph], int]] = {"dynamic": quantize_dynamic}
 
 
-def convert(source: Source, name: str | None = None, quantize: str | None = None) -> Graph:
+def convert(
+    source: Source,
+    name: str | None = None,
+    quantize: str | None = None,
+    signature: str | None = None,
+) -> Graph:
     """Convert a trained model into a graph.
 
     Parameters
@@ -31,6 +37,9 @@ def convert(source: Source, name: str | None = None, quantize: str | None = None
     quantize : str, optional
         Quantize weights without calibration data: "dynamic" makes linear layers int8, their
         activations quantized row by row as they come, and large embedding tables int8.
+    signature : str, optional
+        Entry point of a TFLite model that has several, by name; inputs and outputs then have the
+        signature's names. By default the first subgraph, by the names of its tensors.
 
     Returns
     -------
@@ -52,7 +61,7 @@ def convert(source: Source, name: str | None = None, quantize: str | None = None
         raise QuantizationError(
             f"quantize='{quantize}'; expected {' or '.join(map(repr, QUANTIZERS))}"
         )
-    graph = import_model(source)
+    graph = import_model(source, signature)
     simplify(graph)
     if quantize is not None and not QUANTIZERS[quantize](graph):
         raise QuantizationError(
@@ -64,12 +73,14 @@ def convert(source: Source, name: str | None = None, quantize: str | None = None
     return graph
 
 
-def check(source: Source) -> list[str]:
+def check(source: Source, signature: str | None = None) -> list[str]:
     """Return every reason why a model cannot be converted; none means that it can.
 
     Parameters
     ----------
     source : str, PathLike, bytes or onnx.ModelProto
+    signature : str, optional
+        As for `convert`.
 
     Returns
     -------
@@ -77,9 +88,29 @@ def check(source: Source) -> list[str]:
         One line each: operator, node, what is missing, nearest rewrite.
     """
     try:
-        convert(source)
+        convert(source, signature=signature)
     except UnsupportedError as error:
         return list(error.reasons)
     except LinnetError as error:
         return [str(error)]
     return []
+
+
+def signatures(source: Source) -> list[str]:
+    """Return the names of a TFLite model's entry points; none for other models.
+
+    Parameters
+    ----------
+    source : str, PathLike, bytes or onnx.ModelProto
+    """
+    if hasattr(source, "SerializeToString"):
+        return []
+    data = source if isinstance(source, (bytes, bytearray)) else Path(source).read_bytes()
+    if data[4:8] != b"TFL3":
+        return []
+    from .tflite.reader import read_model
+
+    try:
+        return [signature.name for signature in read_model(bytes(data)).signatures]
+    except LinnetError:
+        return []

@@ -98,13 +98,15 @@ class Importer:
         return self.graph
 
 
-def import_model(source: Source) -> Graph:
+def import_model(source: Source, signature: str | None = None) -> Graph:
     """Convert a TFLite or ONNX model into a graph; its content decides which it is.
 
     Parameters
     ----------
     source : str, PathLike, bytes or onnx.ModelProto
         A path, a file's content, or a loaded ONNX model.
+    signature : str, optional
+        Entry point of a TFLite model that has several.
 
     Returns
     -------
@@ -120,33 +122,39 @@ def import_model(source: Source) -> Graph:
     OSError
         If a path cannot be read.
     """
-    graph = _import(source)
+    graph = _import(source, signature)
     unsigned_to_int8(graph)
     graph.validate()
     return graph
 
 
-def _import(source: Source) -> Graph:
+def _import(source: Source, signature: str | None) -> Graph:
     if isinstance(source, (bytes, bytearray, memoryview)):
-        return _import_bytes(bytes(source), None, "model")
+        return _import_bytes(bytes(source), None, "model", signature)
     if hasattr(source, "SerializeToString"):
+        _no_signature(signature)
         return _import_onnx(source, None, "")
     path = Path(source)
     if path.is_dir():
         raise FormatError(f"{path} is a folder (a SavedModel?); expected a .tflite or .onnx file")
     try:
-        return _import_bytes(path.read_bytes(), path.parent, path.stem)
+        return _import_bytes(path.read_bytes(), path.parent, path.stem, signature)
     except FormatError as error:
         raise FormatError(f"{path}: {error}") from error
 
 
-def _import_bytes(data: bytes, folder: Path | None, name: str) -> Graph:
+def _no_signature(signature: str | None) -> None:
+    if signature is not None:
+        raise UnsupportedError(f"signature '{signature}' of an ONNX model; only TFLite has them")
+
+
+def _import_bytes(data: bytes, folder: Path | None, name: str, signature: str | None) -> Graph:
     if data[4:8] == b"TFL3":
         try:
             from .tflite.importer import import_tflite
         except ImportError as error:
             raise _missing_package("TFLite", "tflite", error) from error
-        return import_tflite(data, name)
+        return import_tflite(data, name, signature)
     if not data:
         raise FormatError("the file is empty; expected a .tflite or .onnx model")
     if data[4:8] == b"ORTM":
@@ -154,6 +162,7 @@ def _import_bytes(data: bytes, folder: Path | None, name: str) -> Graph:
     for start, found in _KNOWN_STARTS:
         if data.startswith(start):
             raise FormatError(f"this is {found}; expected a .tflite or .onnx model")
+    _no_signature(signature)
     return _import_onnx(_parse_onnx(data), folder, name)
 
 

@@ -51,7 +51,12 @@ __all__ = [
 ]
 
 
-def convert(source: Any, name: str | None = None, quantize: str | None = None) -> Graph:
+def convert(
+    source: Any,
+    name: str | None = None,
+    quantize: str | None = None,
+    signature: str | None = None,
+) -> Graph:
     """Convert a trained ONNX or TFLite model into a graph.
 
     Parameters
@@ -62,6 +67,9 @@ def convert(source: Any, name: str | None = None, quantize: str | None = None) -
         Name of the graph; by default the model's own or the file's.
     quantize : str, optional
         "dynamic": int8 weights, activations quantized row by row as they come; no data needed.
+    signature : str, optional
+        Entry point of a TFLite model that has several, by name; its inputs and outputs then have
+        the signature's names. By default the first subgraph, by the names of its tensors.
 
     Raises
     ------
@@ -74,7 +82,7 @@ def convert(source: Any, name: str | None = None, quantize: str | None = None) -
     """
     from linnet.converters import convert as convert_model
 
-    return convert_model(source, name, quantize)
+    return convert_model(source, name, quantize, signature)
 
 
 def save(graph: Graph, path: str | os.PathLike[str]) -> None:

@@ -18,14 +18,14 @@ from linnet.types import Array, Dim, DType, Quantization, Shape, TensorType
 
 from .node import TfliteNode
 from .operators import CONVERTERS, CUSTOM, REFUSED
-from .reader import Model, Operator, Subgraph, TensorInfo, read_model
-from .variables import Variables
+from .reader import Model, Operator, Signature, Subgraph, TensorInfo, read_model
+from .variables import Resources, Variables
 
 # Operators that read stored integers as plain numbers, whatever quantization the file declares.
 _PLAIN_READERS = {"CAST"}
 
 
-def import_tflite(data: bytes, name: str = "model") -> Graph:
+def import_tflite(data: bytes, name: str = "model", signature: str | None = None) -> Graph:
     """Convert the content of a TFLite file.
 
     Weights of dynamic-range ("hybrid") models, int8 beside float activations, become float32
@@ -38,6 +38,9 @@ def import_tflite(data: bytes, name: str = "model") -> Graph:
         The whole file.
     name : str
         Name of the graph.
+    signature : str, optional
+        Entry point to convert; its names become those of inputs and outputs. By default the first
+        subgraph under the names of its tensors, which is what interpreters run.
 
     Returns
     -------
@@ -51,43 +54,111 @@ def import_tflite(data: bytes, name: str = "model") -> Graph:
     UnsupportedError
         With every operator that cannot be converted.
     """
-    return TfliteImporter(read_model(data), name).convert()
+    model = read_model(data)
+    chosen = chosen_signature(model, signature)
+    importer = TfliteImporter(model, name, chosen.subgraph if chosen else 0)
+    if chosen is not None:
+        importer.rename_ports(chosen)
+    importer.describe()
+    return importer.convert()
+
+
+def chosen_signature(model: Model, name: str | None) -> Signature | None:
+    """Return the signature of a name; None for no name.
+
+    Raises
+    ------
+    UnsupportedError
+        If the model has none of that name; the message lists what it has.
+    """
+    for signature in model.signatures:
+        if signature.name == name:
+            return signature
+    if name is None:
+        return None
+    names = [signature.name for signature in model.signatures]
+    raise UnsupportedError(f"no signature '{name}'; the model has {names or 'none'}")
 
 
 class TfliteImporter(Importer):
-    """State of one TFLite conversion.
+    """State of the conversion of one subgraph.
 
     Parameters
     ----------
     model : Model
     name : str
+    subgraph : int
+    outer : TfliteImporter, optional
+        Importer of the subgraph that runs this one.
     """
 
-    def __init__(self, model: Model, name: str) -> None:
+    def __init__(
+        self, model: Model, name: str, subgraph: int = 0, outer: TfliteImporter | None = None
+    ) -> None:
         super().__init__(name)
         self.model = model
-        self.main = model.subgraphs[0]
+        self.main = model.subgraphs[subgraph]
+        before: tuple[int, ...] = outer.chain if outer else ()
+        self.chain: tuple[int, ...] = (*before, subgraph)
         self.names = self._name_tensors()
-        self._reserved = frozenset(self.names)
+        self._reserved = self._value_names()
         self._floats: dict[int, str] = {}
+        self._aliases: dict[int, str] = {}
         self.variables = Variables(self)
+        self.resources = Resources(self)
         self._plain = _plain_tensors(self.main)
+
+    def describe(self) -> None:
+        """Note in the graph where it comes from."""
         self.graph.metadata["source"] = "tflite"
-        if model.description:
-            self.graph.metadata["description"] = model.description
+        if self.model.description:
+            self.graph.metadata["description"] = self.model.description
+        if self.model.signatures:
+            names = ", ".join(signature.name for signature in self.model.signatures)
+            self.graph.metadata["signatures"] = names
+
+    def rename_ports(self, signature: Signature) -> None:
+        """Call inputs and outputs by a signature's names."""
+        self.graph.metadata["signature"] = signature.name
+        for index, name in (signature.outputs | signature.inputs).items():
+            taken = self.names.index(name) if name in self.names else index
+            self.names[taken], self.names[index] = self.names[index], name
+        self._reserved = self._value_names()
 
     def convert(self) -> Graph:
         """Convert every operator and return the graph, or refuse with all reasons."""
-        if len(self.model.subgraphs) > 1:
-            self.refuse("model", f"{len(self.model.subgraphs)} subgraphs; only one is supported")
         for index in self.main.inputs:
             self._declare_input(self.main.tensors[index])
-        for operator in self.main.operators:
-            self._convert_operator(operator)
+        self.convert_operators()
         with self.converting("model outputs"):
             self.graph.outputs = [self.value(i) for i in self.main.outputs]
             self.variables.finish()
+            self.resources.finish()
         return self.finish()
+
+    def convert_operators(self) -> None:
+        """Convert every operator in the order they run."""
+        for operator in self.main.operators:
+            self._convert_operator(operator)
+
+    def nested(self, subgraph: int) -> TfliteImporter:
+        """Return an importer of a subgraph that this one runs.
+
+        Raises
+        ------
+        FormatError
+            If there is no such subgraph, or if it runs itself.
+        """
+        if not 0 <= subgraph < len(self.model.subgraphs):
+            raise FormatError(f"subgraph {subgraph} of {len(self.model.subgraphs)} is called")
+        if subgraph in self.chain:
+            raise FormatError(f"subgraph {subgraph} runs itself, by {self.chain}")
+        name = self.model.subgraphs[subgraph].name or f"subgraph {subgraph}"
+        return TfliteImporter(self.model, name, subgraph, self)
+
+    def alias(self, index: int, value: str) -> None:
+        """Let a tensor be a value that there is already."""
+        self._aliases[index] = value
 
     def value(self, index: int) -> str:
         """Return the graph's name of a tensor, adding constants when first read.
@@ -101,6 +172,8 @@ class TfliteImporter(Importer):
         """
         if index < 0:
             return ""
+        if index in self._aliases:
+            return self._aliases[index]
         name, info = self.names[index], self.main.tensors[index]
         if info.is_variable and info.data is None:
             return self.variables.read(index)
@@ -149,6 +222,11 @@ class TfliteImporter(Importer):
             name = f"{stem}_{number}"
         return name
 
+    def _value_names(self) -> frozenset[str]:
+        """Return the names that tensors may take in the graph; resources are no values."""
+        pairs = zip(self.names, self.main.tensors, strict=True)
+        return frozenset(name for name, info in pairs if info.kind != "RESOURCE")
+
     def _name_tensors(self) -> list[str]:
         """Return one name per tensor; only inner ones get a number where names repeat."""
         tensors = self.main.tensors
@@ -185,7 +263,8 @@ class TfliteImporter(Importer):
         if operator.outputs:
             where += f" (output '{self.main.tensors[operator.outputs[0]].name}')"
         for index in operator.outputs:
-            if self.names[index] in self.graph.values or self.main.tensors[index].data is not None:
+            known = index in self._aliases or self.names[index] in self.graph.values
+            if known or self.main.tensors[index].data is not None:
                 raise FormatError(
                     f"{where} writes '{self.names[index]}', which has a value already"
                 )

@@ -192,6 +192,10 @@ class TfliteNode:
         self._emit(range(1), op, inputs, others)
         return others
 
+    def alias(self, value: str) -> None:
+        """Let the operator's output be a value that there is already."""
+        self.importer.alias(self.operator.outputs[0], value)
+
     def emit_one(self, position: int, op: Op, inputs: Sequence[str]) -> None:
         """Add the op that makes one of the operator's outputs.
 

@@ -15,6 +15,7 @@ from . import (
     ops_reductions,
     ops_segments,
     ops_shapes,
+    ops_state,
     ops_strided,
     ops_volumes,
 )
@@ -31,6 +32,7 @@ _FAMILIES: tuple[Mapping[str, Callable[[TfliteNode], None]], ...] = (
     ops_reductions.CONVERTERS,
     ops_segments.CONVERTERS,
     ops_shapes.CONVERTERS,
+    ops_state.CONVERTERS,
     ops_strided.CONVERTERS,
     ops_volumes.CONVERTERS,
 )
@@ -42,17 +44,14 @@ if len(CONVERTERS) != sum(map(len, _FAMILIES)):
 CUSTOM: Mapping[str, Callable[[TfliteNode], None]] = ops_detection.CUSTOM
 
 _CONTROL = "control flow ({}) is not supported; unroll it or export the branch that runs"
-_STATE = "variables ({}) are not supported; give the state as model inputs and outputs"
 _RECURRENT = "recurrent operators ({}) are not supported; export the model unrolled"
 _TABLES = "{} is not supported; look the table up outside the model"
 
 # Reasons for operators that need more than a missing rule; {} is the operator.
 REFUSED = {
-    "ASSIGN_VARIABLE": _STATE,
     "BIDIRECTIONAL_SEQUENCE_LSTM": _RECURRENT,
     "BIDIRECTIONAL_SEQUENCE_RNN": _RECURRENT,
     "CALL": _CONTROL,
-    "CALL_ONCE": _CONTROL,
     "CUSTOM": "{} is not part of TFLite; export the model without it",
     "HASHTABLE": _TABLES,
     "HASHTABLE_FIND": _TABLES,
@@ -60,11 +59,8 @@ REFUSED = {
     "HASHTABLE_LOOKUP": _TABLES,
     "IF": _CONTROL,
     "LSTM": _RECURRENT,
-    "READ_VARIABLE": _STATE,
     "RNN": _RECURRENT,
     "SVDF": _RECURRENT,
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": _RECURRENT,
     "UNIDIRECTIONAL_SEQUENCE_RNN": _RECURRENT,
-    "VAR_HANDLE": _STATE,
     "WHILE": _CONTROL,
 }

@@ -74,11 +74,22 @@ class Subgraph:
 
 
 @dataclass(frozen=True, slots=True)
+class Signature:
+    """A named entry point: a subgraph, and names for its tensors."""
+
+    name: str
+    subgraph: int
+    inputs: dict[int, str]
+    outputs: dict[int, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Model:
     """A whole file."""
 
     description: str
     subgraphs: tuple[Subgraph, ...]
+    signatures: tuple[Signature, ...] = ()
 
 
 @contextmanager
@@ -140,7 +151,27 @@ class _Reader:
         if not count:
             raise FormatError("the TFLite file has no subgraph")
         codes = self._operator_codes()
-        return Model(description, tuple(self._subgraph(i, codes) for i in range(count)))
+        subgraphs = tuple(self._subgraph(i, codes) for i in range(count))
+        return Model(description, subgraphs, self._signatures(subgraphs))
+
+    def _signatures(self, subgraphs: tuple[Subgraph, ...]) -> tuple[Signature, ...]:
+        found = []
+        with reading("the signatures"):
+            for i in range(self._count(self._root.SignatureDefsLength())):
+                table = self._root.SignatureDefs(i)
+                name, index = self._text(table.SignatureKey()), table.SubgraphIndex()
+                if index >= len(subgraphs):
+                    raise FormatError(f"signature '{name}' names subgraph {index}")
+                inputs = [table.Inputs(k) for k in range(self._count(table.InputsLength()))]
+                outputs = [table.Outputs(k) for k in range(self._count(table.OutputsLength()))]
+                maps = [
+                    {m.TensorIndex(): self._text(m.Name()) for m in ms} for ms in (inputs, outputs)
+                ]
+                for what, ports in zip(("inputs", "outputs"), maps, strict=True):
+                    count = len(subgraphs[index].tensors)
+                    _check_indices(f"signature '{name}' {what}", tuple(ports), count, least=0)
+                found.append(Signature(name, index, *maps))
+        return tuple(found)
 
     def _count(self, length: int) -> int:
         self._budget -= length

@@ -1,12 +1,15 @@
-"""Variable tensors of a TFLite file: state that a session keeps between runs."""
+"""Variables of a TFLite file, tensors and resources: state that a session keeps between runs."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from linnet.errors import FormatError, LinnetError, UnsupportedError
 from linnet.graph import State
 from linnet.ops import Identity
-from linnet.types import Shape
+from linnet.reference import evaluate
+from linnet.types import Array, Shape, TensorType
 
 if TYPE_CHECKING:
     from .importer import TfliteImporter
@@ -50,3 +53,97 @@ class Variables:
                 last = graph.add(Identity(), [last], name=kept, outputs=[kept])
             graph.outputs.append(last)
             graph.states.append(State(first, last))
+
+
+@dataclass
+class _Resource:
+    """One resource variable: what it holds before the first run, at its first read, and now."""
+
+    initial: Array | None = None
+    input: str = ""
+    current: str = ""
+
+
+class Resources:
+    """Resource variables by name, while operators are converted in the order they run.
+
+    A resource that is read before it is assigned becomes a graph input and a state.
+
+    Parameters
+    ----------
+    importer : TfliteImporter
+    """
+
+    def __init__(self, importer: TfliteImporter) -> None:
+        self._importer = importer
+        self._names: dict[int, str] = {}
+        self._kept: dict[str, _Resource] = {}
+
+    def handle(self, index: int, name: str) -> None:
+        """Note that a tensor is the handle of a resource."""
+        self._names[index] = name
+        self._kept.setdefault(name, _Resource())
+
+    def _of(self, index: int) -> tuple[str, _Resource]:
+        if index not in self._names:
+            raise FormatError(f"tensor {index} is used as the handle of a variable, but is none")
+        name = self._names[index]
+        return name, self._kept[name]
+
+    def read(self, index: int, declared: TensorType) -> str:
+        """Return the name of what a resource holds now."""
+        name, kept = self._of(index)
+        if not kept.current:
+            if len(self._importer.chain) > 1:
+                raise UnsupportedError(f"variable '{name}' is read inside of a subgraph")
+            if kept.initial is not None and declared.shape != kept.initial.shape:
+                declared = declared.with_(shape=kept.initial.shape)
+            kept.input = kept.current = self._importer.fresh(name)
+            self._importer.graph.add_input(kept.input, declared)
+        return kept.current
+
+    def assign(self, index: int, value: str) -> None:
+        """Let a resource hold a value from now on."""
+        self._of(index)[1].current = value
+
+    def initialize(self, subgraph: int) -> None:
+        """Run a subgraph once, now, for what it assigns.
+
+        Raises
+        ------
+        UnsupportedError
+            If it needs more than constants.
+        """
+        inner = self._importer.nested(subgraph)
+        inner.resources._kept = {name: _Resource(k.initial) for name, k in self._kept.items()}
+        inner.convert_operators()
+        for reason in inner.reasons:
+            raise UnsupportedError(f"initialization: {reason}")
+        graph = inner.graph
+        if graph.inputs:
+            raise UnsupportedError(f"initialization that reads {graph.inputs}")
+        assigned = {n: k.current for n, k in inner.resources._kept.items() if k.current}
+        graph.outputs = list(dict.fromkeys(assigned.values()))
+        try:
+            values = evaluate(graph, {})
+        except LinnetError as error:
+            raise UnsupportedError(f"initialization: {error}") from error
+        for name, value in assigned.items():
+            self._kept.setdefault(name, _Resource()).initial = values[value]
+
+    def finish(self) -> None:
+        """Declare the states; their last values become graph outputs."""
+        graph = self._importer.graph
+        for kept in self._kept.values():
+            if not kept.input:
+                continue
+            last, initial = kept.current, ""
+            if kept.initial is not None:
+                declared = graph.type_of(kept.input)
+                initial = self._importer.fresh(f"{kept.input}:initial")
+                graph.add_constant(initial, kept.initial, declared.quantization)
+            if last in graph.outputs or last in graph.inputs or graph.values[last].is_constant:
+                name = self._importer.fresh(f"{kept.input}:kept")
+                last = graph.add(Identity(), [last], name=name, outputs=[name])
+            graph.outputs.append(last)
+            graph.states.append(State(kept.input, last, initial))

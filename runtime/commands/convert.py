@@ -22,17 +22,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "activations as they come",
     )
     parser.add_argument("--name", help="name of the model (default: the source's own)")
+    parser.add_argument("--signature", help="entry point of a TFLite model that has several")
 
 
 def run(options: argparse.Namespace) -> int:
     """Convert, write, and say what came of it."""
     import linnet
 
-    graph = linnet.convert(options.source, options.name, options.quantize)
+    graph = linnet.convert(options.source, options.name, options.quantize, options.signature)
     linnet.save(graph, options.output)
     before, after = model_bytes(options.source), model_bytes(options.output)
     print(
         f"{options.output}: {len(graph.nodes)} nodes, {bytes_text(after)} "
         f"(source {bytes_text(before)})"
     )
+    if "signatures" in graph.metadata:
+        chosen = graph.metadata.get("signature", "the first subgraph")
+        print(f"signatures: {graph.metadata['signatures']}; converted: {chosen}")
     return 0

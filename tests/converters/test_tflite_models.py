@@ -23,7 +23,6 @@ CONVERTED = [
 ]  # fmt: skip
 REFUSED = {
     "gap_lstm2": "UNIDIRECTIONAL_SEQUENCE_LSTM",
-    "mww_hey_mycroft": "variables",
 }
 
 
