@@ -19,7 +19,7 @@ from linnet.session import Session
 from linnet.types import Array
 
 from .charts import write_bars
-from .models import load_array
+from .inputs import load_array
 from .tables import progress, show_json, show_table
 
 

@@ -40,6 +40,20 @@ def load_input(path: str, type_: TensorType) -> Array:
     return next(iter(loaded.values()))
 
 
+def load_array(path: str) -> Array:
+    """Return the array of a .npy file.
+
+    Raises
+    ------
+    InputError
+        If the file is not a .npy file of plain numbers.
+    """
+    loaded = _load(path)
+    if isinstance(loaded, np.ndarray):
+        return loaded
+    raise InputError(f"'{path}' holds several arrays; give one .npy file")
+
+
 def load_archive(path: str) -> dict[str, Array]:
     """Return the arrays of a .npz file by name."""
     loaded = _load(path)
