@@ -27,7 +27,7 @@ class Packed(NamedTuple):
     weights: Array
     bias: Array
     scale: Array
-    weight_zero: Array | None
+    more: list[int]
 
 
 class Geometry(NamedTuple):
@@ -247,7 +247,7 @@ def _convolve(step: Step, weights: Array, bias: Any, geometry: Geometry, clamp: 
     x, w, y = step.inputs[0].type, step.inputs[1].type, step.outputs[0].type
     image, window, out, steps, start = geometry
     weight_zero = w.quantization.zero_point
-    segments = step.program.conv_s8_segments(image, window, out, bool(weight_zero.any()))
+    segments = step.program.conv_s8_segments(image, window, out)
 
     def make() -> Packed | None:
         return pack(
@@ -264,14 +264,13 @@ def _convolve(step: Step, weights: Array, bias: Any, geometry: Geometry, clamp: 
     packed = step.cached(key, make)
     if packed is None:
         return False
-    zero = packed.weight_zero
     step.program.conv_s8(
         x=step.inputs[0].pointer,
         y=step.outputs[0].pointer + start,
         weights=packed.weights.ctypes.data,
         bias=packed.bias.ctypes.data,
         scale=packed.scale.ctypes.data,
-        weight_zero=0 if zero is None else zero.ctypes.data,
+        more=packed.more,
         image=image,
         window=window,
         out=out,
@@ -331,27 +330,51 @@ def pack(
     wrapped = (folded + _INT32) % (2 * _INT32) - _INT32
     per_group = outputs // groups
     panels = -(-per_group // PANEL)
+    lanes, more = _lanes(centered.reshape(weights.shape), group)
     return Packed(
-        _panels(weights.reshape(groups, per_group, *weights.shape[1:]), panels, group),
+        _panels(lanes.reshape(groups, per_group, *lanes.shape[1:]), panels),
         _columns(wrapped.reshape(groups, per_group), panels, np.int32),
         _columns(scales.reshape(groups, per_group), panels, np.float32),
-        _columns(zeros.reshape(groups, per_group), panels, np.int32) if zeros.any() else None,
+        more,
     )
+
+
+def _lanes(weights: Array, group: int) -> tuple[Array, list[int]]:
+    """Return weights (outputs, segments, segment) as lanes (outputs, steps, group) of int8.
+
+    What int8 does not hold of weights goes on in lanes behind the others; the list says which lane
+    each of those continues.
+    """
+    outputs, segments, segment = weights.shape
+    rest = np.zeros((outputs, segments, -(-segment // group) * group), np.int16)
+    rest[:, :, :segment] = weights
+    rest = rest.reshape(outputs, -1, group)
+    found = [np.clip(rest, -128, 127).astype(np.int8)]
+    more: list[int] = []
+    rest = rest - found[0]
+    steps = np.flatnonzero(rest.any(axis=(0, 2)))
+    while steps.size:
+        found.append(np.clip(rest[:, steps], -128, 127).astype(np.int8))
+        more += steps.tolist()
+        rest[:, steps] -= found[-1]
+        steps = np.flatnonzero(rest.any(axis=(0, 2)))
+    return np.concatenate(found, axis=1) if more else found[0], more
 
 
 def _spread(values: Array, outputs: int) -> Array:
     return np.tile(values, outputs // values.size if values.size else 1)
 
 
-def _panels(weights: Array, panels: int, group: int) -> Array:
-    """Return (groups, outputs, segments, segment) as [groups][panel][k / group][16][group]."""
-    groups, outputs, segments, segment = weights.shape
-    lanes = -(-segment // group)
-    full = np.zeros((groups, panels * PANEL, segments, lanes * group), np.int8)
-    full[:, :outputs, :, :segment] = weights
-    packed = aligned((groups, panels, segments * lanes, PANEL, group), np.int8)
-    split = full.reshape(groups, panels, PANEL, segments * lanes, group)
-    packed[...] = split.transpose(0, 1, 3, 2, 4)
+def _panels(lanes: Array, panels: int) -> Array:
+    """Return (groups, outputs, steps, group) as [groups][panel][step][16][group]."""
+    groups, outputs, steps, group = lanes.shape
+    packed = aligned((groups, panels, steps, PANEL, group), np.int8)
+    whole = outputs // PANEL
+    split = lanes[:, : whole * PANEL].reshape(groups, whole, PANEL, steps, group)
+    packed[:, :whole] = split.transpose(0, 1, 3, 2, 4)
+    if whole < panels:
+        packed[:, whole] = 0
+        packed[:, whole, :, : outputs - whole * PANEL] = lanes[:, whole * PANEL :].swapaxes(1, 2)
     return packed
 
 

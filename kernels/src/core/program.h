@@ -41,6 +41,12 @@ class Program {
     return add_step(kernel, std::move(copy), cost);
   }
 
+  // Keeps memory that parameters point to; returns where it is.
+  void* keep(AlignedBytes memory) {
+    params_.push_back(std::move(memory));
+    return params_.back().get();
+  }
+
   // Runs steps [begin, end). Returns -1, or the index of the step that met bad data.
   int run(int begin, int end) noexcept;
 

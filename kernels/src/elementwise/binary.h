@@ -2,6 +2,7 @@
 #pragma once
 
 #include "elementwise/broadcast.h"
+#include "elementwise/fixed_x86.h"
 #include "elementwise/math.h"
 
 namespace linnet {
@@ -118,7 +119,7 @@ template <bool kRepeats>
 struct StoredRun {
   const int8_t* from;
   I value;
-  explicit StoredRun(const int8_t* p) : from(p), value(splat_i(*p)) {}
+  explicit StoredRun(const int8_t* p) : from(p), value(splat_i(kRepeats ? *p : 0)) {}
   I load(int64_t i) const { return kRepeats ? value : load_s8(from + i); }
   I load(int64_t i, int n) const { return kRepeats ? value : load_s8(from + i, n); }
 };
@@ -137,12 +138,14 @@ static void run_fixed(const FixedRule& rule, const int8_t* from_x, const int8_t*
 static void map_fixed_s8(const BinaryS8Params& p, const Worker& worker) {
   const bool left = p.shape.stride[0][p.shape.dims - 1] != 0;
   const bool right = p.shape.stride[1][p.shape.dims - 1] != 0;
-  const FixedRule rule(p, p.op == BinaryOp::Sub ? -1 : 1);
+  const int32_t sign = p.op == BinaryOp::Sub ? -1 : 1;
+  const FixedRule rule(p, sign);
   for_runs(p.shape, worker, [&](int64_t at, const int64_t* offset, int64_t n) {
     const int8_t* x = p.x + offset[0];
     const int8_t* y = p.y + offset[1];
     if (left && right) {
-      run_fixed<true, true>(rule, x, y, p.z + at, n);
+      const int64_t done = add_fixed_blocks(p, sign, x, y, p.z + at, n);
+      run_fixed<true, true>(rule, x + done, y + done, p.z + at + done, n - done);
     } else if (left) {
       run_fixed<true, false>(rule, x, y, p.z + at, n);
     } else {

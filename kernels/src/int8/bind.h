@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <vector>
 
 #include "core/python.h"
 #include "int8/layout.h"
@@ -79,7 +80,7 @@ struct Segments {
 
 // How a convolution reads its windows; packing follows it.
 Segments plan_segments(const std::array<int32_t, 5>& image, const std::array<int32_t, 8>& window,
-                       const Triple& out, bool weight_zero, const LayoutS8& layout) {
+                       const Triple& out, const LayoutS8& layout) {
   const int32_t channels = image[3], groups = image[4];
   const int32_t kernel_h = window[0], kernel_w = window[1];
   if (is_pointwise(window, out, image[1], image[2], groups)) {
@@ -91,7 +92,7 @@ Segments plan_segments(const std::array<int32_t, 5>& image, const std::array<int
   const bool reuses = kernel_h > window[2] || kernel_w > window[3];
   const int64_t weights = static_cast<int64_t>(out[2]) * kernel_h * kernel_w * channels;
   const int32_t least = weights > kSmallWeights ? kLeastBandColumns : kLeastBandColumnsSmall;
-  if (reuses && whole && !weight_zero && out[1] >= least) {
+  if (reuses && whole && out[1] >= least) {
     return {SourceS8::band, count, merged ? kernel_w * channels : channels};
   }
   return {SourceS8::windows, 1, kernel_h * kernel_w * channels};
@@ -102,17 +103,38 @@ OutputS8 output_of(uintptr_t bias, uintptr_t scale, uintptr_t weight_zero, const
           bounds[0],         bounds[1],        bounds[2]};
 }
 
+// Where each lane's worth of k lies from a window's start: segment s is in its row s / across,
+// s % across pixels from there; `more` lanes are read once more.
+const int32_t* make_offsets(Program& program, ConvS8Params& p, const LayoutS8& layout,
+                            const std::vector<int32_t>& more) {
+  const int64_t steps = lane_steps(1, p.segment, layout), across = p.segments / p.kernel_h;
+  const bool band = p.source == SourceS8::band;
+  const int64_t row_step = band ? p.dilation_h * band_step(p, layout) : 0;
+  const int64_t pixel_step =
+      p.dilation_w * static_cast<int64_t>(p.channels) * p.groups * layout.element;
+  p.steps = static_cast<int32_t>(steps * p.segments + static_cast<int64_t>(more.size()));
+  auto* offsets = static_cast<int32_t*>(
+      program.keep(allocate_aligned(static_cast<size_t>(p.steps) * sizeof(int32_t))));
+  int32_t* to = offsets;
+  for (int64_t s = 0; s < p.segments; ++s) {
+    const int64_t start = band ? s / across * row_step + s % across * pixel_step : 0;
+    for (int64_t k = 0; k < steps; ++k) *to++ = static_cast<int32_t>(start + 4 * k);
+  }
+  for (const int32_t step : more) *to++ = offsets[step];
+  return offsets;
+}
+
 int conv_s8(Program& program, uintptr_t x, uintptr_t y, uintptr_t weights, uintptr_t bias,
-            uintptr_t scale, uintptr_t weight_zero, const std::array<int32_t, 5>& image,
+            uintptr_t scale, const std::vector<int32_t>& more, const std::array<int32_t, 5>& image,
             const std::array<int32_t, 8>& window, const Triple& out,
             const std::array<int64_t, 3>& steps, int32_t zero, const Triple& bounds) {
   const LayoutS8 layout = layout_of(program);
-  const Segments segments = plan_segments(image, window, out, weight_zero != 0, layout);
+  const Segments segments = plan_segments(image, window, out, layout);
   ConvS8Params p{};
   p.x = at<int8_t>(x);
   p.y = at<int8_t>(y);
   p.weights = at<int8_t>(weights);
-  p.output = output_of(bias, scale, weight_zero, bounds);
+  p.output = output_of(bias, scale, 0, bounds);
   p.y_image = steps[0], p.y_row = steps[1], p.y_pixel = steps[2];
   p.batch = image[0], p.height = image[1], p.width = image[2], p.channels = image[3];
   p.groups = image[4];
@@ -124,7 +146,7 @@ int conv_s8(Program& program, uintptr_t x, uintptr_t y, uintptr_t weights, uintp
   const int64_t rows = static_cast<int64_t>(p.batch) * p.out_h * p.out_w;
   const int64_t packed =
       padded(p.out_channels, kPanel) / kPanel * panel_bytes(p.segments, p.segment, layout);
-  int64_t scratch = offset_bytes(lane_steps(p.segments, p.segment, layout)) + kSlack;
+  int64_t scratch = kSlack;
   if (p.source == SourceS8::band) {
     size_band(p, packed, layout);
     scratch += band_step(p, layout) * band_height(p, p.band_rows);
@@ -132,6 +154,7 @@ int conv_s8(Program& program, uintptr_t x, uintptr_t y, uintptr_t weights, uintp
     p.block = block_rows(rows, p.segment, packed, layout);
     scratch += row_bytes(p.segment, layout) * p.block;
   }
+  p.offsets = make_offsets(program, p, layout, more);
   const double macs = static_cast<double>(rows) * p.groups * static_cast<double>(packed);
   return program.add(Kernel::conv_s8, p,
                      Cost{macs / rate_of(program), static_cast<size_t>(scratch)});
@@ -168,9 +191,8 @@ py::tuple layout_tuple(const Program& program) {
 }
 
 py::tuple segments_tuple(const Program& program, const std::array<int32_t, 5>& image,
-                         const std::array<int32_t, 8>& window, const Triple& out,
-                         bool weight_zero) {
-  const Segments s = plan_segments(image, window, out, weight_zero, layout_of(program));
+                         const std::array<int32_t, 8>& window, const Triple& out) {
+  const Segments s = plan_segments(image, window, out, layout_of(program));
   return py::make_tuple(s.count, s.length);
 }
 
@@ -181,12 +203,12 @@ inline void bind_int8(ProgramClass& program) {
       "layout_s8", layout_tuple,
       "How this program's ISA packs int8 weights: (k bytes per lane, shift of activations).");
   program.def("conv_s8_segments", segments_tuple, py::arg("image"), py::arg("window"),
-              py::arg("out"), py::arg("weight_zero"),
-              "The (number, length) of the runs of k that weights are packed in.");
+              py::arg("out"), "The (number, length) of the runs of k that weights are packed in.");
   program.def("conv_s8", conv_s8, py::arg("x"), py::arg("y"), py::arg("weights"), py::arg("bias"),
-              py::arg("scale"), py::arg("weight_zero"), py::arg("image"), py::arg("window"),
+              py::arg("scale"), py::arg("more"), py::arg("image"), py::arg("window"),
               py::arg("out"), py::arg("steps"), py::arg("zero"), py::arg("bounds"),
-              "Add a convolution; image = (batch, height, width, channels of a group, groups), "
+              "Add a convolution; more = lanes of k whose weights go on behind the others, image = "
+              "(batch, height, width, channels of a group, groups), "
               "window = (kernel, stride, dilation, begin), out = (height, width, channels of a "
               "group), steps of y in bytes, bounds = (zero, low, high) of y.");
   program.def("matmul_s8", matmul_s8, py::arg("a"), py::arg("b"), py::arg("y"),

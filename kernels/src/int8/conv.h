@@ -7,18 +7,17 @@ namespace linnet {
 namespace LINNET_ISA {
 
 // What a group's blocks have in common.
-static BlockS8 group_block(const ConvS8Params& p, const void* scratch, int64_t group) {
+static BlockS8 group_block(const ConvS8Params& p, int64_t group) {
   const int64_t panels = padded(p.out_channels, kPanel) / kPanel;
   BlockS8 block;
-  block.offsets = (const int32_t*)scratch;
-  block.steps = lane_steps(p.segments, p.segment, kLayout);
+  block.offsets = p.offsets;
+  block.steps = p.steps;
   block.row_sums = nullptr;
-  block.panel_step = panel_bytes(p.segments, p.segment, kLayout);
+  block.panel_step = p.steps * (int64_t)(kLayout.group * kPanel);
   block.weights = p.weights + group * panels * block.panel_step;
   block.output = p.output;
   block.output.bias += group * panels * kPanel;
   block.output.scale += group * panels * kPanel;
-  if (p.output.weight_zero != nullptr) block.output.weight_zero += group * panels * kPanel;
   block.y_step = p.y_pixel;
   block.channels = p.out_channels;
   return block;
@@ -59,12 +58,10 @@ static void copy_rows(const ConvS8Params& p, uint8_t* to, int64_t step, int64_t 
 // A range of output pixels of one group against a range of vectors.
 static void conv_pixels(const ConvS8Params& p, void* scratch, int64_t group, Span pixels,
                         Span vectors) {
-  int32_t row_sums[kMaxBlock];
-  BlockS8 block = group_block(p, scratch, group);
-  uint8_t* rows_at = (uint8_t*)scratch + offset_bytes(block.steps);
+  BlockS8 block = group_block(p, group);
+  uint8_t* rows_at = (uint8_t*)scratch;
   block.a = rows_at;
   block.a_step = row_bytes(p.segment, kLayout);
-  if (p.output.weight_zero != nullptr) block.row_sums = row_sums;
   const bool joined = p.y_row == p.out_w * p.y_pixel && p.y_image == p.out_h * p.y_row;
   for (int64_t pixel = pixels.begin; pixel < pixels.end;) {
     const int64_t j = pixel % p.out_w, i = pixel / p.out_w % p.out_h;
@@ -75,9 +72,6 @@ static void conv_pixels(const ConvS8Params& p, void* scratch, int64_t group, Spa
       copy_rows(p, rows_at, block.a_step, pixel, rows);
     } else {
       copy_windows(p, rows_at, block.a_step, pixel, rows, group);
-    }
-    for (int r = 0; block.row_sums != nullptr && r < rows; ++r) {
-      row_sums[r] = row_sum(block.a + r * block.a_step, p.segment);
     }
     block.y = p.y + pixel / p.out_w / p.out_h * p.y_image + i * p.y_row + j * p.y_pixel +
               group * p.out_channels;
@@ -94,7 +88,6 @@ static void conv_by_pixels(const ConvS8Params& p, const Worker& worker) {
   const Span pixels = by_rows ? split(rows, worker, kMaxRows) : Span{0, rows};
   const Span lanes = by_rows ? Span{0, vectors} : split(vectors, worker, kMaxVectors);
   if (pixels.begin == pixels.end || lanes.begin == lanes.end) return;
-  lane_offsets((int32_t*)worker.scratch, 1, p.segment, 0, 1, 0);
   for (int64_t group = 0; group < p.groups; ++group) {
     conv_pixels(p, worker.scratch, group, pixels, lanes);
   }
@@ -109,11 +102,11 @@ static void conv_band(const ConvS8Params& p, void* scratch, const BandS8& band) 
   const int64_t step = band_step(p, kLayout) * p.stride_h;
   const int64_t pixel = (int64_t)p.channels * p.groups;
   const int end = (p.out_channels + kLanes - 1) / kLanes;
-  uint8_t* rows_at = (uint8_t*)scratch + offset_bytes(lane_steps(p.segments, p.segment, kLayout));
+  uint8_t* rows_at = (uint8_t*)scratch;
   copy_band(p, rows_at, p.x + band.image * p.height * p.width * pixel, band.i, band.rows, band.j,
             band.columns);
   for (int64_t group = 0; group < p.groups; ++group) {
-    BlockS8 block = group_block(p, scratch, group);
+    BlockS8 block = group_block(p, group);
     block.a_step = p.stride_w * pixel * kLayout.element;
     for (int vector = 0; vector < end;) {
       const int vectors = next_vectors(end - vector);
@@ -134,9 +127,6 @@ static void conv_by_bands(const ConvS8Params& p, const Worker& worker) {
   const bool by_rows = total >= 2 * (int64_t)worker.threads;
   const Span rows = by_rows ? split(total, worker) : Span{0, total};
   const Span columns = by_rows ? Span{0, p.out_w} : split(p.out_w, worker, kMaxRows);
-  const int64_t pixel = (int64_t)p.channels * p.groups * kLayout.element;
-  lane_offsets((int32_t*)worker.scratch, p.segments, p.segment,
-               p.dilation_h * band_step(p, kLayout), p.segments / p.kernel_h, p.dilation_w * pixel);
   for (int64_t row = rows.begin; row < rows.end;) {
     BandS8 band;
     band.image = row / p.out_h;

@@ -36,7 +36,9 @@ enum class SourceS8 : int32_t {
 //
 // k runs through `segments` runs of `segment` activations that lie side by side in the source, each
 // padded to whole lanes in the packed weights: the whole window (rows, windows), one kernel row
-// (band), or one pixel of it (band, where dilation or groups set the pixels apart).
+// (band), or one pixel of it (band, where dilation or groups set the pixels apart). Weights less
+// their zero points that int8 does not hold go on in further lanes, which read their activations
+// again: `offsets` says where each of the `steps` lanes' worth of k lies, from a window's start.
 struct ConvS8Params {
   const int8_t* x;
   int8_t* y;
@@ -49,6 +51,8 @@ struct ConvS8Params {
   int32_t zero;                        // stored value of the padding
   SourceS8 source;
   int32_t segments, segment;
+  const int32_t* offsets;
+  int32_t steps;
   int32_t block;                 // rows, windows: activation rows at a time
   int32_t band_rows, band_cols;  // band: output rows and columns at a time
 };

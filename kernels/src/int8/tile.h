@@ -3,7 +3,7 @@
 #pragma once
 
 #include "int8/layout.h"
-#include "simd/simd.h"
+#include "int8/store.h"
 
 namespace linnet {
 namespace LINNET_ISA {
@@ -68,10 +68,14 @@ LINNET_INLINE void start_sums(I (&sum)[MR][NV], const BlockS8& block, int row, i
   }
 }
 
+// Independent sums that hide the latency of multiply_add where a tile has few of its own.
+constexpr int ways(int sums) { return sums >= 8 ? 1 : sums >= 4 ? 2 : 4; }
+
 // One flat loop over k, whatever the shape of the window: GCC moves accumulators about between the
 // levels of a nest.
 template <int MR, int NV>
 LINNET_INLINE void add_products(I (&sum)[MR][NV], const BlockS8& block, int row, int vector) {
+  constexpr int kWays = ways(MR * NV);
   const int64_t a_step = block.a_step, steps = block.steps;
   const int32_t* offsets = block.offsets;
   const uint8_t* a[(MR + 2) / 3];
@@ -83,8 +87,7 @@ LINNET_INLINE void add_products(I (&sum)[MR][NV], const BlockS8& block, int row,
     w[j] = block.weights + (vector + j) / kVectorsPerPanel * block.panel_step +
            (vector + j) % kVectorsPerPanel * kLanes * kLayout.group;
   }
-#pragma GCC unroll 1
-  for (int64_t k = 0; k < steps; ++k) {
+  const auto add = [&](I(&to)[MR][NV], int64_t k) __attribute__((always_inline)) {
     I b[NV];
 #pragma GCC unroll 4
     for (int j = 0; j < NV; ++j) b[j] = load_weights(w[j] + k * kPanel * kLayout.group);
@@ -93,9 +96,30 @@ LINNET_INLINE void add_products(I (&sum)[MR][NV], const BlockS8& block, int row,
     for (int i = 0; i < MR; ++i) {
       const I x = splat_i(load_word(a[i / 3] + i % 3 * a_step + offset));
 #pragma GCC unroll 4
-      for (int j = 0; j < NV; ++j) sum[i][j] = multiply_add(sum[i][j], x, b[j]);
+      for (int j = 0; j < NV; ++j) to[i][j] = multiply_add(to[i][j], x, b[j]);
+    }
+  };
+  int64_t k = 0;
+  if constexpr (kWays > 1) {
+    I more[kWays - 1][MR][NV];
+#pragma GCC unroll 64
+    for (int n = 0; n < (kWays - 1) * MR * NV; ++n) {
+      more[n / (MR * NV)][n / NV % MR][n % NV] = splat_i(0);
+    }
+#pragma GCC unroll 1
+    for (; k + kWays <= steps; k += kWays) {
+      add(sum, k);
+#pragma GCC unroll 4
+      for (int way = 1; way < kWays; ++way) add(more[way - 1], k + way);
+    }
+#pragma GCC unroll 64
+    for (int n = 0; n < (kWays - 1) * MR * NV; ++n) {
+      I& to = sum[n / NV % MR][n % NV];
+      to = (I)((U)to + (U)more[n / (MR * NV)][n / NV % MR][n % NV]);
     }
   }
+#pragma GCC unroll 1
+  for (; k < steps; ++k) add(sum, k);
 }
 
 template <int MR, int NV>
@@ -108,8 +132,19 @@ LINNET_INLINE void store_sums(const I (&sum)[MR][NV], const BlockS8& block, int 
   const float* scale = out->scale + channel;
   int8_t* y = block.y + row * block.y_step + channel;
   const int left = block.channels - channel;
+  // As many rows as one vector of bytes holds leave together.
+  constexpr int kTogether = MR < rows_together(NV) ? 1 : rows_together(NV);
 #pragma GCC unroll 16
-  for (int i = 0; i < MR; ++i, y += block.y_step) {
+  for (int i = 0; i + kTogether <= MR; i += kTogether, y += kTogether * block.y_step) {
+    I stored[kTogether * NV];
+#pragma GCC unroll 4
+    for (int n = 0; n < kTogether * NV; ++n) {
+      stored[n] = to_i_round(to_f(sum[i + n / NV][n % NV]) * load_f(scale + n % NV * kLanes));
+    }
+    store_rows_clipped<NV>(y, block.y_step, stored, bounds, left);
+  }
+#pragma GCC unroll 4
+  for (int i = MR / kTogether * kTogether; i < MR; ++i, y += block.y_step) {
     I stored[NV];
 #pragma GCC unroll 4
     for (int j = 0; j < NV; ++j) {
@@ -165,14 +200,21 @@ LINNET_INLINE int next_vectors(int left) {
   return kMaxVectors == 4 && left == 5 ? 3 : kMaxVectors;
 }
 
-// Rows [0, rows) against `vectors` vectors from `vector` on, in tiles of even height.
+// Rows [0, rows) against `vectors` vectors from `vector` on: in tiles of even height, or in whole
+// ones where several rows leave together.
 static void strip_s8(const BlockS8& block, int rows, int vector, int vectors) {
   const int most = most_rows(vectors);
-  const int tiles = (rows + most - 1) / most;
-  const int height = rows / tiles, taller = rows % tiles;
-  if (taller > 0) kTiles[vectors - 1][height](block, 0, taller, vector);
+  const TilesS8* tiles = kTiles[vectors - 1];
+  if (rows_together(vectors) > 1) {
+    if (rows >= most) tiles[most - 1](block, 0, rows / most, vector);
+    if (rows % most > 0) tiles[rows % most - 1](block, rows - rows % most, 1, vector);
+    return;
+  }
+  const int count = (rows + most - 1) / most;
+  const int height = rows / count, taller = rows % count;
+  if (taller > 0) tiles[height](block, 0, taller, vector);
   const int done = taller * (height + 1);
-  kTiles[vectors - 1][height - 1](block, done, tiles - taller, vector);
+  tiles[height - 1](block, done, count - taller, vector);
 }
 
 // Rows [0, rows), at least one, against vectors [begin, end).
