@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,16 @@ import numpy as np
 from linnet.kernels import _core
 
 from .buffers import BufferMap, assign_buffers
-from .errors import InputError
-from .graph import Graph
+from .errors import InputError, ShapeError, UnsupportedError
+from .graph import Graph, Node
+from .ops import Op
 from .plan_check import check_plan
 from .planner import MemoryPlan, Request, plan_memory
 from .specialize import ConcreteGraph, ConcreteNode, specialize
 from .types import Array, NodeTypes, TensorType
 
 Cache = dict[tuple[Any, ...], Any]
+Control = Callable[[Op], Callable[..., tuple[Array, ...]]]
 
 
 @dataclass(slots=True)
@@ -74,7 +77,7 @@ class NodeSpan:
 
 @dataclass(slots=True)
 class Plan:
-    """A bound graph for one set of input shapes."""
+    """A bound graph for one set of input shapes; ``later`` is planned when the data tells them."""
 
     program: Any
     memory: MemoryPlan
@@ -82,6 +85,7 @@ class Plan:
     inputs: list[tuple[str, TensorType, int]]
     outputs: list[tuple[str, TensorType, int]]
     kept: list[Any] = field(default_factory=list)
+    later: list[Node] = field(default_factory=list)
 
     @property
     def has_host_steps(self) -> bool:
@@ -126,30 +130,65 @@ def bind_graph(
 
     Raises
     ------
-    ShapeError, UnsupportedError
-        If the shapes do not fit, or an output's shape depends on data.
+    ShapeError
+        If the shapes do not fit.
+    UnsupportedError
+        If the shape of a value depends on data: such graphs run in a session only.
     InputError
         If ``LINNET_ISA`` names an instruction set that this CPU lacks.
     """
     concrete = specialize(graph, inputs)
-    buffers = assign_buffers(concrete, graph.inputs, graph.outputs)
+    if concrete.open:
+        first = concrete.open[0].node
+        raise UnsupportedError(f"{first}: the shapes of its outputs depend on data")
+    return bind_concrete(
+        concrete, graph.inputs, graph.outputs, threads=threads, isa=isa, cache=cache
+    )
+
+
+def bind_concrete(
+    concrete: ConcreteGraph,
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    *,
+    threads: int,
+    isa: str = "",
+    cache: Cache | None = None,
+    arena: Any = None,
+    control: Control | None = None,
+) -> Plan:
+    """Plan and bind the nodes of a specialized graph.
+
+    Parameters
+    ----------
+    concrete : ConcreteGraph
+    inputs, outputs : sequence of str
+        What a run is given, and what it returns.
+    threads, isa, cache
+        As `bind_graph`.
+    arena : object with ``reserve(nbytes)``, optional
+        Gives the memory, shared with plans that never run at the same time.
+    control : callable, optional
+        Gives the function that computes an op of control flow; its reference where absent.
+    """
+    buffers = assign_buffers(concrete, inputs, outputs)
     requests = [Request(b.nbytes, b.first, b.last) for b in buffers.buffers]
     memory = plan_memory(requests)
     check_plan([(r.nbytes, r.first, r.last) for r in requests], memory.offsets, memory.arena_bytes)
+    room = memory.arena_bytes if arena is None else arena.reserve(memory.arena_bytes)
     try:
-        program = _core.Program(memory.arena_bytes, isa, threads)
+        program = _core.Program(room, isa, threads)
     except ValueError as error:
         raise InputError(str(error)) from error
-    constants = {name for name, value in graph.values.items() if value.is_constant}
     shared = {} if cache is None else cache
-    binder = _Binder(program, memory, buffers, concrete, shared, constants)
+    binder = _Binder(program, memory, buffers, concrete, shared, control)
     spans = [binder.bind(item) for item in concrete.nodes]
     return Plan(
         program,
         memory,
         spans,
-        [(name, concrete.types[name], binder.buffer(name).pointer) for name in graph.inputs],
-        [(name, concrete.types[name], binder.buffer(name).pointer) for name in graph.outputs],
+        [(name, concrete.types[name], binder.buffer(name).pointer) for name in inputs],
+        [(name, concrete.types[name], binder.buffer(name).pointer) for name in outputs],
         binder.kept,
     )
 
@@ -164,14 +203,15 @@ class _Binder:
         buffers: BufferMap,
         concrete: ConcreteGraph,
         cache: Cache,
-        constants: set[str],
+        control: Control | None,
     ) -> None:
         self.program = program
         self.memory = memory
         self.buffers = buffers
         self.types = concrete.types
         self.cache = cache
-        self.constants = constants
+        self.constants = concrete.constants
+        self.control = control
         self.kept: list[Any] = []
 
     def buffer(self, name: str) -> BoundBuffer:
@@ -227,10 +267,16 @@ class _Binder:
     ) -> Callable[[], None]:
         views = [None if b is None else _view(b, self.kept) for b in inputs]
         targets = [_view(b, self.kept) for b in outputs]
-        op, types = item.node.op, item.types
+        compute: Callable[..., tuple[Array, ...]] = partial(item.node.op.reference, item.types)
+        if item.node.op.bodies and self.control is not None:
+            compute = self.control(item.node.op)
 
         def run() -> None:
-            for target, result in zip(targets, op.reference(types, *views), strict=True):
+            for target, result in zip(targets, compute(*views), strict=True):
+                if result.shape != target.shape:
+                    raise ShapeError(
+                        f"{item.node} made shape {result.shape}; expected {target.shape}"
+                    )
                 np.copyto(target, result, casting="no")
 
         return run

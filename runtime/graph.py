@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
+
 from .errors import GraphError, LinnetError
-from .ops import Op
+from .ops import Body, Op
 from .types import Array, Quantization, TensorType
 
 
@@ -59,8 +61,8 @@ class State:
     initial: str = ""
 
 
-@dataclass
-class Graph:
+@dataclass(eq=False)
+class Graph(Body):
     """A model: inputs, outputs, values by name, nodes in the order they run.
 
     Parameters
@@ -314,7 +316,7 @@ class Graph:
             list(self.inputs),
             list(self.outputs),
             {n: Value(v.name, v.type, v.data) for n, v in self.values.items()},
-            [Node(n.op, n.inputs, n.outputs, n.name) for n in self.nodes],
+            [Node(_copied(n.op), n.inputs, n.outputs, n.name) for n in self.nodes],
             dict(self.metadata),
             list(self.states),
         )
@@ -384,6 +386,10 @@ class Graph:
 
     def _type_problems(self) -> Iterable[str]:
         for node in self.nodes:
+            inner = [*_body_problems(node)]
+            if inner:
+                yield from inner
+                continue
             try:
                 types = self._infer(node.op, node.inputs, node.name)
             except LinnetError as error:
@@ -399,6 +405,24 @@ class Graph:
                         f"{node} makes {inferred} {inferred.quantization or ''} for '{name}', "
                         f"declared {declared} {declared.quantization or ''}"
                     )
+
+
+def _body_problems(node: Node) -> Iterable[str]:
+    for body in node.op.bodies:
+        try:
+            body.validate()
+        except GraphError as error:
+            yield from (f"{node}: in '{body.name}': {p}" for p in error.problems)
+
+
+def _copied(op: Op) -> Op:
+    """Return an op with copies of its bodies; one without any is its own copy."""
+    if not op.bodies:
+        return op
+    bodies = {f: getattr(op, f) for f in op.__struct_fields__}
+    return msgspec.structs.replace(
+        op, **{f: body.copy() for f, body in bodies.items() if isinstance(body, Graph)}
+    )
 
 
 def _agrees(declared: TensorType, inferred: TensorType) -> bool:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from .binding import NodeSpan, Plan
-from .session import Segments, Session, make_runner
+from .executor import Segments, make_runner
+from .session import Session
 from .types import Array, DType
 
 Host = Callable[[], None]

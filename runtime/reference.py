@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from .graph import Graph
-from .specialize import specialize
+from .ops.body import run_nodes
 from .types import Array
 
 
@@ -24,15 +22,8 @@ def evaluate(graph: Graph, feeds: Mapping[str, Array], every: bool = False) -> d
 
     Raises
     ------
-    ShapeError, UnsupportedError
-        As `specialize` does.
+    ShapeError
+        If shapes do not fit an operator.
     """
-    types = {name: graph.type_of(name).with_(shape=np.shape(feeds[name])) for name in graph.inputs}
-    concrete = specialize(graph, types)
-    values = {n: t.value for n, t in concrete.types.items() if t.value is not None}
-    values.update({name: np.asarray(feeds[name]) for name in graph.inputs})
-    for item in concrete.nodes:
-        arrays = (values[i] if i else None for i in item.node.inputs)
-        results = item.node.op.reference(item.types, *arrays)
-        values.update({name: r for name, r in zip(item.node.outputs, results, strict=True) if name})
+    values = run_nodes(graph, feeds)
     return values if every else {name: values[name] for name in graph.outputs}

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,15 +13,13 @@ import numpy as np
 from linnet.kernels import _core
 from linnet.kernels._runner import Runner
 
-from .binding import Cache, Plan, bind_graph
-from .errors import InputError, LinnetError
+from .binding import Plan
+from .errors import InputError
+from .executor import Executor, Settings
 from .format import read
 from .graph import Graph
 from .state import StateMemory
-from .types import Array, TensorSpec, TensorType
-
-PLAN_LIMIT = 8
-Segments = list[tuple[int, int, Callable[[], None] | None]]
+from .types import Array, TensorSpec
 
 
 class Session:
@@ -52,12 +49,10 @@ class Session:
         self.states = StateMemory(graph)
         self.inputs = tuple(_spec(graph, name) for name in graph.caller_inputs)
         self.outputs = tuple(_spec(graph, name) for name in graph.caller_outputs)
-        self._cache: Cache = {}
-        self._plans: OrderedDict[tuple[tuple[int, ...], ...], tuple[Plan, Runner]] = OrderedDict()
+        self._executor = Executor(graph, Settings(self.threads, isa))
         self._lock = threading.Lock()
-        self._current: Runner | None = None
         if all(graph.type_of(name).is_static for name in graph.inputs):
-            self._plan_for({name: graph.type_of(name) for name in graph.inputs})
+            self._executor.plan_for({n: graph.type_of(n).static_shape for n in graph.inputs})
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Run the model once.
@@ -82,13 +77,13 @@ class Session:
         with self._lock:
             if self.states:
                 return self._run_stateful(feeds)
-            runner = self._current
+            runner = self._executor.current
             results = runner.run(feeds) if runner is not None else None
-            if results is None:
-                results = self._run_other(feeds)
             if type(results) is dict:
                 return results
-        raise self._bad_data(-1 - results)  # type: ignore[operator]
+            if results is None:
+                return self._executor.run(self._check(feeds))
+        raise self._executor.bad_data(-1 - results)  # type: ignore[operator]
 
     def bind_state(self, pairs: Mapping[str, str]) -> None:
         """Let outputs of a run be inputs of the next one; the inputs are given no more.
@@ -122,67 +117,26 @@ class Session:
         with self._lock:
             given = {name: tuple(shape) for name, shape in (shapes or {}).items()}
             given |= {n: a.shape for n, a in self.states.contents(given).items() if n not in given}
-            types = {}
-            for name in self.graph.inputs:
-                type_ = self.graph.type_of(name)
-                types[name] = type_.with_(shape=given.get(name, type_.shape))
-            return self._plan_for(types)[0]
+            types = {n: self.graph.type_of(n) for n in self.graph.inputs}
+            shapes = {n: t.static_shape for n, t in types.items() if n not in given}
+            return self._executor.plan_for(shapes | {n: given[n] for n in types if n in given})[0]
 
     @contextmanager
     def using(self, plan: Plan, runner: Runner) -> Iterator[None]:
         """Let another runner run a plan while the block lasts: one with clocks, for a profile."""
         with self._lock:
-            key = next(key for key, found in self._plans.items() if found[0] is plan)
-            usual, self._plans[key] = self._plans[key], (plan, runner)
-            self._current = runner
+            usual = self._executor.exchange(plan, runner)
         try:
             yield
         finally:
             with self._lock:
-                self._plans[key] = usual
-                self._current = usual[1]
+                self._executor.exchange(plan, usual)
 
     def _run_stateful(self, feeds: dict[str, Any]) -> dict[str, Array]:
         """Run with the states among the inputs, and keep what they became."""
         checked = self._check(feeds)
         checked.update(self.states.contents({n: array.shape for n, array in checked.items()}))
-        runner = self._current
-        results = runner.run(checked) if runner is not None else None
-        if results is None:
-            results = self._run_planned(checked)
-        if type(results) is not dict:
-            raise self._bad_data(-1 - results)  # type: ignore[operator]
-        return self.states.take(results)
-
-    def _run_other(self, feeds: dict[str, Any]) -> dict[str, Array] | int:
-        """Run with inputs that the current plan does not fit: check them, take another plan."""
-        return self._run_planned(self._check(feeds))
-
-    def _run_planned(self, checked: dict[str, Array]) -> dict[str, Array] | int:
-        types = {
-            name: self.graph.type_of(name).with_(shape=array.shape)
-            for name, array in checked.items()
-        }
-        _, runner = self._plan_for(types)
-        results = runner.run(checked)
-        if results is None:
-            raise LinnetError("a plan does not accept the inputs that it was made for")
-        return results
-
-    def _plan_for(self, types: dict[str, TensorType]) -> tuple[Plan, Runner]:
-        key = tuple(types[name].static_shape for name in self.graph.inputs)
-        if key in self._plans:
-            self._plans.move_to_end(key)
-        else:
-            plan = bind_graph(
-                self.graph, types, threads=self.threads, isa=self.isa, cache=self._cache
-            )
-            self._plans[key] = (plan, make_runner(plan))
-            if len(self._plans) > PLAN_LIMIT:
-                self._plans.popitem(last=False)
-        found = self._plans[key]
-        self._current = found[1]
-        return found
+        return self.states.take(self._executor.run(checked))
 
     def _check(self, feeds: dict[str, Any]) -> dict[str, Array]:
         """Return contiguous arrays of the declared dtypes, or raise with what is wrong."""
@@ -207,14 +161,6 @@ class Session:
             _check_shape(spec, array.shape, symbols)
             checked[spec.name] = np.ascontiguousarray(array).reshape(array.shape)
         return checked
-
-    def _bad_data(self, step: int) -> InputError:
-        for plan, runner in self._plans.values():
-            if runner is self._current:
-                for span in plan.spans:
-                    if span.begin <= step < span.end:
-                        return InputError(f"{span.item.node}: an index is out of range")
-        return InputError(f"program step {step} met an index out of range")
 
 
 def load(
@@ -252,18 +198,6 @@ def load(
 def _spec(graph: Graph, name: str) -> TensorSpec:
     type_ = graph.type_of(name)
     return TensorSpec(name, type_.shape, type_.dtype.numpy, type_.quantization)
-
-
-def make_runner(plan: Plan, segments: Segments | None = None) -> Runner:
-    """Return what runs a plan's segments, or others in their place, between the plan's tensors."""
-
-    def ports(
-        tensors: list[tuple[str, TensorType, int]],
-    ) -> list[tuple[str, np.dtype[Any], tuple[int, ...], int]]:
-        return [(name, t.dtype.numpy, t.static_shape, address) for name, t, address in tensors]
-
-    parts = plan.segments() if segments is None else segments
-    return Runner(plan.program, ports(plan.inputs), ports(plan.outputs), parts)
 
 
 def _check_shape(spec: TensorSpec, shape: tuple[int, ...], symbols: dict[str, int]) -> None:

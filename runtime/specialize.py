@@ -5,17 +5,15 @@ Pure: reads a graph and the types of its inputs, runs nothing but references on 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-import numpy as np
-
-from .errors import LinnetError, ShapeError, UnsupportedError
-from .graph import Graph, Node
+from .errors import LinnetError, ShapeError
+from .graph import Graph, Node, Value
+from .ops import Body, Identity, If
+from .ops.body import FOLD_LIMIT as FOLD_LIMIT
+from .ops.body import infer_known
 from .types import NodeTypes, TensorType
-
-# Results larger than this stay computed: folding is meant for shape arithmetic and small tables.
-FOLD_LIMIT = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +34,35 @@ class ConcreteGraph:
         In order; every output has a static shape.
     types : dict of str to TensorType
         Type of every value; ``value`` is set where the content is known.
+    constants : set of str
+        Values whose content is part of the model, whatever the shapes.
+    open : list of ConcreteNode
+        Nodes that can run after `nodes`, whose output shapes only the data tells.
+    later : list of Node
+        What reads, directly or not, the outputs of open nodes.
+    values : dict of str to Value
+        Values of the graph and of branches that were put in its place.
     """
 
     nodes: list[ConcreteNode]
     types: dict[str, TensorType]
+    constants: set[str] = field(default_factory=set)
+    open: list[ConcreteNode] = field(default_factory=list)
+    later: list[Node] = field(default_factory=list)
+    values: dict[str, Value] = field(default_factory=dict)
+
+    def needed(self, outputs: Sequence[str]) -> list[str]:
+        """Return what `nodes` have to make (or hand through): for the outputs and what follows."""
+        names = [i for item in self.open for i in item.node.inputs if i]
+        names += [i for node in self.later for i in node.inputs if i]
+        names += outputs
+        return [n for n in dict.fromkeys(names) if n in self.types]
 
 
 def specialize(graph: Graph, inputs: Mapping[str, TensorType]) -> ConcreteGraph:
     """Infer every shape from the concrete input types and fold what became known.
+
+    A branch whose condition is known takes the place of its node.
 
     Parameters
     ----------
@@ -55,65 +74,107 @@ def specialize(graph: Graph, inputs: Mapping[str, TensorType]) -> ConcreteGraph:
     ------
     ShapeError
         If the shapes do not fit an operator; the message names the node.
-    UnsupportedError
-        If an output's shape depends on data.
     """
-    types: dict[str, TensorType] = {}
-    for name, value in graph.values.items():
-        if value.is_constant:
-            types[name] = graph.known_type(name)
-    types.update(inputs)
-    nodes: list[ConcreteNode] = []
-    for node in graph.nodes:
-        given = tuple(types[i] if i else None for i in node.inputs)
-        outputs = _infer(graph, node, given)
-        known = _known(node, NodeTypes(given, outputs))
-        for name, type_ in zip(node.outputs, known, strict=True):
-            if name:
-                types[name] = type_
-        if not all(t.value is not None for t in known):
-            nodes.append(ConcreteNode(node, NodeTypes(given, known)))
-    return ConcreteGraph(_needed(nodes, graph.outputs), types)
+    work = _Specializer(graph)
+    work.types.update(inputs)
+    work.walk(graph.nodes)
+    result = work.result
+    needed = _needed(result.nodes, result.needed(graph.outputs))
+    result.nodes[:] = needed
+    return result
 
 
-def _infer(
-    graph: Graph, node: Node, given: tuple[TensorType | None, ...]
-) -> tuple[TensorType, ...]:
-    present = given
-    while present and present[-1] is None:
-        present = present[:-1]
-    try:
-        outputs = node.op.infer(*present)
-    except LinnetError as error:
-        shown = ", ".join(str(t) for t in given)
-        raise ShapeError(f"{node} on ({shown}): {error}") from error
-    merged = []
-    for name, type_ in zip(node.outputs, outputs, strict=True):
-        if not type_.is_static:
-            raise UnsupportedError(f"{node}: the shape of '{name}', {type_}, depends on data")
-        declared = graph.type_of(name).quantization if name else None
-        merged.append(type_.with_(quantization=type_.quantization or declared))
-    return tuple(merged)
+class _Specializer:
+    """State of one specialization."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.result = ConcreteGraph([], {}, values=dict(graph.values))
+        self.types = self.result.types
+        self.unknown: set[str] = set()
+        self._constants(graph.values.values())
+
+    def _constants(self, values: Iterable[Value]) -> None:
+        for value in values:
+            if value.data is not None:
+                self.types[value.name] = value.type.with_(value=value.data)
+                self.result.constants.add(value.name)
+
+    def walk(self, nodes: Iterable[Node]) -> None:
+        for node in nodes:
+            if self.unknown.intersection(node.inputs):
+                self.result.later.append(node)
+                self.unknown.update(o for o in node.outputs if o)
+                continue
+            branch = self._branch(node)
+            if branch is not None:
+                self._inline(node, branch)
+            else:
+                self._node(node)
+
+    def _node(self, node: Node) -> None:
+        given = tuple(self.types[i] if i else None for i in node.inputs)
+        outputs = self._infer(node, given)
+        item = ConcreteNode(node, NodeTypes(given, outputs))
+        if not all(t.is_static for t in outputs):
+            self.result.open.append(item)
+            self.unknown.update(o for o in node.outputs if o)
+            return
+        self.types.update({n: t for n, t in zip(node.outputs, outputs, strict=True) if n})
+        if not all(t.value is not None for t in outputs):
+            self.result.nodes.append(item)
+
+    def _infer(self, node: Node, given: tuple[TensorType | None, ...]) -> tuple[TensorType, ...]:
+        declared = [self.result.values[o].type if o else None for o in node.outputs]
+        try:
+            return infer_known(node.op, given, declared)
+        except LinnetError as error:
+            shown = ", ".join(str(t) for t in given)
+            raise ShapeError(f"{node} on ({shown}): {error}") from error
+
+    def _branch(self, node: Node) -> Body | None:
+        if not isinstance(node.op, If):
+            return None
+        condition = self.types[node.inputs[0]].value
+        return None if condition is None else node.op.branch(condition)
+
+    def _inline(self, node: Node, branch: Body) -> None:
+        """Walk a branch in place of its node, its values under names of their own."""
+        nodes, values = inlined(node, branch, self.result.values)
+        self.result.values.update(values)
+        self._constants(values.values())
+        self.walk(nodes)
 
 
-def _known(node: Node, types: NodeTypes) -> tuple[TensorType, ...]:
-    """Return the output types, with contents where they follow from known inputs."""
-    if all(t.value is not None for t in types.outputs):
-        return types.outputs
-    if (
-        not node.op.pure
-        or any(t is not None and t.value is None for t in types.inputs)
-        or sum(t.size for t in types.outputs) > FOLD_LIMIT
-    ):
-        return tuple(t.with_(value=None) for t in types.outputs)
-    arrays = node.op.reference(types, *(None if t is None else t.value for t in types.inputs))
-    return tuple(
-        t.with_(value=np.ascontiguousarray(a).reshape(a.shape))
-        for t, a in zip(types.outputs, arrays, strict=True)
-    )
+def inlined(node: Node, branch: Body, taken: Container[str]) -> tuple[list[Node], dict[str, Value]]:
+    """Return the nodes that do what a branch of an If does, and the values that they add."""
+    prefix = next(o for o in node.outputs if o)
+    while any(f"{prefix}/{name}" in taken for name in branch.values):
+        prefix += "/"
+    names = {"": "", **dict(zip(branch.inputs, node.inputs[1:], strict=True))}
+    for inner, outer in zip(branch.outputs, node.outputs, strict=True):
+        if outer and inner not in names and branch.values[inner].data is None:
+            names[inner] = outer
+    values = {}
+    for name, value in branch.values.items():
+        if name not in names:
+            names[name] = f"{prefix}/{name}"
+            values[names[name]] = Value(names[name], value.type, value.data)
+    nodes = [
+        Node(
+            inner.op,
+            tuple(names[i] for i in inner.inputs),
+            tuple(names[o] for o in inner.outputs),
+            f"{node.name}/{inner.name}",
+        )
+        for inner in branch.nodes
+    ]
+    for inner, outer in zip(branch.outputs, node.outputs, strict=True):
+        if outer and names[inner] != outer:
+            nodes.append(Node(Identity(), (names[inner],), (outer,), node.name))
+    return nodes, values
 
 
-def _needed(nodes: list[ConcreteNode], outputs: list[str]) -> list[ConcreteNode]:
+def _needed(nodes: list[ConcreteNode], outputs: Sequence[str]) -> list[ConcreteNode]:
     """Drop the nodes whose outputs nobody reads any more."""
     wanted = set(outputs)
     kept = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import (
     binary,
+    control,
     conv,
     einsum,
     elementwise,
@@ -15,5 +16,6 @@ from . import (
     quantized,
     reduce,
     resize,
+    selection,
     shape,
 )

@@ -7,6 +7,8 @@ themselves are functions in the files beside this one.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -51,44 +53,152 @@ def import_onnx(model: Any, folder: Path | None = None, name: str = "") -> Graph
     UnsupportedError
         With every node and value that linnet cannot express.
     """
-    return _OnnxImporter(model, folder, name).run()
+    return import_onnx_graph(prepared(model), folder, name)
 
 
-class _OnnxImporter(Importer):
-    """State of one import; `lost` names values whose nodes are refused."""
+def import_onnx_graph(model: onnx.ModelProto, folder: Path | None, name: str) -> Graph:
+    """Import a model whose functions and older forms are resolved."""
+    versions = {
+        "" if entry.domain in STANDARD else entry.domain: entry.version
+        for entry in model.opset_import
+    }
+    work = GraphImporter(Source(folder, versions), model.graph, name)
+    version = versions.get("")
+    if version is not None and version < OLDEST_OPSET:
+        work.refuse(
+            f"opset {version}",
+            f"the oldest that is read is {OLDEST_OPSET}; upgrade with onnx.version_converter",
+        )
+        return work.finish()
+    return work.run()
 
-    def __init__(self, model: onnx.ModelProto, folder: Path | None, name: str) -> None:
-        self.folder = folder
-        self.model = prepared(model)
-        self.proto = self.model.graph
-        super().__init__(name or self.proto.name or "model")
-        self.state = State(self.graph)
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What all graphs of a model share: its folder, and the version of each operator set."""
+
+    folder: Path | None
+    versions: dict[str, int]
+
+
+class GraphImporter(Importer):
+    """State of one graph's import; `lost` names values whose nodes are refused.
+
+    Parameters
+    ----------
+    source : Source
+    proto : onnx.GraphProto
+    name : str
+        Name of the graph; its own where empty.
+    outer : GraphImporter, optional
+        The importer of the graph around this one, whose values it may read.
+    inline : bool
+        Whether the nodes become part of the outer graph instead of one of their own.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        proto: onnx.GraphProto,
+        name: str = "",
+        outer: GraphImporter | None = None,
+        inline: bool = False,
+    ) -> None:
+        super().__init__(name or proto.name or "model")
+        self.source = source
+        self.folder = source.folder
+        self.proto = proto
+        self.outer = outer
+        self.state = State(self.graph, nest=self.nested)
         self.lost: set[str] = set()
-        self.versions = {
-            "" if entry.domain in STANDARD else entry.domain: entry.version
-            for entry in self.model.opset_import
-        }
+        self.captured: dict[str, str] = {}
+        self.versions = source.versions
+        if outer is not None:
+            self.reasons = outer.reasons
+        if outer is not None and inline:
+            self.graph = outer.graph
+            self.state = State(outer.graph, known=outer.state.known, nest=self.nested)
 
     def run(self) -> Graph:
         """Import everything and return the graph."""
-        version = self.versions.get("")
-        if version is not None and version < OLDEST_OPSET:
-            self.refuse(
-                f"opset {version}",
-                f"the oldest that is read is {OLDEST_OPSET}; upgrade with onnx.version_converter",
-            )
-            return self.finish()
         constants = self._constants()
         self._inputs(set(constants))
-        wanted = _used_names(self.proto)
-        for index, proto in enumerate(self.proto.node):
-            self._node(index, proto, wanted)
+        self._nodes()
         if not self.reasons:
             self._outputs()
         return self.finish()
 
+    def _nodes(self) -> None:
+        wanted = used_names(self.proto)
+        for index, proto in enumerate(self.proto.node):
+            self._node(index, proto, wanted)
+
+    def nested(self, proto: onnx.GraphProto, inline: bool = False) -> GraphImporter:
+        """Return an importer of a graph inside of this one."""
+        return GraphImporter(self.source, proto, outer=self, inline=inline)
+
+    def run_inside(self, inputs: Sequence[TensorType | str]) -> list[str]:
+        """Import a nested graph and return its outputs, values of `graph`.
+
+        Parameters
+        ----------
+        inputs : sequence of TensorType or str
+            The types that its inputs have here, or the outer values that they are.
+
+        Raises
+        ------
+        UnsupportedError
+            If something in it cannot be imported; the reasons are noted already.
+        """
+        before = len(self.reasons)
+        self._constants()
+        if len(inputs) != len(self.proto.input):
+            raise FormatError(
+                f"the nested graph '{self.proto.name}' has {len(self.proto.input)} inputs; "
+                f"expected {len(inputs)}"
+            )
+        for info, given in zip(self.proto.input, inputs, strict=True):
+            self._declare(info.name)
+            if isinstance(given, str):
+                self.state.bound[info.name] = given
+            else:
+                name = self.graph.unique(info.name)
+                self.state.bound[info.name] = self.graph.add_input(name, given)
+        self._nodes()
+        names = [self._resolve(info.name) for info in self.proto.output]
+        if len(self.reasons) > before or not all(names):
+            raise UnsupportedError(f"the nested graph '{self.proto.name}' cannot be imported")
+        return names
+
+    def _resolve(self, name: str) -> str:
+        """Return the value of this graph for a name, "" where it is lost or nowhere.
+
+        A value of the graph around becomes an input, a constant a constant of its own.
+        """
+        found = self.state.bound.get(name)
+        if found is not None or self.outer is None:
+            return found or ""
+        outer = self.outer._resolve(name)
+        if not outer:
+            if name in self.outer.lost:
+                self.lost.add(name)
+            return ""
+        if self.graph is self.outer.graph:
+            self.state.bound[name] = outer
+            return outer
+        data, type_ = self.outer.graph.constant(outer), self.outer.graph.type_of(outer)
+        if data is not None:
+            made = self.graph.add_constant(name, data, type_.quantization)
+        else:
+            made = self.graph.add_input(self.graph.unique(name), type_)
+            self.captured[made] = outer
+            if outer in self.outer.state.known:
+                self.state.known[made] = self.outer.state.known[outer]
+        self.state.bound[name] = made
+        return made
+
     def _constants(self) -> list[str]:
-        names = []
+        names: list[str] = []
         for tensor in self.proto.initializer:
             with self.converting(f"initializer '{tensor.name}'"):
                 self._declare(tensor.name)
@@ -129,7 +239,7 @@ class _OnnxImporter(Importer):
         version = self.versions.get(domain, 0)
         where = f"{domain + ':' if domain else ''}{proto.op_type} (opset {version}) '{name}'"
         handler = HANDLERS.get((domain, proto.op_type))
-        missing = [i for i in proto.input if i not in self.state.bound and i not in self.lost]
+        missing = [i for i in proto.input if i and not self._resolve(i) and i not in self.lost]
         if missing:
             raise FormatError(f"{where} reads '{missing[0]}', which nothing defines before it")
         for output in proto.output:
@@ -196,14 +306,14 @@ class _OnnxImporter(Importer):
         return name
 
 
-def _used_names(graph: onnx.GraphProto) -> set[str]:
+def used_names(graph: onnx.GraphProto) -> set[str]:
     """Return every value that a node, a subgraph or the graph's outputs read."""
     used = {output.name for output in graph.output}
     for node in graph.node:
         used.update(node.input)
         for attribute in node.attribute:
             for inner in subgraphs(attribute):
-                used |= _used_names(inner)
+                used |= used_names(inner)
     return used
 
 

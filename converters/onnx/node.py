@@ -5,7 +5,7 @@ Owns the reading of attributes and the naming of what a node makes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,11 +34,14 @@ class State:
         From ONNX names to graph values.
     known : dict of str to Entries
         Integer vectors that are followed as dimensions.
+    nest : callable, optional
+        Gives an importer of a graph inside of this one.
     """
 
     graph: Graph
     bound: dict[str, str] = field(default_factory=lambda: {"": ""})
     known: dict[str, Entries] = field(default_factory=dict)
+    nest: Callable[..., Any] | None = None
 
     def settle(self) -> None:
         """Replace the node added last by constants if its outputs are known already."""

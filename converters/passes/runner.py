@@ -11,6 +11,7 @@ from linnet.graph import Graph
 from .activations import fuse_activations
 from .affine import fold_affine, split_batch_normalization
 from .attention import fuse_attention
+from .branches import take_branches
 from .composites import fuse_composites
 from .flattened import permute_flattened_weights
 from .fold import fold_constants
@@ -48,6 +49,7 @@ class Pass:
 CLEANUPS: tuple[Pass, ...] = (
     Pass("fold", fold_constants),
     Pass("shapes", resolve_shapes),
+    Pass("branches", take_branches),
     Pass("noop", remove_noops),
     Pass("share", share_nodes),
     Pass("views", merge_views),
@@ -78,6 +80,8 @@ PASSES: tuple[Pass, ...] = (
 def simplify(graph: Graph, passes: Sequence[Pass] = PASSES) -> dict[str, int]:
     """Run passes in order, cleanups to a fixed point between them; validate after each.
 
+    Nested graphs come first, each as a graph of its own.
+
     Parameters
     ----------
     graph : Graph
@@ -96,6 +100,11 @@ def simplify(graph: Graph, passes: Sequence[Pass] = PASSES) -> dict[str, int]:
     """
     check_order(passes)
     made = {p.name: 0 for p in (*CLEANUPS, *passes)}
+    for node in graph.nodes:
+        for body in node.op.bodies:
+            if isinstance(body, Graph):
+                for name, changes in simplify(body, passes).items():
+                    made[name] += changes
     _clean(graph, made)
     for step in passes:
         changes = step.run(graph)

@@ -53,6 +53,7 @@ def describe(graph: Graph, plan: Plan) -> dict[str, Any]:
             for state in graph.states
         ],
         "nodes": nodes,
+        "later": [str(node) for node in plan.later],
         "macs": sum(node["macs"] for node in nodes),
         "weight_bytes": constants,
         "arena_bytes": plan.memory.arena_bytes,
@@ -117,6 +118,9 @@ def _show(report: dict[str, Any]) -> None:
     ]
     columns = ("#", "node", "op", "output", "scale, zero", "MACs", "bytes", "kernel")
     show_table("", columns, rows)
+    if report["later"]:
+        count, first = len(report["later"]), report["later"][0]
+        print(f"then {count} nodes from {first} on, planned when the data has told their shapes")
     print(
         f"{len(rows)} nodes, {report['macs'] / 1e6:.2f} MMAC, weights "
         f"{bytes_text(report['weight_bytes'])}, arena {bytes_text(report['arena_bytes'])}, "

@@ -8,7 +8,7 @@ from struct import unpack
 
 import numpy as np
 
-from .header import Header, NodeRecord, QuantizationRecord, ValueRecord
+from .header import GraphRecord, Header, NodeRecord, QuantizationRecord, ValueRecord
 from .layout import ALIGNMENT, MAX_TENSOR_BYTES, align, problem
 
 
@@ -27,10 +27,25 @@ def check_header(header: Header, data_bytes: int) -> None:
         At the first rule that is broken.
     """
     _check_sections(header, data_bytes)
-    names: set[str] = set()
     used = [False] * len(header.sections)
-    for index, value in enumerate(header.values):
-        where = f"values[{index}] '{value.name}'"
+    _check_graph("", header, header, used)
+    for index, graph in enumerate(header.graphs):
+        _check_graph(f"graphs[{index}] ", graph, header, used)
+    _check_scales(header)
+    if not all(used):
+        raise problem(f"sections[{used.index(False)}]", "no value that reads it", "one or more")
+    count = len(header.values)
+    for index, state in enumerate(header.states):
+        initial = () if state.initial is None else (state.initial,)
+        _check_references(f"states[{index}]", (state.input, state.output, *initial), count)
+
+
+def _check_graph(
+    inside: str, graph: Header | GraphRecord, header: Header, used: list[bool]
+) -> None:
+    names: set[str] = set()
+    for index, value in enumerate(graph.values):
+        where = f"{inside}values[{index}] '{value.name}'"
         if value.name in names:
             raise problem(where, "the name twice", "unique names")
         names.add(value.name)
@@ -38,26 +53,20 @@ def check_header(header: Header, data_bytes: int) -> None:
         if value.section is not None:
             _check_content(where, value, value.section, header)
             used[value.section] = True
-    _check_scales(header)
-    if not all(used):
-        raise problem(f"sections[{used.index(False)}]", "no value that reads it", "one or more")
-    count = len(header.values)
-    _check_references("inputs", header.inputs, count)
-    _check_references("outputs", header.outputs, count)
-    for index, state in enumerate(header.states):
-        initial = () if state.initial is None else (state.initial,)
-        _check_references(f"states[{index}]", (state.input, state.output, *initial), count)
-    for index, node in enumerate(header.nodes):
-        where = node_label(index, node, header)
+    count = len(graph.values)
+    _check_references(f"{inside}inputs", graph.inputs, count)
+    _check_references(f"{inside}outputs", graph.outputs, count)
+    for index, node in enumerate(graph.nodes):
+        where = inside + node_label(index, node, graph)
         _check_references(f"{where} inputs", node.inputs, count)
         _check_references(f"{where} outputs", node.outputs, count)
 
 
-def node_label(index: int, node: NodeRecord, header: Header) -> str:
+def node_label(index: int, node: NodeRecord, graph: Header | GraphRecord) -> str:
     """Return how messages call a node."""
     name = node.name
-    if name is None and node.outputs and 0 <= node.outputs[0] < len(header.values):
-        name = header.values[node.outputs[0]].name
+    if name is None and node.outputs and 0 <= node.outputs[0] < len(graph.values):
+        name = graph.values[node.outputs[0]].name
     return f"nodes[{index}] {node.op}" + (f" '{name}'" if name else "")
 
 
@@ -109,7 +118,8 @@ def _check_quantization(where: str, value: ValueRecord, record: QuantizationReco
 
 
 def _check_scales(header: Header) -> None:
-    records = [value.quantization for value in header.values if value.quantization is not None]
+    values = [*header.values, *(value for graph in header.graphs for value in graph.values)]
+    records = [value.quantization for value in values if value.quantization is not None]
     # One look at all of them: a model has thousands, and NumPy's calls would cost milliseconds.
     scales = np.frombuffer(b"".join(record.scale for record in records), "<f4")
     if not (np.isfinite(scales).all() and (scales > 0).all()):

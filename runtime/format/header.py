@@ -8,7 +8,7 @@ from msgspec import Meta, Raw, Struct
 
 from linnet.types import DType
 
-from .layout import MAX_NODE_VALUES, MAX_RANK
+from .layout import MAX_GRAPHS, MAX_NODE_VALUES, MAX_RANK
 
 Natural = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
 Text = Annotated[str, Meta(min_length=1)]
@@ -72,8 +72,18 @@ class StateRecord(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
     initial: Natural | None = None
 
 
+class GraphRecord(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A nested graph, which an attribute of an op in a graph before it refers to."""
+
+    name: str
+    inputs: Indices
+    outputs: Indices
+    values: tuple[ValueRecord, ...]
+    nodes: tuple[NodeRecord, ...]
+
+
 class Header(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The header; ``states`` since revision 2.
+    """The header; ``states`` and ``graphs`` since revision 2.
 
     ``preprocessing``, ``vectors`` and ``signature`` are names reserved for later revisions.
     """
@@ -89,3 +99,4 @@ class Header(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True
     vectors: None = None
     signature: None = None
     states: Annotated[tuple[StateRecord, ...], Meta(max_length=MAX_NODE_VALUES)] = ()
+    graphs: Annotated[tuple[GraphRecord, ...], Meta(max_length=MAX_GRAPHS)] = ()

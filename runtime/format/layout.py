@@ -17,6 +17,9 @@ MAX_HEADER_BYTES = 64 << 20
 # NumPy 1.26 refuses arrays of more dimensions.
 MAX_RANK = 32
 MAX_NODE_VALUES = 1 << 16
+MAX_GRAPHS = 1 << 16
+# Every level multiplies what inference costs; real models have two or three.
+MAX_NESTING = 8
 MAX_TENSOR_BYTES = (1 << 63) - 1
 
 _FIELDS = struct.Struct("<8sIIQQ")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import mmap
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -17,8 +18,15 @@ from linnet.types import Array, Quantization, TensorType
 
 from .check import check_header, node_label
 from .digests import Digests
-from .header import Header, NodeRecord, QuantizationRecord, StateRecord, ValueRecord
-from .layout import ALIGNMENT, PROLOGUE_BYTES, Prologue, problem, read_prologue
+from .header import (
+    GraphRecord,
+    Header,
+    NodeRecord,
+    QuantizationRecord,
+    StateRecord,
+    ValueRecord,
+)
+from .layout import ALIGNMENT, MAX_NESTING, PROLOGUE_BYTES, Prologue, problem, read_prologue
 
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview
 
@@ -115,31 +123,69 @@ def _check_padding(view: memoryview, prologue: Prologue, header: Header) -> None
 
 
 def _build(header: Header, tensors: Array, revision: int) -> Graph:
-    arrays = [tensors[s.offset : s.offset + s.size] for s in header.sections]
-    stored = {record.quantization for record in header.values}
-    shared = {record: _quantization(record) for record in stored if record is not None}
-    values = [_value(record, arrays, shared) for record in header.values]
-    names = [value.name for value in values]
-    if header.states and revision < 2:
-        raise problem("states", f"format revision {revision}", "2 or later")
-    ops, reasons = [], []
-    for index, record in enumerate(header.nodes):
-        try:
-            ops.append(_op(record, revision, node_label(index, record, header)))
-        except UnsupportedError as error:
-            reasons += error.reasons
-    if reasons:
-        raise UnsupportedError(reasons)
-    nodes = [_node(op, record, names) for op, record in zip(ops, header.nodes, strict=True)]
-    return Graph(
-        header.name,
-        [names[i] for i in header.inputs],
-        [names[i] for i in header.outputs],
-        dict(zip(names, values, strict=True)),
-        nodes,
-        dict(header.metadata),
-        [_state(record, names) for record in header.states],
-    )
+    if revision < 2 and (header.states or header.graphs):
+        raise problem("states or graphs", f"format revision {revision}", "2 or later")
+    work = _Builder(header, tensors, revision)
+    for index in range(len(header.graphs) - 1, -1, -1):
+        work.nested[index] = work.graph(header.graphs[index], index)
+    graph = work.graph(header, -1)
+    if work.reasons:
+        raise UnsupportedError(work.reasons)
+    if work.nested:
+        raise problem("graphs", f"{len(work.nested)} that no op refers to", "one reference each")
+    names = [value.name for value in header.values]
+    graph.metadata = dict(header.metadata)
+    graph.states = [_state(record, names) for record in header.states]
+    return graph
+
+
+class _Builder:
+    """Builds the graphs of a file, the innermost first: an op's bodies come after its own graph."""
+
+    def __init__(self, header: Header, tensors: Array, revision: int) -> None:
+        self.arrays = [tensors[s.offset : s.offset + s.size] for s in header.sections]
+        self.revision = revision
+        self.reasons: list[str] = []
+        self.nested: dict[int, Graph] = {}
+        self.depth: dict[int, int] = {}
+        values = [*header.values, *(v for nested in header.graphs for v in nested.values)]
+        stored = {value.quantization for value in values}
+        self.shared = {record: _quantization(record) for record in stored if record is not None}
+
+    def graph(self, record: Header | GraphRecord, index: int) -> Graph:
+        """Build the graph at an index of the table, -1 for the file's own."""
+        values = [_value(value, self.arrays, self.shared) for value in record.values]
+        names = [value.name for value in values]
+        nodes, deepest = [], 0
+        for place, node in enumerate(record.nodes):
+            where = node_label(place, node, record)
+            try:
+                op = _op(node, self.revision, where, self.take)
+            except UnsupportedError as error:
+                self.reasons += error.reasons
+                continue
+            if op.bodies:
+                deepest = max(deepest, *(self.depth[id(body)] for body in op.bodies))
+            nodes.append(_node(op, node, names))
+        if deepest + 1 > MAX_NESTING:
+            raise problem("graphs", f"a nesting of {deepest + 1}", f"at most {MAX_NESTING}")
+        graph = Graph(
+            record.name,
+            [names[i] for i in record.inputs],
+            [names[i] for i in record.outputs],
+            dict(zip(names, values, strict=True)),
+            nodes,
+        )
+        self.depth[id(graph)] = deepest + 1
+        return graph
+
+    def take(self, kind: type[Any], reference: Any) -> Any:
+        """Return the nested graph that an attribute refers to; each is referred to once."""
+        if type(reference) is not int:
+            raise ValueError(f"expected the index of a graph, got {type(reference).__name__}")
+        if reference not in self.nested:
+            raise ValueError(f"graph {reference} is not after its op's, or referred to twice")
+        return self.nested.pop(reference)
 
 
 def _state(record: StateRecord, names: list[str]) -> State:
@@ -167,7 +213,9 @@ def _quantization(record: QuantizationRecord) -> Quantization:
     return Quantization(scale, zero, record.axis)
 
 
-def _op(record: NodeRecord, revision: int, where: str) -> Op:
+def _op(
+    record: NodeRecord, revision: int, where: str, nested: Callable[[type[Any], Any], Any]
+) -> Op:
     kind = Op.registry.get(record.op)
     if kind is None:
         raise UnsupportedError(f"{where}: this linnet has no op {record.op}; upgrade linnet")
@@ -175,7 +223,7 @@ def _op(record: NodeRecord, revision: int, where: str) -> Op:
         raise problem(where, f"format revision {revision}", f"{kind.since} or later for this op")
     failure: Exception | None = None
     try:
-        op = msgspec.msgpack.decode(record.attributes, type=kind)
+        op = msgspec.msgpack.decode(record.attributes, type=kind, dec_hook=nested)
         # msgspec takes the tag of a struct, "type", as one of its keys; the format does not.
         if b"type" not in bytes(record.attributes):
             return op

@@ -16,12 +16,13 @@ import numpy as np
 
 from linnet.errors import FormatError, LinnetError, UnsupportedError
 from linnet.graph import Graph, Node, State, Value
-from linnet.ops import Op
+from linnet.ops import Body, Op
 from linnet.types import Array, Quantization
 
 from .check import check_header
 from .header import (
     NO_ATTRIBUTES,
+    GraphRecord,
     Header,
     NodeRecord,
     QuantizationRecord,
@@ -29,7 +30,7 @@ from .header import (
     StateRecord,
     ValueRecord,
 )
-from .layout import MAX_HEADER_BYTES, PROLOGUE_BYTES, Prologue, align, problem
+from .layout import MAX_HEADER_BYTES, MAX_NESTING, PROLOGUE_BYTES, Prologue, align, problem
 
 
 def encode(graph: Graph) -> bytes:
@@ -110,23 +111,29 @@ def _sync_folder(folder: str) -> None:
 
 def _chunks(graph: Graph) -> Iterator[Any]:
     graph.validate()
-    values = _canonical_order(graph)
-    index = {value.name: i for i, value in enumerate(values)}
-    sections, contents, places = _sections(values)
+    graphs = _nested(graph)
+    orders = [_canonical_order(g) for g in graphs]
+    sections, contents, places = _sections([value for order in orders for value in order])
+    records = [
+        _graph_record(g, order, graphs, places) for g, order in zip(graphs, orders, strict=True)
+    ]
+    own, index = records[0], {value.name: i for i, value in enumerate(orders[0])}
     header = Header(
-        name=graph.name,
-        inputs=tuple(index[name] for name in graph.inputs),
-        outputs=tuple(index[name] for name in graph.outputs),
-        values=tuple(_value_record(value, places.get(value.name)) for value in values),
-        nodes=tuple(_node_record(node, index) for node in graph.nodes),
+        name=own.name,
+        inputs=own.inputs,
+        outputs=own.outputs,
+        values=own.values,
+        nodes=own.nodes,
         sections=sections,
         metadata=dict(sorted(graph.metadata.items())),
         states=tuple(_state_record(state, index) for state in graph.states),
+        graphs=tuple(records[1:]),
     )
     packed = _pack(header)
     data_bytes = sections[-1].offset + sections[-1].size if sections else 0
     data_start = align(PROLOGUE_BYTES + len(packed))
-    revision = max([node.op.since for node in graph.nodes] + [2 if graph.states else 1])
+    sinces = [node.op.since for g in graphs for node in g.nodes]
+    revision = max([*sinces, 2 if graph.states or len(graphs) > 1 else 1])
     yield Prologue(revision, len(packed), data_start + data_bytes).pack(packed)
     yield packed
     yield bytes(data_start - PROLOGUE_BYTES - len(packed))
@@ -151,6 +158,34 @@ def _pack(header: Header) -> bytes:
     return packed
 
 
+def _nested(graph: Graph) -> list[Graph]:
+    """Return a graph, then those inside of it, each before its own."""
+    found, nesting = [graph], {id(graph): 1}
+    for outer in found:
+        for body in (b for node in outer.nodes for b in node.op.bodies):
+            if not isinstance(body, Graph) or id(body) in nesting:
+                raise FormatError(f"nested graph '{body.name}' is used twice, or is no graph")
+            nesting[id(body)] = nesting[id(outer)] + 1
+            if nesting[id(body)] > MAX_NESTING:
+                raise UnsupportedError(f"control flow is nested deeper than {MAX_NESTING} levels")
+            found.append(body)
+    return found
+
+
+def _graph_record(
+    graph: Graph, values: list[Value], graphs: list[Graph], places: dict[int, int]
+) -> GraphRecord:
+    index = {value.name: i for i, value in enumerate(values)}
+    numbers = {id(g): i - 1 for i, g in enumerate(graphs)}
+    return GraphRecord(
+        name=graph.name,
+        inputs=tuple(index[name] for name in graph.inputs),
+        outputs=tuple(index[name] for name in graph.outputs),
+        values=tuple(_value_record(value, places.get(id(value))) for value in values),
+        nodes=tuple(_node_record(node, index, numbers) for node in graph.nodes),
+    )
+
+
 def _canonical_order(graph: Graph) -> list[Value]:
     order = dict.fromkeys(graph.inputs)
     for node in graph.nodes:
@@ -161,11 +196,11 @@ def _canonical_order(graph: Graph) -> list[Value]:
     return [graph.values[name] for name in order]
 
 
-def _sections(values: list[Value]) -> tuple[tuple[Section, ...], list[Array], dict[str, int]]:
+def _sections(values: list[Value]) -> tuple[tuple[Section, ...], list[Array], dict[int, int]]:
     sections: list[Section] = []
     contents: list[Array] = []
     found: dict[tuple[bytes, int], int] = {}
-    places: dict[str, int] = {}
+    places: dict[int, int] = {}
     end = 0
     for value in values:
         if value.data is None:
@@ -177,7 +212,7 @@ def _sections(values: list[Value]) -> tuple[tuple[Section, ...], list[Array], di
             sections.append(Section(align(end), content.size, key[0]))
             contents.append(content)
             end = align(end) + content.size
-        places[value.name] = found[key]
+        places[id(value)] = found[key]
     return tuple(sections), contents, places
 
 
@@ -206,28 +241,34 @@ def _state_record(state: State, index: dict[str, int]) -> StateRecord:
     return StateRecord(index[state.input], index[state.output], initial)
 
 
-def _node_record(node: Node, index: dict[str, int]) -> NodeRecord:
+def _node_record(node: Node, index: dict[str, int], graphs: dict[int, int]) -> NodeRecord:
     first = node.outputs[0] if node.outputs else ""
     return NodeRecord(
         op=type(node.op).__name__,
         inputs=tuple(index[name] if name else -1 for name in node.inputs),
         outputs=tuple(index[name] if name else -1 for name in node.outputs),
         name=None if node.name == first else node.name,
-        attributes=_attributes(node),
+        attributes=_attributes(node, graphs),
     )
 
 
-def _attributes(node: Node) -> msgspec.Raw:
+def _attributes(node: Node, graphs: dict[int, int]) -> msgspec.Raw:
     kind = type(node.op)
     if Op.registry.get(kind.__name__) is not kind:
         raise UnsupportedError(f"{node}: the op is not registered, no reader would know it")
     try:
-        plain = msgspec.to_builtins(node.op)
+        bodies = {graphs[id(body)]: body for body in node.op.bodies}
+        plain: dict[str, Any] = {"type": kind.__name__}
+        for name, key in zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True):
+            given = getattr(node.op, name)
+            index = isinstance(given, Body)
+            plain[key] = graphs[id(given)] if index else msgspec.to_builtins(given)
         # Puts every attribute into its declared type: 0 in a float field is 0.0 in the file.
-        exact = msgspec.convert(plain, kind)
+        exact = msgspec.convert(plain, kind, dec_hook=lambda _, number: bodies[number])
         changed = {}
         for field in msgspec.structs.fields(kind):
-            value = msgspec.msgpack.encode(getattr(exact, field.name))
+            given = getattr(exact, field.name)
+            value = msgspec.msgpack.encode(graphs[id(given)] if isinstance(given, Body) else given)
             if value != _default(field):
                 changed[field.encode_name] = msgspec.Raw(value)
         return msgspec.Raw(msgspec.msgpack.encode(changed)) if changed else NO_ATTRIBUTES

@@ -2,11 +2,15 @@
 
 from .attention import *
 from .base import NO_CLAMP as NO_CLAMP
+from .base import Body as Body
 from .base import Clamp as Clamp
 from .base import Op as Op
 from .binary import *
 from .bits import *
+from .body import infer_body as infer_body
+from .body import run_body as run_body
 from .cast import *
+from .control import *
 from .conv import *
 from .detection import *
 from .dilation import *
@@ -26,6 +30,7 @@ from .reduce import *
 from .relation import *
 from .resize import *
 from .segments import *
+from .selection import *
 from .shape import *
 from .spectrum import *
 from .unary import *

@@ -6,6 +6,7 @@ and the class name is its name in model files.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Protocol
 
 import msgspec
@@ -47,6 +48,35 @@ class Step(Protocol):
         ...
 
 
+class Body:
+    """A nested graph: what `linnet.graph.Graph` is, as far as operators may know it.
+
+    Attributes
+    ----------
+    name : str
+    inputs, outputs : list of str
+        Names of values. A body reads nothing from outside: what it needs is among its inputs.
+    values : dict
+        By name: ``type``, and ``data`` of constants.
+    nodes : list
+        In running order: ``op``, ``inputs``, ``outputs``.
+    """
+
+    name: str
+    inputs: list[str]
+    outputs: list[str]
+    values: dict[str, Any]
+    nodes: list[Any]
+
+    def validate(self) -> None:
+        """Check every rule of graphs; raise GraphError with what is broken."""
+        raise TypeError(f"{type(self).__name__} is no graph")
+
+
+# Computes a nested graph: its input arrays in, its output arrays out.
+Call = Callable[[Body, Sequence[Array]], Sequence[Array]]
+
+
 class Op(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True, kw_only=True):
     """Base class of every operator; subclassing registers it.
 
@@ -77,6 +107,15 @@ class Op(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True, kw_o
     def outputs(self) -> int:
         """Number of outputs."""
         return 1
+
+    @property
+    def bodies(self) -> tuple[Body, ...]:
+        """Nested graphs, in the order of the fields; only control flow has any."""
+        return ()
+
+    def execute(self, call: Call, *arrays: Array | None) -> tuple[Array, ...]:
+        """Compute the outputs of an op of control flow, its bodies by ``call``."""
+        raise TypeError(f"{type(self).__name__} has no bodies")
 
     def infer(self, *types: TensorType | None) -> tuple[TensorType, ...]:
         """Return the output types for the input types (shapes may be symbolic).
@@ -131,6 +170,13 @@ class Op(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True, kw_o
         """Return the multiply-accumulates and the bytes that one run moves."""
         present = [t for t in (*types.inputs, *types.outputs) if t is not None]
         return Cost(0, sum(t.nbytes for t in present))
+
+
+def trimmed(types: tuple[TensorType | None, ...]) -> tuple[TensorType | None, ...]:
+    """Return the types without the absent inputs at the end."""
+    while types and types[-1] is None:
+        types = types[:-1]
+    return types
 
 
 def as_array(array: Any, like: TensorType) -> Array:

@@ -337,7 +337,7 @@ class TopK(Op, frozen=True, kw_only=True):
         x = _given(types[0])
         axis = normal_axis(self.axis, x.rank)
         count = types[1] if len(types) > 1 else None
-        k: Dim = "k"
+        k: Dim = f"?{axis}"
         if self.k is not None:
             k = self.k
         elif count is None:
@@ -361,7 +361,9 @@ class TopK(Op, frozen=True, kw_only=True):
         """Sort stably with NumPy and keep the first k."""
         x = np.asarray(arrays[0])
         axis = normal_axis(self.axis, x.ndim)
-        k = types.outputs[0].static_shape[axis]
+        k = self.k if self.k is not None else int(np.asarray(arrays[1]).reshape(-1)[0])
+        if not 0 <= k <= x.shape[axis]:
+            raise ShapeError(f"k = {k} along axis {axis}; expected 0 to {x.shape[axis]}")
         if self.largest:
             backwards = np.argsort(np.flip(x, axis), axis=axis, kind="stable")
             order = x.shape[axis] - 1 - np.flip(backwards, axis)

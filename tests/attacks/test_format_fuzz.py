@@ -6,16 +6,39 @@ import os
 import typing
 
 import msgspec
+import numpy as np
 import pytest
 from forge import Forgery, at, join, places, real_sample, sample, split, split_packed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from linnet.errors import LinnetError
-from linnet.format import encode, read
-from linnet.ops import Op
+from linnet.format import REVISION, encode, read
+from linnet.graph import Graph, State
+from linnet.ops import Body, Exp, If, Loop, Neg, Op
+from linnet.types import DType, TensorType
 
-FILES = [encode(sample()), encode(real_sample())]
+
+def looping() -> Graph:
+    """Return a graph with a loop around a branch, and states."""
+    inner, outer, graph = Graph("inner"), Graph("outer"), Graph("graph")
+    truth, number = TensorType(DType.BOOL, ()), TensorType(DType.INT64, ())
+    vector = TensorType(DType.FLOAT32, (3,))
+    inner.add_input("v", vector)
+    inner.outputs = [inner.add(Neg(), ["v"])]
+    for name, type_ in (("i", number), ("go", truth), ("v", vector)):
+        outer.add_input(name, type_)
+    branch = outer.add(If(then_branch=inner, else_branch=inner.copy()), ["go", "v"])
+    outer.outputs = ["go", branch, outer.add(Exp(), ["v"])]
+    graph.add_input("x", vector)
+    limit = graph.add_constant("limit", np.array(4))
+    graph.add(Loop(body=outer, carried=1), [limit, "", "x"], outputs=["y", "z"])
+    graph.outputs = ["y", "z"]
+    graph.states.append(State("x", "y"))
+    return graph
+
+
+FILES = [encode(sample()), encode(real_sample()), encode(looping())]
 # LINNET_FUZZ=100 looks a hundred times longer.
 EFFORT = int(os.environ.get("LINNET_FUZZ", "1"))
 
@@ -136,6 +159,8 @@ def attribute(type_):
         return st.sampled_from([*modes, "DCR", "CRD", "half_pixel", "floor"]) | st.text(max_size=4)
     if type_ is type(None):
         return st.none()
+    if type_ is Body:
+        return st.integers(-2, 3) | st.text(max_size=4)
     if typing.get_origin(type_) is typing.Literal:
         return st.sampled_from(typing.get_args(type_))
     if typing.get_origin(type_) is tuple:
@@ -175,7 +200,15 @@ def one_node(draw, name):
     node["outputs"] = [len(values) - 1]
     header = {"name": "g", "inputs": inputs, "outputs": node["outputs"], "values": values}
     header |= {"nodes": [node], "sections": sections}
-    return join(header, content[: len(content) - 48] if content else b"")
+    bodies = sum(field.type is Body for field in msgspec.structs.fields(kind))
+    if bodies and draw(st.booleans()):
+        inner = {"name": "b", "values": values, "nodes": [], "inputs": inputs}
+        places = st.lists(st.integers(0, len(values) - 1), max_size=3)
+        header["graphs"] = [
+            inner | {"inputs": draw(places | st.just(inputs)), "outputs": draw(places)}
+            for _ in range(bodies)
+        ]
+    return join(header, content[: len(content) - 48] if content else b"", revision=REVISION)
 
 
 @pytest.mark.parametrize("name", sorted(Op.registry))

@@ -155,19 +155,19 @@ def test_sources_are_paths_bytes_and_messages(tmp_path: Path) -> None:
 
 def test_every_reason_is_reported_at_once() -> None:
     nodes = [
-        node("LSTM", "x w w", "a", hidden_size=2),
+        node("StringNormalizer", "x", "a"),
         node("Exp", "a", "b"),
         node("Foo", "x", "c", "my.domain"),
         node("MaxPool", "x", "d e", kernel_shape=[2]),
-        node("GridSample", "b x", "f"),
+        node("Optional", "b", "f"),
     ]
     model = build(nodes, {"x": (1, 2, 4)}, "f c d e", {"w": ones(1)})
     reasons = check(model)
     assert [reason.split(" (")[0] for reason in reasons] == [
-        "LSTM", "my.domain:Foo", "MaxPool", "GridSample",
+        "StringNormalizer", "my.domain:Foo", "MaxPool", "Optional",
     ]  # fmt: skip
-    assert reasons[0].startswith("LSTM (opset 17) 'a': recurrent layers are not supported")
-    assert "Indices" in reasons[2] and "Resize" in reasons[3]
+    assert reasons[0].startswith("StringNormalizer (opset 17) 'a': text is not supported")
+    assert "Indices" in reasons[2] and "optional" in reasons[3]
     with pytest.raises(UnsupportedError) as caught:
         convert(model)
     assert caught.value.reasons == reasons
@@ -181,7 +181,7 @@ def test_every_reason_is_reported_at_once() -> None:
         (node("BatchNormalization", "x v v v v", "y", training_mode=1), "training_mode=1"),
         (node("Cast", "x", "y", to=TensorProto.BFLOAT16), "bfloat16"),
         (node("Gelu", "x", "y", "com.unknown"), "domain 'com.unknown'"),
-        (node("Loop", "x", "y"), "control flow"),
+        (node("StringNormalizer", "x", "y"), "text"),
     ],
 )
 def test_refusals_name_what_is_missing(made: Any, reason: str) -> None:

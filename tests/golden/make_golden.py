@@ -8,7 +8,6 @@ Run once for a revision; afterwards its files stay as they are, for ever::
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +24,17 @@ from linnet.ops import (
     Conv2D,
     DepthwiseConv2D,
     Dequantize,
+    Exp,
     FullyConnected,
+    If,
+    Less,
+    Loop,
     MaxPool2D,
+    Mul,
+    Neg,
+    Op,
     Quantize,
+    ReduceMax,
     ReduceMean,
     Reshape,
     Softmax,
@@ -46,6 +53,27 @@ def numbers(count: int, low: int, high: int) -> Array:
         state = (1103515245 * state + 12345) % (1 << 31)
         found.append(low + (state >> 8) % (high - low + 1))
     return np.array(found)
+
+
+def body(name: str, op: Op) -> Graph:
+    """Return a graph of one node."""
+    graph = Graph(name)
+    graph.add_input("x", TensorType(DType.FLOAT32, ("batch", 3)))
+    graph.outputs = [graph.add(op, ["x"], name="y")]
+    return graph
+
+
+def repeated() -> Graph:
+    """Return the body of a loop, with a branch of its own."""
+    graph = Graph("repeated")
+    graph.add_input("number", TensorType(DType.INT64, ()))
+    graph.add_input("go", TensorType(DType.BOOL, ()))
+    graph.add_input("x", TensorType(DType.FLOAT32, ("batch", 3)))
+    half = graph.add_constant("half", np.float32(0.5))
+    branches = If(then_branch=body("down", Neg()), else_branch=body("up", Exp()))
+    turned = graph.add(branches, ["go", "x"], name="turned")
+    graph.outputs = ["go", graph.add(Mul(), [turned, half], name="next"), turned]
+    return graph
 
 
 def build() -> Graph:
@@ -92,6 +120,13 @@ def build() -> Graph:
         graph.outputs.append(graph.add_constant(name, np.arange(2).astype(dtype.numpy)))
     graph.outputs.append(graph.add_constant("empty", np.zeros((0, 3), np.uint64)))
     graph.outputs += ["fc", classes, half]
+    go = graph.add(Less(), [graph.add(ReduceMax(axes=(0, 1)), [logits]), "scalar"], name="go")
+    branches = If(then_branch=body("then", Neg()), else_branch=body("else", Exp()))
+    graph.outputs.append(graph.add(branches, [go, logits], name="chosen"))
+    three = graph.add_constant("three", np.array(3))
+    loop = Loop(body=repeated(), carried=1)
+    graph.add(loop, [three, "", logits], name="loop", outputs=["last", "every"])
+    graph.outputs += ["last", "every"]
     first = graph.add_constant("count.first", np.array([3], np.int64))
     graph.add_input("count", TensorType(DType.INT64, (1,)))
     graph.add_input("trace", TensorType(DType.FLOAT32, ("batch", 3)))
@@ -135,20 +170,30 @@ def describe(graph: Graph) -> dict[str, Any]:
                 "name": node.name,
                 "inputs": list(node.inputs),
                 "outputs": list(node.outputs),
-                "op": json.loads(json.dumps(msgspec.to_builtins(node.op))),
+                "op": _attributes(node.op),
             }
             for node in graph.nodes
         ],
     }
 
 
+def _attributes(op: Op) -> dict[str, Any]:
+    """Return an op's name and fields; nested graphs as they are described themselves."""
+    found: dict[str, Any] = {"type": type(op).__name__}
+    for field in msgspec.structs.fields(op):
+        given = getattr(op, field.name)
+        nested = isinstance(given, Graph)
+        plain = describe(given) if nested else json.loads(json.dumps(msgspec.to_builtins(given)))
+        found[field.encode_name] = plain
+    return found
+
+
 def main() -> None:
     """Write revisionN.linnet, and revisionN.json with its content and its results."""
-    sys.path.insert(0, str(FOLDER.parent))
-    from evaluate import execute
+    from linnet.reference import evaluate
 
     graph, given = build(), feeds()
-    results = execute(graph, given)
+    results = evaluate(graph, given)
     (FOLDER / f"revision{REVISION}.linnet").write_bytes(encode(graph))
     content = {
         "graph": describe(graph),

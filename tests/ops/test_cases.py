@@ -24,10 +24,13 @@ def test_the_reference_keeps_what_infer_promises(name):
     results = case.op.reference(NodeTypes(tuple(types), outs), *arrays)
     assert len(results) == len(outs) == case.op.outputs
     for result, out in zip(results, outs, strict=True):
-        assert (result.dtype, result.shape) == (out.dtype.numpy, out.static_shape)
+        assert (result.dtype, result.ndim) == (out.dtype.numpy, out.rank)
+        pairs = zip(result.shape, out.shape, strict=True)
+        assert all(size == dim or isinstance(dim, str) for size, dim in pairs)
         if result.size > 1 and not isinstance(case.op, FEW_VALUES):
             assert np.unique(result).size > 1, "the case cannot tell a kernel from a constant"
-    assert case.op.cost(NodeTypes(tuple(types), outs)).bytes >= 0
+    if all(out.is_static for out in outs):
+        assert case.op.cost(NodeTypes(tuple(types), outs)).bytes >= 0
     assert case.op.arity[0] <= len(arrays) <= case.op.arity[1]
 
 
@@ -55,6 +58,8 @@ def test_kernels_equal_the_reference(name):
 def test_host_steps_are_known(name):
     case = CASES[name]
     arrays = case.arrays
+    if not all(out.is_static for out in declared(case.op, typed(arrays, case.quantizations), None)):
+        return
     if not any(result.size for result in expected(case.op, arrays, **case.call)):
         step = bind_op(case.op, arrays, **case.call, constants=case.constants)
         assert step.program.steps == []

@@ -90,3 +90,10 @@ def test_every_family_of_cases_is_in_the_table():
     listed = set(siblings(folder / "__init__.py"))
     left = sorted(p.name for p in folder.glob("*.py") if p.stem not in listed | {"__init__"})
     assert not left, f"tests/cases/__init__.py does not import {left}"
+
+
+def test_ops_that_came_after_revision_1_say_so():
+    listed = ROOT / "tests" / "golden" / "revision1_ops.txt"
+    first = set(listed.read_text(encoding="utf-8").split())
+    wrong = [name for name, op in Op.registry.items() if (op.since == 1) != (name in first)]
+    assert not wrong, f"give these ops `since: ClassVar[int] = 2` (FORMAT.md, Revisions): {wrong}"

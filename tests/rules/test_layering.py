@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "linnet.plan_check": ("linnet.errors",),
     "linnet.specialize": ("linnet.graph", "linnet.ops", "linnet.types", "linnet.errors"),
     "linnet.buffers": ("linnet.specialize", "linnet.types"),
-    "linnet.reference": ("linnet.graph", "linnet.specialize", "linnet.types", "linnet.errors"),
+    "linnet.reference": ("linnet.graph", "linnet.ops", "linnet.types"),
     "linnet.format": (
         "linnet.format", "linnet.graph", "linnet.ops", "linnet.types", "linnet.errors",
     ),
@@ -32,9 +32,13 @@ MAY_IMPORT = {
         "linnet.kernels", "linnet.buffers", "linnet.errors", "linnet.graph", "linnet.plan_check",
         "linnet.planner", "linnet.specialize", "linnet.types", "linnet.ops",
     ),
+    "linnet.executor": (
+        "linnet.kernels", "linnet.binding", "linnet.errors", "linnet.graph", "linnet.ops",
+        "linnet.specialize", "linnet.types",
+    ),
     "linnet.session": (
-        "linnet.kernels", "linnet.binding", "linnet.errors", "linnet.format", "linnet.graph",
-        "linnet.state", "linnet.types",
+        "linnet.kernels", "linnet.binding", "linnet.errors", "linnet.executor", "linnet.format",
+        "linnet.graph", "linnet.state", "linnet.types",
     ),
     "linnet.state": ("linnet.graph", "linnet.types", "linnet.errors"),
     "linnet": ("linnet",),

@@ -86,7 +86,7 @@ def test_plans_are_kept_for_a_few_shapes_only():
     session = linnet.load(relu_graph())
     for rows in range(1, 40):
         session.run({"x": np.zeros((rows, 4), np.float32)})
-    assert len(session._plans) <= 8
+    assert len(session._executor.plans) <= 8
 
 
 def test_bad_isa_and_threads_are_refused():

@@ -58,10 +58,17 @@ const std::string& isa_name(int isa) { return isa_names()[static_cast<size_t>(is
 PYBIND11_MODULE(_core, module) {
   using namespace linnet;
   module.doc() = "C++ core of linnet: programs of kernels, run-time dispatch, the thread pool.";
+  py::class_<Arena, std::shared_ptr<Arena>>(module, "Arena")
+      .def(py::init<size_t>(), py::arg("bytes"))
+      .def_property_readonly("bytes", &Arena::bytes);
   ProgramClass program(module, "Program");
   program
-      .def(py::init<size_t, const std::string&, int>(), py::arg("arena_bytes"), py::arg("isa") = "",
-           py::arg("threads") = 1)
+      .def(py::init([](size_t arena_bytes, const std::string& isa, int threads) {
+             return std::make_unique<Program>(std::make_shared<Arena>(arena_bytes), isa, threads);
+           }),
+           py::arg("arena_bytes"), py::arg("isa") = "", py::arg("threads") = 1)
+      .def(py::init<std::shared_ptr<Arena>, const std::string&, int>(), py::arg("arena"),
+           py::arg("isa") = "", py::arg("threads") = 1)
       .def(
           "run",
           [](Program& self, int begin, int end) {

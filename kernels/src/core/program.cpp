@@ -33,18 +33,23 @@ AlignedBytes allocate_aligned(size_t bytes) {
   return AlignedBytes(memory);
 }
 
-Program::Program(size_t arena_bytes, const std::string& isa, int threads)
-    : arena_bytes_(arena_bytes),
-      arena_(allocate_aligned(arena_bytes + kOverRead)),
-      isa_(find_isa(isa)),
-      threads_(std::min(std::max(threads, 1), 64)) {}
+Arena::Arena(size_t bytes) : bytes_(bytes), data_(allocate_aligned(bytes + kOverRead)) {}
+
+void Arena::reserve_scratch(size_t bytes) {
+  if (bytes <= scratch_bytes_) return;
+  scratch_ = allocate_aligned(bytes);
+  scratch_bytes_ = bytes;
+}
+
+Program::Program(std::shared_ptr<Arena> arena, const std::string& isa, int threads)
+    : arena_(std::move(arena)), isa_(find_isa(isa)), threads_(std::min(std::max(threads, 1), 64)) {}
 
 int Program::add_step(Kernel kernel, AlignedBytes params, Cost cost) {
   const int wanted = static_cast<int>(std::min(cost.nanoseconds / kNanosecondsPerThread, 64.0));
   const int threads = std::min(std::max(forced_ > 0 ? forced_ : wanted, 1), threads_);
   const size_t scratch = cost.scratch > 0 ? rounded(cost.scratch) + kOverRead : 0;
   if (scratch > scratch_bytes_) {
-    scratch_ = allocate_aligned(scratch * static_cast<size_t>(threads_));
+    arena_->reserve_scratch(scratch * static_cast<size_t>(threads_));
     scratch_bytes_ = scratch;
   }
   steps_.push_back({kernel_function(kernel, isa_), params.get(), threads, kernel});
@@ -56,7 +61,7 @@ int Program::add_step(Kernel kernel, AlignedBytes params, Cost cost) {
 void Program::run_part(uint32_t index, int part, int thread) noexcept {
   const Step& step = steps_[index];
   const int threads = std::min(step.threads, active_);
-  char* scratch = static_cast<char*>(scratch_.get());
+  char* scratch = static_cast<char*>(arena_->scratch());
   if (scratch != nullptr) scratch += scratch_bytes_ * static_cast<size_t>(thread);
   step.function(step.params, Worker{part, threads, scratch, &error_});
 }

@@ -28,10 +28,27 @@ using AlignedBytes = std::unique_ptr<void, FreeDeleter>;
 // Zeroed memory aligned to 64 bytes; throws std::bad_alloc.
 AlignedBytes allocate_aligned(size_t bytes);
 
+// Memory that programs share which never run at the same time: one block for their tensors, with
+// slack for over-reads, and scratch that grows with their needs.
+class Arena {
+ public:
+  explicit Arena(size_t bytes);
+  size_t bytes() const { return bytes_; }
+  void* data() const { return data_.get(); }
+  void* scratch() const { return scratch_.get(); }
+  void reserve_scratch(size_t bytes);
+
+ private:
+  size_t bytes_;
+  AlignedBytes data_;
+  AlignedBytes scratch_;
+  size_t scratch_bytes_ = 0;
+};
+
 class Program {
  public:
-  // Arena of `arena_bytes` plus slack for over-reads. Throws std::invalid_argument for a bad ISA.
-  Program(size_t arena_bytes, const std::string& isa, int threads);
+  // Throws std::invalid_argument for a bad ISA.
+  Program(std::shared_ptr<Arena> arena, const std::string& isa, int threads);
 
   template <class Params>
   int add(Kernel kernel, const Params& params, Cost cost) {
@@ -50,8 +67,8 @@ class Program {
   // Runs steps [begin, end). Returns -1, or the index of the step that met bad data.
   int run(int begin, int end) noexcept;
 
-  uintptr_t arena() const { return reinterpret_cast<uintptr_t>(arena_.get()); }
-  size_t arena_bytes() const { return arena_bytes_; }
+  uintptr_t arena() const { return reinterpret_cast<uintptr_t>(arena_->data()); }
+  size_t arena_bytes() const { return arena_->bytes(); }
   int size() const { return static_cast<int>(steps_.size()); }
   int isa() const { return isa_; }
   int threads() const { return threads_; }
@@ -80,9 +97,7 @@ class Program {
   void run_part(uint32_t index, int part, int thread) noexcept;
   static void run_task(void* self, uint32_t index, int part, int thread);
 
-  size_t arena_bytes_;
-  AlignedBytes arena_;
-  AlignedBytes scratch_;
+  std::shared_ptr<Arena> arena_;
   size_t scratch_bytes_ = 0;
   int isa_;
   int threads_;

@@ -1,0 +1,151 @@
+"""ONNX control flow: nested graphs imported, what they read from outside made explicit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+
+from linnet import ops
+from linnet.errors import FormatError, ShapeError, UnsupportedError
+from linnet.graph import Graph
+from linnet.types import DType, TensorType
+
+from .node import OnnxNode, normalized
+from .registry import handles
+
+
+def _graph(node: OnnxNode, name: str) -> onnx.GraphProto:
+    attribute = node.attributes.get(name)
+    if not isinstance(attribute, onnx.AttributeProto) or not attribute.HasField("g"):
+        raise FormatError(f"attribute {name} is not a graph")
+    return attribute.g
+
+
+def _nested(node: OnnxNode, proto: onnx.GraphProto, inline: bool = False) -> Any:
+    assert node.state.nest is not None
+    return node.state.nest(proto, inline)
+
+
+def _closed(importer: Any, outputs: Sequence[str]) -> Graph:
+    """Return a nested graph with its outputs set and without what they do not need."""
+    graph: Graph = importer.graph
+    graph.outputs = list(outputs)
+    graph.prune()
+    return graph
+
+
+@handles("If")
+def if_(node: OnnxNode) -> None:
+    """Import the branch of a condition that is known, else both as nested graphs."""
+    condition = node.constant(0)
+    branches = [_graph(node, "then_branch"), _graph(node, "else_branch")]
+    if condition is not None:
+        chosen = branches[0 if bool(np.all(condition)) else 1]
+        node.give(*_nested(node, chosen, inline=True).run_inside(()))
+        return
+    imported = [_nested(node, branch) for branch in branches]
+    outputs = [importer.run_inside(()) for importer in imported]
+    if len(outputs[0]) != len(outputs[1]):
+        raise FormatError("the branches have different numbers of outputs")
+    graphs = [_closed(i, o) for i, o in zip(imported, outputs, strict=True)]
+    captured = dict.fromkeys(outer for i in imported for outer in i.captured.values())
+    for importer, graph in zip(imported, graphs, strict=True):
+        inner = {outer: name for name, outer in importer.captured.items()}
+        for outer in captured:
+            if outer not in inner:
+                inner[outer] = graph.add_input(graph.unique(outer), node.graph.type_of(outer))
+        graph.inputs = [inner[outer] for outer in captured]
+    op = ops.If(then_branch=graphs[0], else_branch=graphs[1])
+    node.finish(op, node.input(0), *captured)
+
+
+@handles("Loop")
+def loop(node: OnnxNode) -> None:
+    """Import the body for types that the carried values keep from iteration to iteration."""
+    proto = _graph(node, "body")
+    carried = [node.input(i) for i in range(2, len(node.inputs))]
+    shapes = [_declared_shape(info) for info in proto.input[:2]]
+    fixed = [TensorType(DType.INT64, shapes[0]), TensorType(DType.BOOL, shapes[1])]
+    importer, outputs = _settled(node, proto, fixed, carried, (), 1)
+    op = ops.Loop(body=_closed(importer, outputs), carried=len(carried))
+    inputs = (node.optional(0), node.optional(1), *carried, *importer.captured.values())
+    node.finish(op, *inputs)
+
+
+def _declared_shape(info: onnx.ValueInfoProto) -> tuple[int, ...]:
+    """Return the shape of a number that a body takes: () unless it declares (1,)."""
+    return (1,) if len(info.type.tensor_type.shape.dim) == 1 else ()
+
+
+@handles("Scan")
+def scan(node: OnnxNode) -> None:
+    """Import the body for slices of the sequences."""
+    if node.version < 9:
+        raise UnsupportedError("the batched Scan of opset 8; export with opset 9 or later")
+    proto = _graph(node, "body")
+    count = node.integer("num_scan_inputs", 0)
+    if not 0 < count <= len(node.inputs):
+        raise FormatError(f"num_scan_inputs is {count} of {len(node.inputs)} inputs")
+    names = [node.input(i) for i in range(len(node.inputs))]
+    carried, sequences = names[: len(names) - count], names[len(names) - count :]
+    axes = node.integers("scan_input_axes") or (0,) * count
+    slices = []
+    for name, axis in zip(sequences, axes, strict=True):
+        type_ = node.graph.type_of(name)
+        at = normalized(axis, type_.rank)
+        shape = (*type_.shape[:at], *type_.shape[at + 1 :])
+        slices.append(TensorType(type_.dtype, shape, type_.quantization))
+    importer, outputs = _settled(node, proto, (), carried, slices, 0)
+    op = ops.Scan(
+        body=_closed(importer, outputs),
+        carried=len(carried),
+        axes=tuple(axes),
+        backward=_flags(node, "scan_input_directions"),
+        output_axes=node.integers("scan_output_axes") or (),
+        output_backward=_flags(node, "scan_output_directions"),
+    )
+    node.finish(op, *names, *importer.captured.values())
+
+
+def _flags(node: OnnxNode, name: str) -> tuple[bool, ...]:
+    return tuple(bool(item) for item in node.integers(name) or ())
+
+
+def _settled(
+    node: OnnxNode,
+    proto: onnx.GraphProto,
+    fixed: Sequence[TensorType],
+    carried: Sequence[str],
+    others: Sequence[TensorType],
+    skipped: int,
+) -> tuple[Any, list[str]]:
+    """Import a body until its carried values come out with the types that they went in with.
+
+    A dimension that one iteration changes is open: the body is imported again without its number.
+    """
+    types = [node.graph.type_of(name) for name in carried]
+    for _ in range(3):
+        importer = _nested(node, proto)
+        outputs: list[str] = importer.run_inside([*fixed, *types, *others])
+        after = [importer.graph.type_of(o) for o in outputs[skipped : skipped + len(types)]]
+        if len(after) < len(types):
+            raise FormatError(f"the body has {len(outputs)} outputs, fewer than carried values")
+        joined = [_joined(a, b) for a, b in zip(types, after, strict=True)]
+        if [t.shape for t in joined] == [t.shape for t in types]:
+            return importer, outputs
+        types = joined
+    raise ShapeError("the shapes of the carried values do not settle")
+
+
+def _joined(given: TensorType, after: TensorType) -> TensorType:
+    if (given.dtype, given.rank, given.quantization) != (
+        after.dtype,
+        after.rank,
+        after.quantization,
+    ):
+        raise UnsupportedError(f"a carried value goes in as {given} and comes out as {after}")
+    pairs = enumerate(zip(given.shape, after.shape, strict=True))
+    return given.with_(shape=tuple(a if a == b else f"?{i}" for i, (a, b) in pairs))
