@@ -204,9 +204,11 @@ def conv2d(
         raise ValueError(f"a window of {spans} does not fit the padded {height} x {width} image")
     program = Program(0, "", threads)
     source = _readable(x)
-    packed = _pack(
-        program, _readable(weights), groups, outputs // groups, math.prod(kernel) * depth
-    )
+    matrices = np.ascontiguousarray(weights, np.float32)
+    packed = program.pack_conv_f32(
+        src=_address(matrices), groups=groups, outputs=outputs // groups,
+        kernel=tuple(kernel), depth=depth, dilation=dilations[1],
+    )  # fmt: skip
     biases = None if bias is None else _pack_bias(np.asarray(bias, np.float32), groups, outputs)
     out = np.empty((batch, rows, columns, outputs), np.float32)
     program.conv_f32(
@@ -304,18 +306,6 @@ def _images(
             "(N, H, W, C) and (O, KH, KW, C / groups)"
         )
     return image, kernel
-
-
-def _pack(program: Program, weights: Array, groups: int, outputs: int, depth: int) -> Array:
-    size = program.panels_f32_size(outputs, depth)
-    packed = _readable(np.zeros(groups * size, np.float32))
-    for group in range(groups):
-        program.pack_panels_f32(
-            dst=_address(packed) + 4 * group * size,
-            src=_address(weights) + 4 * group * outputs * depth,
-            columns=outputs, depth=depth, column_stride=depth, depth_stride=1,
-        )  # fmt: skip
-    return packed
 
 
 def _pack_bias(bias: Array, groups: int, outputs: int) -> Array:

@@ -207,6 +207,34 @@ def _clamp(op: Any) -> dict[str, float]:
     return {"low": op.clamp[0], "high": op.clamp[1]}
 
 
+def _conv_weights(step: Step, key: str, weights: Any, dilation: int) -> int:
+    """Return the address of packed weights.
+
+    Parameters
+    ----------
+    weights : callable
+        Gives them as (groups, outputs, kernel height, kernel width, depth).
+    dilation : int
+        Of the kernel's columns.
+    """
+
+    def make() -> Array:
+        array = np.ascontiguousarray(weights(), np.float32)
+        groups, outputs, *kernel, depth = array.shape
+        packed: Array = step.program.pack_conv_f32(
+            src=array.ctypes.data,
+            groups=groups,
+            outputs=outputs,
+            kernel=kernel,
+            depth=depth,
+            dilation=dilation,
+        )
+        return packed
+
+    packed: Array = step.cached(key, make)
+    return int(packed.ctypes.data)
+
+
 def conv2d(step: Step, op: Any) -> bool:
     """Bind a float `Conv2D`; False where no kernel serves it."""
     if not (_is_float(step) and _constant(step, 1) and _constant(step, 2)):
@@ -216,15 +244,16 @@ def conv2d(step: Step, op: Any) -> bool:
     window = op.window(x, w)
     outputs = w.static_shape[0] // op.groups
     kernel, weights = window.kernel, step.inputs[1].array
-    depth = kernel[0] * kernel[1] * (channels // op.groups)
-    panels: Array = step.cached(
-        "panels", lambda: pack(step.program, weights.reshape(op.groups, outputs, depth))
-    )
     bias = _pack_bias(step, op.groups)
-    address = panels.ctypes.data
     if kernel == (1, 1) == window.strides and not any(window.pads) and op.groups == 1:
+        panels: Array = step.cached(
+            "panels", lambda: pack(step.program, weights.reshape(1, outputs, channels))
+        )
         sizes = (batch * height * width, outputs, channels)
-        return _gemm(step, address, _PANELS, sizes, clamp=op.clamp, bias=bias)
+        return _gemm(step, panels.ctypes.data, _PANELS, sizes, clamp=op.clamp, bias=bias)
+    shape = (op.groups, outputs, *kernel, channels // op.groups)
+    dilation = window.dilations[1]
+    address = _conv_weights(step, "weights", lambda: weights.reshape(shape), dilation)
     pixel = outputs * op.groups
     rows, columns = window.output
     step.program.conv_f32(
@@ -278,9 +307,10 @@ def conv_transpose2d(step: Step, op: Any) -> bool:
         for j in range(min(sw, out_width)):
             across, left, dw = _phase(begins[1], j, kernel[1], sw, op.dilations[1])
             batch, height, width, channels = x.static_shape
+            address = _phase_weights(step, op, (i, j), (down, across), dw)
             step.program.conv_f32(
                 x=readable(step, 0),
-                w=_phase_panels(step, op, (i, j), (down, across)),
+                w=address,
                 bias=bias,
                 y=step.outputs[0].pointer + 4 * (i * row + j * pixel),
                 image=(batch, height, width, channels // op.groups),
@@ -300,16 +330,17 @@ def conv_transpose2d(step: Step, op: Any) -> bool:
     return True
 
 
-def _phase_panels(step: Step, op: Any, phase: tuple[int, int], taps: tuple[Any, Any]) -> int:
-    """Return the address of one phase's weights, group by group."""
+def _phase_weights(
+    step: Step, op: Any, phase: tuple[int, int], taps: tuple[Any, Any], dilation: int
+) -> int:
+    """Return the address of one phase's weights."""
 
-    def make() -> Array:
-        weights = step.inputs[1].array
-        outputs, _, _, channels = weights.shape
-        part = weights[:, taps[0]][:, :, taps[1]]
+    def weights() -> Array:
+        array = step.inputs[1].array
+        channels = array.shape[3]
+        part = array[:, taps[0]][:, :, taps[1]]
         part = part.reshape(*part.shape[:3], op.groups, channels // op.groups)
-        depth = len(taps[0]) * len(taps[1]) * (channels // op.groups)
-        return pack(step.program, np.moveaxis(part, 3, 0).reshape(op.groups, outputs, depth))
+        moved: Array = np.moveaxis(part, 3, 0)
+        return moved
 
-    packed: Array = step.cached(f"panels{phase}", make)
-    return int(packed.ctypes.data)
+    return _conv_weights(step, f"weights{phase}", weights, dilation)

@@ -1,7 +1,10 @@
 // Python registration of the float kernels.
 #pragma once
 
+#include <pybind11/numpy.h>
+
 #include <array>
+#include <string>
 
 #include "core/python.h"
 #include "float/blocking.h"
@@ -54,6 +57,18 @@ void add_gemm(Program& program, uintptr_t a, uintptr_t b, uintptr_t bias, uintpt
   program.add(Kernel::gemm_f32, p, Cost{time, gemm_scratch(p)});
 }
 
+// Floats of a vector.
+int64_t float_lanes(const Program& program) {
+  const std::string isa = isa_names()[static_cast<size_t>(program.isa())];
+  return isa == "avx512vnni" ? 16 : isa == "avx2" ? 8 : 4;
+}
+
+// Filters of one signal add their taps in order: what follows (the logarithm of a spectrum's power)
+// may amplify the difference that another order makes.
+int64_t conv_fold(const Program& program, int64_t outputs, int64_t kernel_h, int64_t depth) {
+  return depth == 1 && kernel_h == 1 ? 1 : fold_f32(outputs, float_lanes(program));
+}
+
 using Pair = std::array<int32_t, 2>;
 
 // `image` is (batch, height, width, channels of a group), `result` (rows, columns, outputs of a
@@ -86,16 +101,37 @@ void add_conv(Program& program, uintptr_t x, uintptr_t w, uintptr_t bias, uintpt
   p.dilation_w = dilations[1];
   p.top = begins[0];
   p.left = begins[1];
+  p.fold = static_cast<int32_t>(conv_fold(program, p.outputs, p.kernel_h, p.depth));
   p.low = low;
   p.high = high;
   const int64_t depth = static_cast<int64_t>(p.kernel_h) * p.kernel_w * p.depth;
   const double pixels = static_cast<double>(p.batch) * p.out_height * p.out_width;
   const double weights = static_cast<double>(depth) * p.outputs * p.groups;
-  const double time = product_nanoseconds(program, pixels * weights, weights * 4.0) +
-                      pixels * p.groups * static_cast<double>(depth) / 8.0;
-  const size_t floats =
-      static_cast<size_t>(gathered_floats_f32(row_block_f32(depth, p.outputs), depth));
-  program.add(Kernel::conv_f32, p, Cost{time, floats * sizeof(float)});
+  const double time = product_nanoseconds(program, pixels * weights, weights * 4.0);
+  const size_t scratch = static_cast<size_t>(conv_scratch_f32(p));
+  program.add(Kernel::conv_f32, p, Cost{time, scratch});
+}
+
+// Weights (groups, outputs, kernel height, kernel width, depth) as conv_f32 wants them.
+py::array_t<float> pack_conv(const Program& program, uintptr_t src, int64_t groups, int64_t outputs,
+                             std::array<int64_t, 2> kernel, int64_t depth, int64_t dilation) {
+  const int64_t lanes = float_lanes(program), fold = conv_fold(program, outputs, kernel[0], depth);
+  const bool rows = groups == 1 && (dilation == 1 || kernel[1] == 1);
+  const int64_t runs = kernel[0] * (rows ? 1 : kernel[1]), length = depth * (rows ? kernel[1] : 1);
+  const int64_t size = fold > 1 ? runs * ((length + fold - 1) / fold) * lanes
+                                : panels_f32_size(outputs, runs * length);
+  AlignedBytes memory = allocate_aligned(static_cast<size_t>(groups * size) * sizeof(float));
+  float* packed = static_cast<float*>(memory.get());
+  for (int64_t group = 0; group < groups; ++group) {
+    const float* part = at<const float>(src) + group * outputs * runs * length;
+    if (fold > 1) {
+      pack_fold_f32(packed + group * size, part, outputs, runs, length, fold, lanes);
+    } else {
+      pack_panels_f32(packed + group * size, part, outputs, runs * length, runs * length, 1);
+    }
+  }
+  py::capsule owner(memory.release(), [](void* bytes) { std::free(bytes); });
+  return py::array_t<float>(groups * size, packed, owner);
 }
 
 }  // namespace
@@ -109,6 +145,8 @@ inline void bind_float(ProgramClass& program) {
               py::arg("y"), py::arg("image"), py::arg("result"), py::arg("kernel"),
               py::arg("strides"), py::arg("dilations"), py::arg("begins"), py::arg("y_strides"),
               py::arg("low"), py::arg("high"));
+  program.def("pack_conv_f32", pack_conv, py::kw_only(), py::arg("src"), py::arg("groups"),
+              py::arg("outputs"), py::arg("kernel"), py::arg("depth"), py::arg("dilation"));
   program.def_static("panels_f32_size", panels_f32_size, py::arg("columns"), py::arg("depth"));
   program.def_static(
       "pack_panels_f32",

@@ -9,7 +9,7 @@ namespace linnet {
 constexpr int64_t kDepthBlockF32 = 512;
 
 // Columns of B that are packed at a time at run time (a multiple of every ISA's tile width).
-constexpr int64_t kPackColumnsF32 = 48;
+constexpr int64_t kPackColumnsF32 = 64;
 
 // Rows of A that one pass over B serves: 256 KiB of them, which stay in the L2 cache while B
 // streams by; 32 KiB where B itself stays there.
@@ -30,6 +30,55 @@ static inline int64_t gathered_stride_f32(int64_t depth) {
 // Floats that `rows` gathered rows occupy; copies run over a row's end by less than 16 floats.
 static inline int64_t gathered_floats_f32(int64_t rows, int64_t depth) {
   return rows * gathered_stride_f32(depth) + 16;
+}
+
+// Input positions from the first to the last that `outputs` of them read (a kernel may be empty).
+static inline int64_t reach_f32(int64_t outputs, int64_t stride, int64_t kernel, int64_t dilation) {
+  return (outputs - 1) * stride + (kernel > 0 ? kernel - 1 : 0) * dilation + 1;
+}
+
+// Input columns and rows that output columns and rows of a convolution read, with their padding.
+static inline int64_t band_rows_f32(const ConvF32Params& p, int64_t rows) {
+  return reach_f32(rows, p.stride_h, p.kernel_h, p.dilation_h);
+}
+static inline int64_t band_columns_f32(const ConvF32Params& p) {
+  return reach_f32(p.out_width, p.stride_w, p.kernel_w, p.dilation_w);
+}
+
+// Floats of one row of a padded copy.
+static inline int64_t band_pitch_f32(const ConvF32Params& p) {
+  return band_columns_f32(p) * p.groups * p.depth;
+}
+
+// Whether no window leaves the image.
+static inline bool windows_inside_f32(const ConvF32Params& p) {
+  return p.top <= 0 && p.left <= 0 && band_rows_f32(p, p.out_height) - p.top <= p.height &&
+         band_columns_f32(p) - p.left <= p.width;
+}
+
+// Output rows whose padded input fits 128 KiB: half of a small L2 cache.
+static inline int64_t band_height_f32(const ConvF32Params& p) {
+  const int64_t fitting = 32768 / band_pitch_f32(p) - band_rows_f32(p, 1);
+  const int64_t rows = fitting > 0 ? fitting / p.stride_h + 1 : 1;
+  return rows < p.out_height ? rows : p.out_height;
+}
+
+// Runs of consecutive values that a window consists of.
+static inline bool has_long_runs_f32(const ConvF32Params& p) {
+  return p.groups == 1 && (p.dilation_w == 1 || p.kernel_w == 1);
+}
+static inline int64_t window_runs_f32(const ConvF32Params& p) {
+  return has_long_runs_f32(p) ? p.kernel_h : static_cast<int64_t>(p.kernel_h) * p.kernel_w;
+}
+
+// Bytes of scratch: the offsets of the runs, then the band.
+static inline int64_t offsets_bytes_f32(const ConvF32Params& p) {
+  return (window_runs_f32(p) * 8 + 63) / 64 * 64;
+}
+static inline int64_t conv_scratch_f32(const ConvF32Params& p) {
+  if (windows_inside_f32(p)) return offsets_bytes_f32(p);
+  const int64_t floats = band_rows_f32(p, band_height_f32(p)) * band_pitch_f32(p) + 16;
+  return offsets_bytes_f32(p) + floats * static_cast<int64_t>(sizeof(float));
 }
 
 }  // namespace linnet

@@ -1,137 +1,184 @@
-// Convolutions as products of gathered patches and packed weights.
+// Convolutions: products whose rows are windows of the input, read in place.
 #pragma once
 
+#include "float/fold.h"
 #include "float/product.h"
+#include "float/windows.h"
 
 namespace linnet {
 namespace LINNET_ISA {
 
-// Writes up to kLanes - 1 floats behind dst + count, reads as many behind src + count.
-LINNET_INLINE float* copy_run(float* dst, const float* src, int64_t count) {
-  for (int64_t i = 0; i < count; i += kLanes) store_f(dst + i, load_f(src + i));
-  return dst + count;
-}
-
-LINNET_INLINE float* zero_run(float* dst, int64_t count) {
-  for (int64_t i = 0; i < count; i += kLanes) store_f(dst + i, splat_f(0.0f));
-  return dst + count;
-}
-
-struct PixelF32 {
-  int32_t image;
-  int32_t row;
-  int32_t column;
+// Output pixels [begin, end) of an image, all of them covered by `band`.
+struct PixelsF32 {
+  int64_t image;
+  int64_t begin;
+  int64_t end;
+  int64_t first_row;  // the output row that band.first belongs to
 };
 
-LINNET_INLINE PixelF32 pixel_at(const ConvF32Params& p, int64_t index) {
-  const int64_t size = static_cast<int64_t>(p.out_height) * p.out_width;
-  const int64_t rest = index % size;
-  return {static_cast<int32_t>(index / size), static_cast<int32_t>(rest / p.out_width),
-          static_cast<int32_t>(rest % p.out_width)};
-}
+struct ConvWorkF32 {
+  const ConvF32Params* p;
+  ptrdiff_t* offsets;
+  float* copy;     // room for a band
+  int64_t length;  // of a run
+  bool flat;       // output pixels are evenly spaced
+};
 
-LINNET_INLINE PixelF32 next_pixel(const ConvF32Params& p, PixelF32 at) {
-  if (++at.column < p.out_width) return at;
-  at.column = 0;
-  if (++at.row < p.out_height) return at;
-  at.row = 0;
-  ++at.image;
-  return at;
-}
-
-// One row of the patch: the taps of kernel row `line`, an input row inside the image. `contiguous`:
-// neighboring taps are neighboring pixels and a group is all of a pixel.
-LINNET_INLINE float* gather_line(const ConvF32Params& p, const float* line, int64_t x0,
-                                 bool contiguous, float* dst) {
+static ConvWorkF32 conv_work(const ConvF32Params& p, void* scratch) {
+  ConvWorkF32 work;
+  work.p = &p;
+  work.offsets = static_cast<ptrdiff_t*>(scratch);
+  work.copy = reinterpret_cast<float*>(static_cast<char*>(scratch) + offsets_bytes_f32(p));
+  work.flat = p.y_row == p.out_width * p.y_pixel && p.y_image == p.out_height * p.y_row;
   const int64_t channels = static_cast<int64_t>(p.groups) * p.depth;
-  if (contiguous) {
-    const int64_t before = x0 < 0 ? (-x0 < p.kernel_w ? -x0 : p.kernel_w) : 0;
-    const int64_t over = x0 + p.kernel_w - p.width;
-    const int64_t after = over > 0 ? (over < p.kernel_w ? over : p.kernel_w) : 0;
-    const int64_t inside = p.kernel_w - before - after;
-    dst = zero_run(dst, before * channels);
-    if (inside > 0) dst = copy_run(dst, line + (x0 + before) * channels, inside * channels);
-    return zero_run(dst, after * channels);
+  const ptrdiff_t pitch = windows_inside_f32(p) ? p.width * channels : band_pitch_f32(p);
+  const bool whole = has_long_runs_f32(p);
+  work.length = whole ? static_cast<int64_t>(p.kernel_w) * p.depth : p.depth;
+  ptrdiff_t* next = work.offsets;
+  for (int32_t i = 0; i < p.kernel_h; ++i) {
+    for (int32_t j = 0; j < (whole ? 1 : p.kernel_w); ++j) {
+      *next++ = i * p.dilation_h * pitch + j * p.dilation_w * channels;
+    }
   }
-  for (int32_t tap = 0; tap < p.kernel_w; ++tap, x0 += p.dilation_w) {
-    const bool inside = x0 >= 0 && x0 < p.width;
-    dst = inside ? copy_run(dst, line + x0 * channels, p.depth) : zero_run(dst, p.depth);
-  }
-  return dst;
+  return work;
 }
 
-// The patch of one output pixel: kernel_h * kernel_w * depth floats in the order of the weights.
-LINNET_INLINE void gather_patch(const ConvF32Params& p, int32_t group, PixelF32 at, float* dst) {
-  const int64_t channels = static_cast<int64_t>(p.groups) * p.depth;
-  const bool contiguous = p.groups == 1 && p.dilation_w == 1;
-  const int64_t x0 = static_cast<int64_t>(at.column) * p.stride_w - p.left;
-  int64_t y = static_cast<int64_t>(at.row) * p.stride_h - p.top;
-  const float* image = p.x + static_cast<int64_t>(at.image) * p.height * p.width * channels +
-                       static_cast<int64_t>(group) * p.depth;
-  for (int32_t tap = 0; tap < p.kernel_h; ++tap, y += p.dilation_h) {
-    if (y >= 0 && y < p.height) {
-      dst = gather_line(p, image + y * p.width * channels, x0, contiguous, dst);
-    } else {
-      dst = zero_run(dst, static_cast<int64_t>(p.kernel_w) * p.depth);
+// Calls run(tile, rows) for tiles of `most` pixels at most; tile.c and tile.rows are set.
+template <class Run>
+LINNET_INLINE void conv_tiles(const ConvWorkF32& work, const BandF32& band, const PixelsF32& pixels,
+                              int most, TileF32& t, float* y, int64_t group_depth, const Run& run) {
+  const ConvF32Params& p = *work.p;
+  const float* rows[kMostTileRows];
+  t.rows = rows;
+  BandF32 from = band;
+  from.first += group_depth;
+  int64_t row = pixels.begin / p.out_width, column = pixels.begin % p.out_width;
+  for (int64_t at = pixels.begin; at < pixels.end;) {
+    int64_t left = pixels.end - at;
+    if (!work.flat && left > p.out_width - column) left = p.out_width - column;
+    const int count = next_rows(left, most);
+    place_rows(from, row - pixels.first_row, column, p.out_width, count, rows);
+    t.c = y + row * p.y_row + column * p.y_pixel;
+    run(t, count);
+    at += count;
+    column += count;
+    while (column >= p.out_width) {
+      column -= p.out_width;
+      ++row;
     }
   }
 }
 
-// Output pixels [begin, end) of columns [column, stop) of one group.
-static void conv_part(const ConvF32Params& p, float* gathered, int32_t group, int64_t begin,
-                      int64_t end, int64_t column, int64_t stop) {
-  const int64_t depth = static_cast<int64_t>(p.kernel_h) * p.kernel_w * p.depth;
+// Columns [begin, end) of one group, from pixels of a band.
+static void conv_columns(const ConvWorkF32& work, const BandF32& band, const PixelsF32& pixels,
+                         int64_t group, int64_t begin, int64_t end) {
+  const ConvF32Params& p = *work.p;
+  const int64_t runs = window_runs_f32(p), depth = runs * work.length;
   const int64_t padded = (p.outputs + kPanelF32 - 1) / kPanelF32 * kPanelF32;
-  const bool flat = p.y_row == p.out_width * p.y_pixel && p.y_image == p.out_height * p.y_row;
-  ProductF32 product{};
-  product.a = gathered;
-  product.b = p.w + group * padded * depth;
-  product.bias = p.bias != nullptr ? p.bias + group * padded : nullptr;
-  product.lda = gathered_stride_f32(depth);
-  product.ldb = 0;
-  product.ldc = p.y_pixel;
-  product.depth = depth;
-  product.low = p.low;
-  product.high = p.high;
-  product.layout = LayoutF32::kPanels;
-  const int64_t step = even_rows(flat ? end - begin : p.out_width, row_block_f32(depth, p.outputs));
-  PixelF32 at = pixel_at(p, begin);
-  for (int64_t index = begin; index < end;) {
-    int64_t rows = end - index < step ? end - index : step;
-    if (!flat && rows > p.out_width - at.column) rows = p.out_width - at.column;
-    product.c = p.y + at.image * p.y_image + at.row * p.y_row + at.column * p.y_pixel +
-                static_cast<int64_t>(group) * p.outputs;
-    for (int64_t i = 0; i < rows; ++i, at = next_pixel(p, at)) {
-      gather_patch(p, group, at, gathered + i * product.lda);
+  float* y = p.y + pixels.image * p.y_image + group * p.outputs;
+  const float* bias = p.bias != nullptr ? p.bias + group * padded : nullptr;
+  TileF32 t;
+  t.length = work.length;
+  t.ldc = p.y_pixel;
+  t.low = p.low;
+  t.high = p.high;
+  if (p.fold > 1) {
+    t.offsets = work.offsets;
+    t.runs = runs;
+    t.b = p.w + group * runs * ((work.length + p.fold - 1) / p.fold) * kLanes;
+    t.bias = bias;
+    t.columns = p.outputs;
+    conv_tiles(work, band, pixels, kFoldRows, t, y, group * p.depth,
+               [&](const TileF32& tile, int rows) { run_fold(p.fold, rows, tile); });
+    return;
+  }
+  const float* b = p.w + group * padded * depth;
+  const int64_t block = depth <= 2 * kDepthBlockF32    ? runs + 1
+                        : work.length < kDepthBlockF32 ? kDepthBlockF32 / work.length
+                                                       : 1;
+  t.ldb = kPanelF32;
+  t.panel = kPanelF32 * depth;
+  for (int64_t column = begin; column < end;) {
+    const int64_t left = end - column;
+    const int vectors = next_vectors((left + kLanes - 1) / kLanes, kTileVectors);
+    t.columns = left < vectors * kLanes ? left : vectors * kLanes;
+    t.bias = bias != nullptr ? bias + column : nullptr;
+    const float* panel = b + column / kPanelF32 * t.panel + column % kPanelF32;
+    for (int64_t run = 0; run == 0 || run < runs; run += block) {
+      t.offsets = work.offsets + run;
+      t.runs = runs - run < block ? runs - run : block;
+      t.b = panel + run * work.length * kPanelF32;
+      t.first = run == 0;
+      t.last = run + t.runs == runs;
+      conv_tiles(work, band, pixels, tile_rows(vectors), t, y + column, group * p.depth,
+                 [&](const TileF32& tile, int rows) { run_tile(vectors, rows, tile); });
     }
-    multiply(product, rows, column, stop);
-    index += rows;
+    column += t.columns;
+  }
+}
+
+// Panels [begin, end) of all groups' panels, from pixels of a band.
+static void conv_panels(const ConvWorkF32& work, const BandF32& band, const PixelsF32& pixels,
+                        int64_t begin, int64_t end) {
+  const int64_t panels = (work.p->outputs + kPanelF32 - 1) / kPanelF32;
+  for (int64_t unit = begin; unit < end;) {
+    const int64_t first = unit % panels;
+    const int64_t count = end - unit < panels - first ? end - unit : panels - first;
+    const int64_t stop = (first + count) * kPanelF32;
+    conv_columns(work, band, pixels, unit / panels, first * kPanelF32,
+                 stop < work.p->outputs ? stop : work.p->outputs);
+    unit += count;
+  }
+}
+
+// Output pixels [begin, end) of all images, panels [first, last) of all groups' panels.
+static void conv_part(const ConvWorkF32& work, int64_t begin, int64_t end, int64_t first,
+                      int64_t last) {
+  const ConvF32Params& p = *work.p;
+  const bool inside = windows_inside_f32(p);
+  const int64_t channels = static_cast<int64_t>(p.groups) * p.depth;
+  const int64_t size = static_cast<int64_t>(p.out_height) * p.out_width;
+  const int64_t height = inside ? p.out_height : band_height_f32(p);
+  BandF32 band;
+  band.pixel = p.stride_w * channels;
+  band.row = p.stride_h * (inside ? p.width * channels : band_pitch_f32(p));
+  for (int64_t index = begin; index < end;) {
+    PixelsF32 pixels;
+    pixels.image = index / size;
+    pixels.begin = index % size;
+    pixels.first_row = pixels.begin / p.out_width;
+    const int64_t rest = end - pixels.image * size;
+    int64_t rows_end = pixels.first_row + height;
+    if (rows_end > p.out_height) rows_end = p.out_height;
+    if (rows_end * p.out_width > rest) rows_end = (rest + p.out_width - 1) / p.out_width;
+    pixels.end = rows_end * p.out_width < rest ? rows_end * p.out_width : rest;
+    const float* image = p.x + pixels.image * p.height * p.width * channels;
+    if (inside) {
+      band.first =
+          image + (pixels.first_row * p.stride_h - p.top) * p.width * channels - p.left * channels;
+    } else {
+      copy_band(p, image, pixels.first_row, rows_end, work.copy);
+      band.first = work.copy;
+    }
+    conv_panels(work, band, pixels, first, last);
+    index += pixels.end - pixels.begin;
   }
 }
 
 static void run_conv(const ConvF32Params& p, const Worker& worker) {
   const int64_t pixels = static_cast<int64_t>(p.batch) * p.out_height * p.out_width;
   if (pixels == 0 || p.outputs == 0) return;
-  float* gathered = static_cast<float*>(worker.scratch);
+  const ConvWorkF32 work = conv_work(p, worker.scratch);
+  const int64_t panels = p.groups * ((p.outputs + kPanelF32 - 1) / kPanelF32);
   constexpr int64_t kGrain = tile_rows(kTileVectors);
-  const int64_t panels = (p.outputs + kPanelF32 - 1) / kPanelF32;
   const int64_t units = (pixels + kGrain - 1) / kGrain;
-  if (!splits_columns(units, p.groups * panels, worker.threads, p.outputs > pixels)) {
-    const Span rows = split(pixels, worker, kGrain);
-    for (int32_t group = 0; group < p.groups; ++group) {
-      conv_part(p, gathered, group, rows.begin, rows.end, 0, p.outputs);
-    }
+  if (splits_columns(units, panels, worker.threads, p.outputs > pixels)) {
+    const Span part = split(panels, worker);
+    if (part.begin < part.end) conv_part(work, 0, pixels, part.begin, part.end);
     return;
   }
-  const Span part = split(p.groups * panels, worker);
-  for (int64_t unit = part.begin; unit < part.end;) {
-    const int64_t first = unit % panels;
-    const int64_t count = part.end - unit < panels - first ? part.end - unit : panels - first;
-    const int64_t stop = (first + count) * kPanelF32;
-    conv_part(p, gathered, static_cast<int32_t>(unit / panels), 0, pixels, first * kPanelF32,
-              stop < p.outputs ? stop : p.outputs);
-    unit += count;
-  }
+  const Span part = split(pixels, worker, kGrain);
+  if (part.begin < part.end) conv_part(work, part.begin, part.end, 0, panels);
 }
 
 }  // namespace LINNET_ISA

@@ -19,4 +19,23 @@ void pack_panels_f32(float* dst, const float* src, int64_t columns, int64_t dept
   }
 }
 
+int64_t fold_f32(int64_t columns, int64_t lanes) {
+  int64_t fold = lanes;
+  while (fold > 1 && fold * columns > lanes) fold /= 2;
+  return fold;
+}
+
+void pack_fold_f32(float* dst, const float* src, int64_t columns, int64_t runs, int64_t length,
+                   int64_t fold, int64_t lanes) {
+  for (int64_t run = 0; run < runs; ++run) {
+    for (int64_t first = 0; first < length; first += fold) {
+      for (int64_t lane = 0; lane < lanes; ++lane) {
+        const int64_t column = lane / fold, k = first + lane % fold;
+        const bool used = column < columns && k < length;
+        *dst++ = used ? src[(column * runs + run) * length + k] : 0.0f;
+      }
+    }
+  }
+}
+
 }  // namespace linnet

@@ -13,4 +13,13 @@ int64_t panels_f32_size(int64_t columns, int64_t depth);
 void pack_panels_f32(float* dst, const float* src, int64_t columns, int64_t depth,
                      int64_t column_stride, int64_t depth_stride);
 
+// How many steps of one column a vector of `lanes` holds where columns are so few that lanes would
+// idle; 1 where they are not.
+int64_t fold_f32(int64_t columns, int64_t lanes);
+
+// Writes weights (columns, runs, length) as vectors of `fold` steps (ConvF32Params): `lanes` floats
+// per vector, runs * ceil(length / fold) vectors.
+void pack_fold_f32(float* dst, const float* src, int64_t columns, int64_t runs, int64_t length,
+                   int64_t fold, int64_t lanes);
+
 }  // namespace linnet

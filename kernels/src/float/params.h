@@ -41,8 +41,10 @@ struct GemmF32Params {
 //   x[n, i * stride_h + p * dilation_h - top, j * stride_w + q * dilation_w - left, g * depth + c]
 //   * w[g, p, q, c, o], low, high), where x is zero outside the image.
 // x is (batch, height, width, groups * depth). Weights are packed panels of 16 outputs per group,
-// bias (or null) is padded likewise. Output pixel (n, i, j) starts at
-// y + n * y_image + i * y_row + j * y_pixel. Up to 60 bytes behind x are read.
+// bias (or null) is padded likewise. With `fold` > 1 (outputs * fold <= lanes) they are packed per
+// group and run of a window, in vectors of `fold` steps: lane l has step l % fold of output l /
+// fold, zeros behind the run's end. Output pixel (n, i, j) starts at y + n * y_image + i * y_row +
+// j * y_pixel. Up to 60 bytes behind x are read.
 struct ConvF32Params {
   const float* x;
   const float* w;
@@ -67,6 +69,7 @@ struct ConvF32Params {
   int32_t dilation_w;
   int32_t top;
   int32_t left;
+  int32_t fold;
   float low;
   float high;
 };

@@ -23,35 +23,55 @@ static void pack_columns(const ProductF32& p, int64_t k, int64_t depth, int64_t 
   }
 }
 
+// All rows of the tile columns that `t` describes, the first `vectors` * kLanes of them.
+static void multiply_rows(const ProductF32& p, const float* a, int64_t rows, int vectors,
+                          TileF32& t) {
+  const float* at[kMostTileRows];
+  t.rows = at;
+  if (rows == 1) {
+    at[0] = a;
+    return run_row<kRowVectors>(vectors, t);
+  }
+  const int most = tile_rows(vectors);
+  for (int64_t row = 0; row < rows;) {
+    const int count = next_rows(rows - row, most);
+    for (int i = 0; i < count; ++i, a += p.lda) at[i] = a;
+    run_tile(vectors, count, t);
+    t.c += count * p.ldc;
+    row += count;
+  }
+}
+
 void multiply(const ProductF32& p, int64_t rows, int64_t begin, int64_t end) noexcept {
   if (rows <= 0) return;
   const bool packs = p.packed != nullptr;
   const bool panels = p.layout == LayoutF32::kPanels;
   const int widest = rows == 1 && !packs ? kRowVectors : kTileVectors;
+  const ptrdiff_t none = 0;
+  TileF32 t;
+  t.offsets = &none;
+  t.runs = 1;
+  t.panel = panels ? kPanelF32 * p.depth : kPanelF32;
+  t.ldc = p.ldc;
+  t.low = p.low;
+  t.high = p.high;
   for (int64_t column = begin; column < end;) {
     const int64_t left = end - column;
     const int vectors = next_vectors((left + kLanes - 1) / kLanes, widest);
     const int64_t width = left < vectors * kLanes ? left : vectors * kLanes;
-    TileF32 t;
-    t.lda = p.lda;
     t.ldb = packs ? vectors * kLanes : panels ? kPanelF32 : p.ldb;
-    t.panel = panels ? kPanelF32 * p.depth : kPanelF32;
-    t.ldc = p.ldc;
-    t.c = p.c + column;
     t.bias = p.bias != nullptr ? p.bias + column : nullptr;
     t.columns = width;
-    t.low = p.low;
-    t.high = p.high;
     const float* b = p.b + column / kPanelF32 * t.panel + column % kPanelF32;
     for (int64_t k = 0; k == 0 || k < p.depth; k += kDepthBlockF32) {
       const int64_t rest = p.depth - k;
-      t.depth = rest < kDepthBlockF32 ? rest : kDepthBlockF32;
-      if (packs) pack_columns(p, k, t.depth, column, width, vectors);
-      t.a = p.a + k;
+      t.length = rest < kDepthBlockF32 ? rest : kDepthBlockF32;
+      if (packs) pack_columns(p, k, t.length, column, width, vectors);
       t.b = packs ? p.packed : b + k * t.ldb;
+      t.c = p.c + column;
       t.first = k == 0 && !p.adds;
       t.last = rest <= kDepthBlockF32;
-      run_rows(vectors, rows, t);
+      multiply_rows(p, p.a + k, rows, vectors, t);
     }
     column += width;
   }

@@ -5,6 +5,7 @@
 //
 // - load_f, store_f, load_i, store_i: unaligned; with a count they touch only that many lanes.
 // - splat_f, splat_i: one value in every lane.
+// - repeat2_f, repeat4_f, repeat8_f (up to kLanes): so many floats from memory, over and over.
 // - fma(a, b, c): a * b + c, fused where kHasFma.
 // - min_f, max_f: the second operand where either is NaN.
 // - to_f, to_i_round, to_i_trunc: int32 <-> float; round is half to even.
@@ -49,6 +50,28 @@ LINNET_INLINE int32_t load_word(const void* p) {
   int32_t word;
   memcpy(&word, p, sizeof word);
   return word;
+}
+
+// kCount floats from memory, over and over.
+template <int kCount>
+LINNET_INLINE F repeat_f(const float* p) {
+  if constexpr (kCount == 1) return splat_f(*p);
+  if constexpr (kCount == kLanes) return load_f(p);
+  if constexpr (kCount == 2) return repeat2_f(p);
+  if constexpr (kCount == 4) return repeat4_f(p);
+#if defined(__AVX2__)
+  if constexpr (kCount == 8) return repeat8_f(p);
+#endif
+}
+
+// Lane n = lane 2 n + lane 2 n + 1, for the first half of the lanes.
+LINNET_INLINE F pair_sum(F x) {
+  I even, odd;
+  for (int i = 0; i < kLanes; ++i) {
+    even[i] = 2 * i % kLanes;
+    odd[i] = (2 * i + 1) % kLanes;
+  }
+  return __builtin_shuffle(x, even) + __builtin_shuffle(x, odd);
 }
 
 LINNET_INLINE float sum_f(F x) {

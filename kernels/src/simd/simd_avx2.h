@@ -30,6 +30,13 @@ LINNET_INLINE I load_i(const int32_t* p, int n) {
 LINNET_INLINE void store_i(int32_t* p, I x, int n) {
   _mm256_maskstore_epi32(p, first_lanes(n), raw(x));
 }
+LINNET_INLINE F repeat2_f(const float* p) {
+  double pair;
+  memcpy(&pair, p, sizeof pair);
+  return _mm256_castpd_ps(_mm256_set1_pd(pair));
+}
+LINNET_INLINE F repeat4_f(const float* p) { return _mm256_broadcast_ps((const __m128*)p); }
+LINNET_INLINE F repeat8_f(const float* p) { return load_f(p); }
 LINNET_INLINE F splat_f(float x) { return _mm256_set1_ps(x); }
 LINNET_INLINE I splat_i(int32_t x) { return (I)_mm256_set1_epi32(x); }
 LINNET_INLINE F fma(F a, F b, F c) { return _mm256_fmadd_ps(a, b, c); }

@@ -34,6 +34,13 @@ LINNET_INLINE I load_i(const int32_t* p, int n) {
 LINNET_INLINE void store_i(int32_t* p, I x, int n) {
   _mm512_mask_storeu_epi32(p, first_lanes(n), raw(x));
 }
+LINNET_INLINE F repeat2_f(const float* p) {
+  double pair;
+  memcpy(&pair, p, sizeof pair);
+  return _mm512_castpd_ps(_mm512_set1_pd(pair));
+}
+LINNET_INLINE F repeat4_f(const float* p) { return _mm512_broadcast_f32x4(_mm_loadu_ps(p)); }
+LINNET_INLINE F repeat8_f(const float* p) { return _mm512_broadcast_f32x8(_mm256_loadu_ps(p)); }
 LINNET_INLINE F splat_f(float x) { return _mm512_set1_ps(x); }
 LINNET_INLINE I splat_i(int32_t x) { return (I)_mm512_set1_epi32(x); }
 LINNET_INLINE F fma(F a, F b, F c) { return _mm512_fmadd_ps(a, b, c); }

@@ -30,6 +30,11 @@ namespace LINNET_ISA {
 
 LINNET_INLINE I load_i(const int32_t* p) { return (I)vld1q_s32(p); }
 LINNET_INLINE void store_i(int32_t* p, I x) { vst1q_s32(p, raw(x)); }
+LINNET_INLINE F repeat2_f(const float* p) {
+  const float32x2_t pair = vld1_f32(p);
+  return vcombine_f32(pair, pair);
+}
+LINNET_INLINE F repeat4_f(const float* p) { return load_f(p); }
 LINNET_INLINE F load_f(const float* p, int n) {
   float lanes[4] = {0, 0, 0, 0};
   for (int i = 0; i < n && i < 4; ++i) lanes[i] = p[i];

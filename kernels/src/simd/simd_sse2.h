@@ -38,6 +38,12 @@ LINNET_INLINE void store_i(int32_t* p, I x, int n) {
   store_i(lanes, x);
   for (int i = 0; i < n && i < 4; ++i) p[i] = lanes[i];
 }
+LINNET_INLINE F repeat2_f(const float* p) {
+  double pair;
+  memcpy(&pair, p, sizeof pair);
+  return _mm_castpd_ps(_mm_set1_pd(pair));
+}
+LINNET_INLINE F repeat4_f(const float* p) { return load_f(p); }
 LINNET_INLINE F splat_f(float x) { return _mm_set1_ps(x); }
 LINNET_INLINE I splat_i(int32_t x) { return (I)_mm_set1_epi32(x); }
 LINNET_INLINE F fma(F a, F b, F c) { return a * b + c; }
