@@ -24,7 +24,8 @@ Runner = Callable[[Graph], Run]
 Feeds = Mapping[str, Array]
 
 # Endings that converters put on the name of a value in another form.
-_ENDINGS = (":int8", ":int16", ":float", "_QuantizeLinear_Output", "/stored", "/moved")
+_FORMS = (":int8", ":int16", ":float")
+_ENDINGS = (*_FORMS, "_QuantizeLinear_Output", "/stored", "/moved")
 _PRODUCTS = (ops.Conv2D, ops.ConvTranspose2D, ops.DepthwiseConv2D, ops.FullyConnected)
 # Beyond this many times the noise that its number format explains, a layer is a suspect.
 SUSPECT = 8.0
@@ -137,6 +138,13 @@ def base(name: str) -> str:
     return name
 
 
+def plain(name: str) -> str:
+    """Return a value's name without the ending that quantization gives its other forms."""
+    for ending in _FORMS:
+        name = name.removesuffix(ending)
+    return name
+
+
 def real(array: Array, type_: TensorType) -> Array:
     """Return stored values as real numbers."""
     if type_.quantization is None:
@@ -238,17 +246,19 @@ def _showing(graph: Graph, names: Iterable[str]) -> Graph:
 
 def _pairs(first: Graph, second: Graph) -> dict[str, str]:
     """Return the values that both compute, by the first one's name, in its order."""
-    there: dict[str, str] = {}
+    exact: dict[str, str] = {}
+    loose: dict[str, str] = {}
     for node in second.nodes:
         if isinstance(node.op, (ops.Quantize, ops.Dequantize)):
             continue
         for name in node.outputs:
             if name:
-                there.setdefault(base(name), name)
+                exact.setdefault(plain(name), name)
+                loose.setdefault(base(name), name)
     pairs = {}
     for node in first.nodes:
         for name in node.outputs:
-            other = there.get(base(name)) if name else None
+            other = exact.get(name, loose.get(base(name))) if name else None
             if other is not None and _alike(first.type_of(name), second.type_of(other)):
                 pairs[name] = other
     return pairs

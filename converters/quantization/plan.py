@@ -132,14 +132,32 @@ def make_plan(graph: Graph, keep: Iterable[str], wide: Iterable[str], dtype: DTy
     for node in graph.nodes:
         if not matches(node, keep) and _possible(graph, node):
             chosen[node.outputs[0]] = DType.INT16 if matches(node, wide) else dtype
-    _settle(graph, chosen)
-    if not any(
-        isinstance(n.op, (*PRODUCTS, ops.MatMul)) for n in graph.nodes if n.outputs[0] in chosen
-    ):
+    plan = plan_of(graph, chosen)
+    if plan is None:
         raise QuantizationError(
             f"'{graph.name}' has no convolution or matrix product in float32 to quantize"
             + (" besides those kept in float" if keep else "")
         )
+    return plan
+
+
+def plan_of(graph: Graph, chosen: dict[str, DType]) -> Plan | None:
+    """Return the plan of candidates less those that would cost more than they save.
+
+    Parameters
+    ----------
+    graph : Graph
+    chosen : dict of str to DType
+        Storage types by the first output of nodes that could compute in integers; changed.
+
+    Returns
+    -------
+    Plan or None
+        None where no product is left.
+    """
+    _settle(graph, chosen)
+    if not any(is_product(graph, n) for n in graph.nodes if n.outputs[0] in chosen):
+        return None
     return _observed(graph, Plan(chosen))
 
 
@@ -231,3 +249,20 @@ def joined(graph: Graph, plan: Plan) -> list[tuple[list[str], str]]:
         for node in graph.nodes
         if isinstance(node.op, ops.Concat) and plan.type_of(node) is not None
     ]
+
+
+def conversions(graph: Graph, plan: Plan) -> tuple[list[str], list[str]]:
+    """Return the values that are quantized from floats, and those dequantized to floats."""
+    stored = {o for n in graph.nodes if plan.type_of(n) is not None for o in n.outputs if o}
+    down: dict[str, None] = {}
+    up: dict[str, None] = dict.fromkeys(o for o in graph.outputs if o in stored)
+    for node in graph.nodes:
+        read = node.inputs if plan.type_of(node) is None else data_inputs(node)
+        for name in read:
+            if not name or graph.constant(name) is not None:
+                continue
+            if plan.type_of(node) is None and name in stored:
+                up[name] = None
+            elif plan.type_of(node) is not None and name not in stored:
+                down[name] = None
+    return list(down), list(up)

@@ -7,14 +7,15 @@ What is decided where: `plan` which nodes compute in integers, `observe` what th
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from linnet.errors import QuantizationError
 from linnet.graph import Graph
-from linnet.types import DType
+from linnet.types import DType, Quantization
 
 from .methods import Job, register
 from .observe import Statistics, output_errors, watch
-from .plan import Plan, joined, make_plan
+from .plan import Plan, joined, make_plan, plan_of
 from .ranges import CALIBRATORS, Range, choose, parameters
 from .rewrite import Recipe, rewrite
 
@@ -68,41 +69,118 @@ def static(
     bias_correction : bool
         Take the mean error that rounded weights make out of the biases.
     """
-    check_choice("calibrator", calibrator, ("auto", *CALIBRATORS))
-    check_choice("activations", activations, _TYPES)
-    if not 2 <= weight_bits <= 8:
-        raise QuantizationError(f"weight_bits is {weight_bits}; expected 2 to 8")
-    plan = make_plan(graph, _patterns(keep), _patterns(wide), _TYPES[activations])
-    means = _product_inputs(graph, plan) if bias_correction else []
-    statistics = Statistics(plan.observed, means)
-    watch(graph, job, [*plan.observed, *means], statistics.see, 0.8)
-    levels = 65536 if activations == "int16" else 256
-
-    def make(by: str) -> tuple[Graph, dict[str, Range]]:
-        ranges = {
-            name: choose(histogram, by, levels, percentile)
-            for name, histogram in statistics.histograms.items()
-        }
-        _join_ranges(graph, plan, ranges)
-        recipe = Recipe(
-            plan=plan,
-            pair=lambda name, dtype: parameters(ranges[name], dtype, symmetric),
+    calibrated = Calibrated(
+        graph,
+        job,
+        Settings(
+            calibrator=calibrator,
+            percentile=percentile,
+            activations=activations,
+            symmetric=symmetric,
             per_channel=per_channel,
-            bits=weight_bits,
-            mean=statistics.mean,
-        )
-        return rewrite(graph, recipe), ranges
-
-    tried = {by: make(by) for by in (_TRIED if calibrator == "auto" else (calibrator,))}
-    best = calibrator
-    if calibrator == "auto":
-        errors = output_errors(graph, job, {by: made for by, (made, _) in tried.items()})
-        best = min(errors, key=lambda by: errors[by])
-        job.record["calibrator"] = best
-    made, ranges = tried[best]
+            weight_bits=weight_bits,
+            bias_correction=bias_correction,
+        ),
+        _patterns(keep),
+        _patterns(wide),
+    )
+    best = calibrated.best()
+    made, ranges = calibrated.make(best)
+    job.record["calibrator"] = best
     job.record["ranges"] = {n: [_short(low), _short(high)] for n, (low, high) in ranges.items()}
-    job.record["float_nodes"] = [n.name for n in graph.nodes if plan.type_of(n) is None]
+    job.record["float_nodes"] = [n.name for n in graph.nodes if calibrated.plan.type_of(n) is None]
     return made
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Options of `static` by their names."""
+
+    calibrator: str = "auto"
+    percentile: float = 99.99
+    activations: str = "int8"
+    symmetric: bool = False
+    per_channel: bool = True
+    weight_bits: int = 8
+    bias_correction: bool = True
+
+    def __post_init__(self) -> None:
+        check_choice("calibrator", self.calibrator, ("auto", *CALIBRATORS))
+        check_choice("activations", self.activations, _TYPES)
+        if not 2 <= self.weight_bits <= 8:
+            raise QuantizationError(f"weight_bits is {self.weight_bits}; expected 2 to 8")
+
+
+class Calibrated:
+    """A float graph with what its samples say, from which quantized graphs are made.
+
+    Parameters
+    ----------
+    graph : Graph
+    job : Job
+    settings : Settings
+    keep, wide : tuple of str
+        Patterns of nodes that stay in float, or get int16 activations.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        job: Job,
+        settings: Settings,
+        keep: tuple[str, ...] = (),
+        wide: tuple[str, ...] = (),
+    ) -> None:
+        self.graph, self.job, self.settings, self.wide = graph, job, settings, wide
+        self.dtype = _TYPES[settings.activations]
+        self.plan = make_plan(graph, keep, wide, self.dtype)
+        means = _product_inputs(graph, self.plan) if settings.bias_correction else []
+        self.statistics = Statistics(self.plan.observed, means)
+        watch(graph, job, [*self.plan.observed, *means], self.statistics.see, 0.8)
+        self._ranges: dict[str, dict[str, Range]] = {}
+
+    def best(self) -> str:
+        """Return the calibrator: the one set, or that of the nearest model where it is "auto"."""
+        if self.settings.calibrator != "auto":
+            return self.settings.calibrator
+        tried = {by: self.make(by)[0] for by in _TRIED}
+        errors = output_errors(self.graph, self.job, tried)
+        return min(errors, key=lambda by: errors[by])
+
+    def ranges(self, by: str) -> dict[str, Range]:
+        """Return the range of every observed value by a calibrator."""
+        if by not in self._ranges:
+            levels = 65536 if self.dtype is DType.INT16 else 256
+            made = {
+                name: choose(histogram, by, levels, self.settings.percentile)
+                for name, histogram in self.statistics.histograms.items()
+            }
+            _join_ranges(self.graph, self.plan, made)
+            self._ranges[by] = made
+        return self._ranges[by]
+
+    def make(self, by: str, plan: Plan | None = None) -> tuple[Graph, dict[str, Range]]:
+        """Return the quantized graph and its ranges, by another plan where one is given."""
+        ranges = self.ranges(by)
+
+        def pair(name: str, dtype: DType) -> Quantization:
+            known = name if name in ranges else self.plan.root[name]
+            return parameters(ranges[known], dtype, self.settings.symmetric)
+
+        recipe = Recipe(
+            plan=plan or self.plan,
+            pair=pair,
+            per_channel=self.settings.per_channel,
+            bits=self.settings.weight_bits,
+            mean=self.statistics.mean,
+        )
+        return rewrite(self.graph, recipe), ranges
+
+    def narrowed(self, keep: Iterable[str]) -> Plan | None:
+        """Return the plan less nodes given by first output; None where no product is left."""
+        kept = set(keep)
+        chosen = {name: dtype for name, dtype in self.plan.nodes.items() if name not in kept}
+        return plan_of(self.graph, chosen)
 
 
 def check_choice(option: str, value: str, choices: Iterable[str]) -> None:
