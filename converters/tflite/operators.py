@@ -49,7 +49,6 @@ _TABLES = "{} is not supported; look the table up outside the model"
 
 # Reasons for operators that need more than a missing rule; {} is the operator.
 REFUSED = {
-    "BIDIRECTIONAL_SEQUENCE_LSTM": _RECURRENT,
     "BIDIRECTIONAL_SEQUENCE_RNN": _RECURRENT,
     "CALL": _CONTROL,
     "CUSTOM": "{} is not part of TFLite; export the model without it",
@@ -58,7 +57,6 @@ REFUSED = {
     "HASHTABLE_IMPORT": _TABLES,
     "HASHTABLE_LOOKUP": _TABLES,
     "IF": _CONTROL,
-    "LSTM": _RECURRENT,
     "RNN": _RECURRENT,
     "SVDF": _RECURRENT,
     "UNIDIRECTIONAL_SEQUENCE_RNN": _RECURRENT,

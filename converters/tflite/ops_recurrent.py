@@ -2,25 +2,146 @@
 
 from __future__ import annotations
 
-from linnet.errors import UnsupportedError
-from linnet.ops import IntegerLSTM
-from linnet.types import DType
+from dataclasses import dataclass
+
+import numpy as np
+
+from linnet.errors import FormatError, UnsupportedError
+from linnet.ops import Concat, Identity, IntegerLSTM, SequenceLSTM, Squeeze, Unsqueeze
+from linnet.types import Array, DType, Quantization
 
 from .node import TfliteNode
 
 # Positions among the operator's inputs.
 _STATE_H, _STATE_C, _NORMS, _HIDDEN = 18, 19, 20, 4
 _TANH = 4
+_HAS_NORMS = 24
 
 
 def unidirectional_sequence_lstm(node: TfliteNode) -> None:
     """UNIDIRECTIONAL_SEQUENCE_LSTM: float, int8 weights beside floats, or int8 throughout."""
-    if node.option("FusedActivationFunction", 0) != _TANH:
-        raise UnsupportedError("an activation other than tanh")
+    _check_tanh(node)
     if node.type(0).dtype is DType.INT8:
         _integer_lstm(node)
-        return
-    raise UnsupportedError(f"input {node.type(0)}; only int8 is known")
+    else:
+        _float_lstm(node)
+
+
+def lstm(node: TfliteNode) -> None:
+    """LSTM: one step of the sequence operator, x[batch, inputs]."""
+    _check_tanh(node)
+    if node.option("KernelType", 0) != 0 or node.output_count != 1:
+        raise UnsupportedError("the basic kernel; only the full one is known")
+    if node.type(0).rank != 2 or not node.type(0).dtype.is_float:
+        raise UnsupportedError(f"input {node.type(0)}; only float rows are known")
+    x = node.step(Unsqueeze(axes=(1,)), [node.input(0)], "steps")
+    y, h, c = _sequence(node, x, Cell(), (_STATE_H, _STATE_C))
+    node.keep(_STATE_H, h)
+    node.keep(_STATE_C, c)
+    node.emit(Squeeze(axes=(1,)), [y])
+
+
+def bidirectional_sequence_lstm(node: TfliteNode) -> None:
+    """BIDIRECTIONAL_SEQUENCE_LSTM: one sequence from each end, side by side or apart."""
+    _check_tanh(node)
+    if node.has(39) or not node.type(0).dtype.is_float:
+        raise UnsupportedError("an auxiliary input, or integers; only plain floats are known")
+    merge = bool(node.option("MergeOutputs", False))
+    cells = (Cell(norms=48), Cell(first=18, projection=33, norms=48, reverse=True))
+    made = []
+    for cell, states in zip(cells, ((35, 36), (37, 38)), strict=True):
+        y, h, c = _sequence(node, node.input(0), cell, states)
+        node.keep(states[0], h)
+        node.keep(states[1], c)
+        made.append(y)
+    if merge:
+        node.emit(Concat(axis=2), made)
+    else:
+        for position, y in enumerate(made):
+            node.emit_one(position, Identity(), [y])
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Where one direction's operands lie among the operator's inputs."""
+
+    first: int = 1
+    projection: int = 16
+    norms: int = 20
+    reverse: bool = False
+
+
+def _check_tanh(node: TfliteNode) -> None:
+    number = node.option("FusedActivationFunction", 0)
+    if number != _TANH:
+        raise UnsupportedError(f"activation number {number}; only tanh is known")
+
+
+def _float_lstm(node: TfliteNode) -> None:
+    y, h, c = _sequence(node, node.input(0), Cell(), (_STATE_H, _STATE_C))
+    node.keep(_STATE_H, h)
+    node.keep(_STATE_C, c)
+    node.emit(Identity(), [y])
+
+
+def _sequence(node: TfliteNode, x: str, cell: Cell, states: tuple[int, int]) -> list[str]:
+    """Add the LSTM of one direction; return its sequence and states."""
+    first, coupled = cell.first, not node.has(cell.first)
+    w = [first + gate for gate in range(4)]
+    r, p = [first + 4 + gate for gate in range(4)], [first + 8 + gate for gate in range(3)]
+    b = [first + 11 + gate for gate in range(4)]
+    norms = [cell.norms + gate for gate in range(4)]
+    hybrid = node.type(w[1]).is_quantized
+    mode = "asymmetric" if node.option("AsymmetricQuantizeInputs", False) else "symmetric"
+    suffix = "backward" if cell.reverse else "forward"
+    op = SequenceLSTM(
+        time_major=bool(node.option("TimeMajor", False)),
+        reverse=cell.reverse,
+        coupled=coupled,
+        cell_clip=float(node.option("CellClip", 0.0)),
+        projection_clip=float(node.option("ProjClip", 0.0)),
+        dynamic=mode if hybrid else "",
+    )
+    batch = node.graph.type_of(x).shape[1 if op.time_major else 0]
+    declared = [node.importer.declared(node.operator.inputs[i]).shape for i in states]
+    normalized = [n for n in norms if node.has(n)] if cell.norms + 3 < _HAS_NORMS else []
+    inputs = [
+        x,
+        _stacked(node, w, f"{suffix} w", coupled),
+        _stacked(node, r, f"{suffix} r", coupled),
+        _stacked(node, b, f"{suffix} b", coupled) if node.has(b[1]) else "",
+        _stacked(node, p, f"{suffix} p", coupled) if node.has(p[1]) else "",
+        node.optional(cell.projection),
+        node.optional(cell.projection + 1),
+        *(node.state(i, (batch, *shape[1:])) for i, shape in zip(states, declared, strict=True)),
+        _stacked(node, norms, f"{suffix} n", coupled) if normalized else "",
+    ]
+    return node.steps(op, inputs if inputs[-1] else inputs[:-1], suffix)
+
+
+def _stacked(node: TfliteNode, positions: list[int], what: str, coupled: bool) -> str:
+    """Return constants one above the other, zeros where the input gate's are absent."""
+    parts: list[Array | None] = []
+    scales: list[Quantization | None] = []
+    for position in positions:
+        if not node.has(position):
+            if not coupled or position != positions[0]:
+                raise FormatError(f"{node.operator.kind} node {node.operator.index}: no {what}")
+            parts.append(None)
+            scales.append(None)
+            continue
+        parts.append(node.constant(position, "weights"))
+        scales.append(node.type(position).quantization)
+    known = next(part for part in parts if part is not None)
+    whole = np.concatenate([np.zeros_like(known) if part is None else part for part in parts])
+    name = node.importer.fresh(f"{node.output_name}:{what}")
+    if known.dtype == np.float32:
+        return node.graph.add_constant(name, whole)
+    if any(s is not None and (not s.per_tensor or s.zero_point[0]) for s in scales):
+        raise UnsupportedError(f"{what}: scales per channel, or zero points")
+    lengths = [known.shape[0]] * len(parts)
+    each = [np.float32(1) if s is None else s.scale[0] for s in scales]
+    return node.graph.add_constant(name, whole, Quantization(np.repeat(each, lengths), 0, 0))
 
 
 def _integer_lstm(node: TfliteNode) -> None:
@@ -60,4 +181,8 @@ def _intermediate(node: TfliteNode, position: int) -> tuple[float, int]:
     return float(found.scale[0]), int(found.zero_point[0])
 
 
-CONVERTERS = {"UNIDIRECTIONAL_SEQUENCE_LSTM": unidirectional_sequence_lstm}
+CONVERTERS = {
+    "BIDIRECTIONAL_SEQUENCE_LSTM": bidirectional_sequence_lstm,
+    "LSTM": lstm,
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": unidirectional_sequence_lstm,
+}

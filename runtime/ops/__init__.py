@@ -31,6 +31,7 @@ from .relation import *
 from .resize import *
 from .segments import *
 from .selection import *
+from .sequence_lstm import *
 from .shape import *
 from .spectrum import *
 from .unary import *

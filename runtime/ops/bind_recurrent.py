@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from linnet.types import Array
 
 from .base import Step
+from .bind_float import readable
 from .bind_linear import PANEL, aligned, pack_weights
 from .fixed_point import sigmoid_table, tanh_table
 
 if TYPE_CHECKING:
     from .integer_lstm import CellConstants, IntegerLSTM
+    from .sequence_lstm import SequenceLSTM
 
 # What a factor of 31 bits is multiplied with: the product fits 64 bits.
 _MOST = 2**32
@@ -81,5 +83,90 @@ def lstm_s8(op: IntegerLSTM, step: Step, cell: CellConstants) -> bool:
         sizes=(batch, time, depth, units),
         coupled=cell.coupled,
         time_major=op.time_major,
+    )
+    return True
+
+
+class PackedCell(NamedTuple):
+    """Float or int8 gates in the form that the float kernel reads."""
+
+    input_weights: Array
+    recurrent_weights: Array
+    input_scale: Array | None
+    recurrent_scale: Array | None
+    input_sums: Array | None
+    recurrent_sums: Array | None
+    bias: Array
+    peepholes: Array | None
+    nothing: Array
+
+
+def _spread(values: Array, gates: int, units: int, dtype: type) -> Array:
+    """Return numbers per unit, each gate padded with zeros to whole panels."""
+    whole = -(-units // PANEL) * PANEL
+    full = aligned((gates * whole, *values.shape[1:]), dtype)
+    split = full.reshape(gates, whole, *values.shape[1:])
+    split[:, :units] = values.reshape(gates, units, *values.shape[1:])
+    return full
+
+
+def _float_panels(weights: Array) -> Array:
+    """Return rows as [panel][k][16]."""
+    rows, depth = weights.shape
+    packed = aligned((rows // PANEL, depth, PANEL), np.float32)
+    packed[...] = weights.reshape(-1, PANEL, depth).transpose(0, 2, 1)
+    return packed
+
+
+def _pack_cell(step: Step, units: int) -> PackedCell:
+    found: list[list[Array | None]] = []
+    for index in (1, 2):
+        item = step.inputs[index]
+        q = item.type.quantization
+        full = _spread(item.array, 4, units, item.array.dtype.type)
+        if q is None:
+            found.append([_float_panels(full), None, None])
+            continue
+        sums = aligned((full.shape[0],), np.int32)
+        sums[:] = full.sum(axis=1, dtype=np.int64)
+        packed = pack_weights(full, step.program.layout_s8[0])
+        found.append([packed, _spread(q.scale, 4, units, np.float32), sums])
+    (w, w_scale, w_sums), (r, r_scale, r_sums) = found
+    bias, peepholes = step.inputs[3], step.inputs[4]
+    width = 4 * (-(-units // PANEL) * PANEL)
+    assert w is not None and r is not None
+    return PackedCell(
+        w, r, w_scale, r_scale, w_sums, r_sums,
+        _spread(np.zeros(4 * units, np.float32) if bias is None else bias.array, 4, units,
+                np.float32),
+        None if peepholes is None else _spread(_real(peepholes), 3, units, np.float32),
+        aligned((width,), np.int32),
+    )  # fmt: skip
+
+
+def _real(item: Any) -> Array:
+    q = item.type.quantization
+    return np.asarray(item.array if q is None else item.array.astype(np.float32) * q.scale)
+
+
+def lstm_f32(op: SequenceLSTM, step: Step) -> bool:
+    """Bind a `SequenceLSTM` of constant weights without projection or normalization."""
+    x, c = step.inputs[0], step.inputs[8]
+    rest = (step.inputs[5], *step.inputs[9:])
+    constants = [item for item in step.inputs[1:5] if item is not None]
+    if any(item is not None for item in rest) or any(w.array is None for w in constants):
+        return False
+    (batch, units), steps_axis = c.type.static_shape, 0 if op.time_major else 1
+    time, depth = x.type.static_shape[steps_axis], x.type.static_shape[2]
+    if max(depth, units) * 128 * 256 >= 2**31:
+        return False
+    packed = step.cached("cell", lambda: _pack_cell(step, units))
+    step.program.lstm_f32(
+        given=(readable(step, 0), readable(step, 7), c.pointer),
+        made=tuple(out.pointer for out in step.outputs),
+        packed=tuple(0 if array is None else array.ctypes.data for array in packed),
+        clip=op.cell_clip,
+        sizes=(batch, time, depth, units),
+        flags=(op.dynamic == "asymmetric", op.coupled, op.time_major, op.reverse),
     )
     return True

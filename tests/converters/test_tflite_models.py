@@ -7,13 +7,11 @@ import numpy as np
 import pytest
 
 from linnet.converters.importer import import_model
-from linnet.errors import UnsupportedError
 from tests.converters.models import check_cases, model_path
 from tests.evaluate import execute
 
 CONVERTED = [
-    "aeq_mnist_srq", "basic_pitch_tflite", "dtln_tflm_int8", "keras_lstm_mnist_ptq",
-    "tflm_mnist_lstm_int8", "gap_kws_dscnn_l", "litert_pose_classifier",
+    "aeq_mnist_srq", "basic_pitch_tflite", "gap_kws_dscnn_l", "litert_pose_classifier",
     "mcunet_detection", "mcunet_vww", "micro_speech_int8", "mlperf_ad_fp32", "mlperf_ad_hybrid",
     "mlperf_ad_int8", "mlperf_ic_resnet8_fp32", "mlperf_ic_resnet8_int8", "mlperf_ic_resnetL_int8",
     "mlperf_kws_fp32", "mlperf_kws_int8", "mlperf_sww_int8", "mlperf_vww_fp32", "mlperf_vww_int8",
@@ -21,21 +19,12 @@ CONVERTED = [
     "movie_review", "mp_face_detection_short", "planestrike", "tflm_hello_int8",
     "yolox_nano_dynrange",
 ]  # fmt: skip
-REFUSED = {
-    "gap_lstm2": "UNIDIRECTIONAL_SEQUENCE_LSTM",
-}
 
 
 @pytest.mark.parametrize("name", CONVERTED)
 def test_first_case_matches(name):
     graph = import_model(model_path(name))
     assert check_cases(name, lambda feeds: execute(graph, feeds), limit=1) == []
-
-
-@pytest.mark.parametrize("name", REFUSED)
-def test_refusal_names_the_reason(name):
-    with pytest.raises(UnsupportedError, match=REFUSED[name]):
-        import_model(model_path(name))
 
 
 def test_batch_is_symbolic_and_any_size_runs():

@@ -114,3 +114,119 @@ def test_integer_lstm_gives_the_same_bytes(options):
         np.testing.assert_array_equal(session.run({"x": feed})["y"], want)
     session.reset()
     np.testing.assert_array_equal(session.run({"x": feeds[0]})["y"], wanted[0])
+
+
+class Recurrent:
+    """A model of one float recurrent operator, its weights float or int8."""
+
+    def __init__(self, hybrid: bool = False, lead: tuple[int, ...] = (BATCH, TIME)) -> None:
+        self.builder, self.hybrid, self.lead = ModelBuilder(), hybrid, lead
+        self.x = self.builder.add("x", "float32", (*lead, INPUTS))
+
+    def weights(self, name, *shape):
+        """Add a matrix, or a vector of peepholes."""
+        if self.hybrid:
+            values, scale = weights(*shape)
+            return self.builder.add(name, "int8", shape, values, scale)
+        values = RNG.normal(0, 0.4, shape).astype(np.float32)
+        return self.builder.add(name, "float32", shape, values)
+
+    def vector(self, name, size, middle=0.0):
+        values = RNG.normal(middle, 0.3, size).astype(np.float32)
+        return self.builder.add(name, "float32", (size,), values)
+
+    def state(self, name, *shape):
+        return self.builder.add(name, "float32", shape, is_variable=True)
+
+    def cell(self, outputs, coupled=False, peephole=False, projection=False, norm=False):
+        """Return operands 1 to 17 of an LSTM, and those of its layer normalization."""
+        found, norms = [-1] * 17, [-1] * 4
+        for gate in range(1 if coupled else 0, 4):
+            found[gate] = self.weights(f"w{gate}", UNITS, INPUTS)
+            found[4 + gate] = self.weights(f"r{gate}", UNITS, outputs)
+            found[11 + gate] = self.vector(f"b{gate}", UNITS)
+            if peephole and gate != 2:
+                found[8 + min(gate, 2)] = self.weights(f"p{gate}", UNITS)
+            if norm:
+                norms[gate] = self.vector(f"n{gate}", UNITS, 1.0)
+        if projection:
+            found[15] = self.weights("projection", outputs, UNITS)
+            found[16] = self.vector("projection bias", outputs)
+        return found, norms if norm else []
+
+    def build(self, kind, inputs, shapes, options, options_type):
+        outputs = [self.builder.add(f"y{i}", "float32", shape) for i, shape in enumerate(shapes)]
+        operator = Operator(kind, inputs, outputs, options, options_type)
+        self.builder.operators.append(operator)
+        self.builder.inputs, self.builder.outputs = [self.x], outputs
+        feeds = [RNG.normal(0, 1, (*self.lead, INPUTS)).astype(np.float32) for _ in range(3)]
+        return self.builder.build(), feeds
+
+
+def agree(model, feeds, tolerance):
+    """Hold three runs against LiteRT's, and one after a reset."""
+    session = linnet.load(import_model(model), threads=1)
+    wanted = runs(model, feeds)
+    name = session.outputs[0].name
+    for feed, want in zip(feeds, wanted, strict=True):
+        np.testing.assert_allclose(
+            session.run({"x": feed})[name], want, rtol=tolerance, atol=tolerance
+        )
+    session.reset()
+    np.testing.assert_allclose(
+        session.run({"x": feeds[0]})[name], wanted[0], rtol=tolerance, atol=tolerance
+    )
+
+
+FLOATS = [
+    {}, {"time_major": True}, {"coupled": True}, {"peephole": True}, {"clip": 0.4},
+    {"projection": True}, {"projection": True, "clip": 0.3}, {"norm": True},
+    {"coupled": True, "peephole": True, "norm": True},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("options", FLOATS, ids=lambda options: "-".join(options) or "plain")
+@pytest.mark.parametrize("weights_are", ["float", "symmetric", "asymmetric"])
+def test_float_lstm(options, weights_are):
+    parts = {k: v for k, v in options.items() if k not in ("time_major", "clip")}
+    time_major, clip = options.get("time_major", False), options.get("clip", 0.0)
+    lead = (TIME, BATCH) if time_major else (BATCH, TIME)
+    made = Recurrent(weights_are != "float", lead)
+    outputs = OUTPUTS if "projection" in options else UNITS
+    operands, norms = made.cell(outputs, **parts)
+    states = [made.state("h", BATCH, outputs), made.state("c", BATCH, UNITS)]
+    fields = {"FusedActivationFunction": 4, "CellClip": clip, "TimeMajor": time_major,
+              "AsymmetricQuantizeInputs": weights_are == "asymmetric"}  # fmt: skip
+    if clip and "projection" in options:
+        fields["ProjClip"] = 0.2
+    model, feeds = made.build(
+        "UNIDIRECTIONAL_SEQUENCE_LSTM", [made.x, *operands, *states, *norms],
+        [(*lead, outputs)], fields, "UnidirectionalSequenceLSTMOptions",
+    )  # fmt: skip
+    agree(model, feeds, 1e-5)
+
+
+def test_lstm_of_one_step():
+    made = Recurrent(lead=(BATCH,))
+    operands, _ = made.cell(UNITS)
+    states = [made.state("h", BATCH, UNITS), made.state("c", BATCH, UNITS)]
+    model, feeds = made.build("LSTM", [made.x, *operands, *states], [(BATCH, UNITS)],
+                              {"FusedActivationFunction": 4}, "LSTMOptions")  # fmt: skip
+    agree(model, feeds, 1e-5)
+
+
+@pytest.mark.parametrize("merge", [False, True])
+@pytest.mark.parametrize("hybrid", [False, True])
+def test_bidirectional_lstm(merge, hybrid):
+    """Merged outputs are time-major here: LiteRT leaves later batch entries unset otherwise."""
+    lead = (TIME, BATCH) if merge else (BATCH, TIME)
+    made = Recurrent(hybrid, lead)
+    forward, backward = made.cell(UNITS)[0], made.cell(UNITS)[0]
+    states = [made.state(n, BATCH, UNITS) for n in ("fh", "fc", "bh", "bc")]
+    shapes = [(*lead, 2 * UNITS)] if merge else [(*lead, UNITS)] * 2
+    model, feeds = made.build(
+        "BIDIRECTIONAL_SEQUENCE_LSTM", [made.x, *forward, *backward, *states, *[-1] * 9], shapes,
+        {"FusedActivationFunction": 4, "MergeOutputs": merge, "TimeMajor": merge},
+        "BidirectionalSequenceLSTMOptions",
+    )  # fmt: skip
+    agree(model, feeds, 1e-5)

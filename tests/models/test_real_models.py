@@ -27,9 +27,8 @@ FLOAT = {
     "planestrike",
 }  # fmt: skip
 REFUSED = {
-    "dtln_1": "LSTM", "gap_lstm2": "LSTM", "gap_mnist_gru": "GRU",
+    "dtln_1": "LSTM", "gap_mnist_gru": "GRU",
     "silero_vad_16k_op15": "If",
-    "tflm_mnist_lstm_fp32": "LSTM",
 }  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 // Python registration of the recurrent kernels.
 #pragma once
 
+#include <algorithm>
 #include <array>
 
 #include "core/python.h"
@@ -57,9 +58,49 @@ int lstm_s8(Program& program, const std::array<uintptr_t, 3>& given,
       Cost{2 * macs / rate_of(program) + steps * kPerUnit * p.units, static_cast<size_t>(scratch)});
 }
 
+int lstm_f32(Program& program, const std::array<uintptr_t, 3>& given,
+             const std::array<uintptr_t, 3>& made, const std::array<uintptr_t, 9>& packed,
+             float clip, const std::array<int64_t, 4>& sizes, const std::array<bool, 4>& flags) {
+  const LayoutS8 layout = layout_of(program);
+  LstmF32Params p{};
+  p.x = at<const float>(given[0]);
+  p.h_before = at<const float>(given[1]);
+  p.c_before = at<const float>(given[2]);
+  p.y = at<float>(made[0]);
+  p.h = at<float>(made[1]);
+  p.c = at<float>(made[2]);
+  p.input_weights = at<const void>(packed[0]);
+  p.recurrent_weights = at<const void>(packed[1]);
+  p.input_scale = at<const float>(packed[2]);
+  p.recurrent_scale = at<const float>(packed[3]);
+  p.input_sums = at<const int32_t>(packed[4]);
+  p.recurrent_sums = at<const int32_t>(packed[5]);
+  p.bias = at<const float>(packed[6]);
+  p.peepholes = at<const float>(packed[7]);
+  p.nothing = at<const int32_t>(packed[8]);
+  p.clip = clip;
+  p.asymmetric = flags[0], p.coupled = flags[1], p.time_major = flags[2], p.reverse = flags[3];
+  p.batch = sizes[0], p.time = sizes[1], p.depth = sizes[2], p.units = sizes[3];
+  const int64_t wide = 4 * padded(p.units, kPanel);
+  const int64_t deep = std::max(p.depth, p.units);
+  const double steps = static_cast<double>(p.batch) * static_cast<double>(p.time);
+  const double macs = steps * static_cast<double>(wide * (p.depth + p.units));
+  const int64_t scratch = 8 * wide + deep + row_bytes(deep, layout) + 256 +
+                          offset_bytes(lane_steps(1, deep, layout)) + 5 * 64;
+  return program.add(
+      Kernel::lstm_f32, p,
+      Cost{8 * macs / rate_of(program) + steps * kPerUnit * p.units, static_cast<size_t>(scratch)});
+}
+
 }  // namespace
 
 inline void bind_recurrent(ProgramClass& program) {
+  program.def(
+      "lstm_f32", lstm_f32, py::kw_only(), py::arg("given"), py::arg("made"), py::arg("packed"),
+      py::arg("clip"), py::arg("sizes"), py::arg("flags"),
+      "Add an LSTM; given = (x, h, c), made = (y, h, c), packed = (input weights, recurrent "
+      "ones, their scales, their sums, biases, peepholes, zeros), sizes = (batch, time, "
+      "inputs, units), flags = (asymmetric, coupled, time_major, reverse).");
   program.def("lstm_s8", lstm_s8, py::kw_only(), py::arg("given"), py::arg("made"),
               py::arg("packed"), py::arg("tables"), py::arg("scales"), py::arg("cell"),
               py::arg("sizes"), py::arg("coupled"), py::arg("time_major"),

@@ -49,4 +49,41 @@ struct LstmS8Params {
   int64_t units;
 };
 
+// An LSTM over a sequence in float, gates in the order input, forget, cell, output. Per step:
+//   gate = bias + x * W + h * R, then + peephole * c for input and forget (before), output (after)
+//   i, f, o = sigmoid(gate), g = tanh(gate), i = 1 - f where `coupled`
+//   c = f * c + i * g, within +-clip where that is not 0;  h = y = o * tanh(c)
+// W and R are packed as [panel][k][16], each gate padded to whole panels; with scales they are
+// packed as the int8 family's, and rows of x and h are quantized to bytes as they come:
+//   symmetric: step = max(|row|) / 127; asymmetric: step = (max - min) / 255, with a zero point;
+//   gate += (sum of q * w - zero * column_sums) * (step * scale)
+// Biases, peepholes (input, forget, output; or null), scales and sums are padded like the gates;
+// `nothing` is as many zeros as gates. Rows are read by up to 64 bytes behind their ends.
+struct LstmF32Params {
+  const float* x;
+  const float* h_before;
+  const float* c_before;
+  float* y;
+  float* h;
+  float* c;
+  const void* input_weights;
+  const void* recurrent_weights;
+  const float* input_scale;
+  const float* recurrent_scale;
+  const int32_t* input_sums;
+  const int32_t* recurrent_sums;
+  const float* bias;
+  const float* peepholes;
+  const int32_t* nothing;
+  float clip;
+  bool asymmetric;
+  bool coupled;
+  bool time_major;
+  bool reverse;
+  int64_t batch;
+  int64_t time;
+  int64_t depth;
+  int64_t units;
+};
+
 }  // namespace linnet

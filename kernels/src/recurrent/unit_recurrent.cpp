@@ -1,12 +1,14 @@
 // The recurrent kernels of one ISA.
 // The int8 tiles come with helpers that only convolutions use.
 #pragma GCC diagnostic ignored "-Wunused-function"
-#include "recurrent/lstm_s8.h"
+#include "recurrent/lstm_f32.h"
 
 namespace linnet {
 namespace LINNET_ISA {
 
 void lstm_s8(const LstmS8Params& p, const Worker& worker) noexcept { run_lstm_s8(p, worker); }
+
+void lstm_f32(const LstmF32Params& p, const Worker& worker) noexcept { run_lstm_f32(p, worker); }
 
 }  // namespace LINNET_ISA
 }  // namespace linnet
