@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 
 import numpy as np
 
 from linnet.converters.importer import Importer
 from linnet.errors import FormatError, UnsupportedError
 from linnet.graph import Graph, Value
+from linnet.ops import Identity
 from linnet.types import Array, Dim, DType, Quantization, Shape, TensorType
 
 from .node import TfliteNode
@@ -155,6 +157,39 @@ class TfliteImporter(Importer):
             raise FormatError(f"subgraph {subgraph} runs itself, by {self.chain}")
         name = self.model.subgraphs[subgraph].name or f"subgraph {subgraph}"
         return TfliteImporter(self.model, name, subgraph, self)
+
+    def body(self, subgraph: int, types: Sequence[TensorType]) -> Graph:
+        """Return a subgraph converted for inputs of the given types.
+
+        Raises
+        ------
+        FormatError
+            If there is no such subgraph, it runs itself, or takes other inputs.
+        UnsupportedError
+            With every operator in it that cannot be converted.
+        """
+        inner = self.nested(subgraph)
+        indices, graph = inner.main.inputs, inner.graph
+        if len(indices) != len(types) or len(set(indices)) != len(indices):
+            raise FormatError(f"subgraph {subgraph} takes {len(indices)} inputs, gets {len(types)}")
+        for index, type_ in zip(indices, types, strict=True):
+            declared = inner.declared(index)
+            if (declared.dtype, declared.is_quantized) != (type_.dtype, type_.is_quantized):
+                raise UnsupportedError(f"subgraph {subgraph} takes {declared}, gets {type_}")
+            graph.add_input(inner.names[index], type_.with_(value=None))
+        inner.convert_operators()
+        if inner.reasons:
+            raise UnsupportedError([f"in subgraph {subgraph}: {r}" for r in inner.reasons])
+        for index in inner.main.outputs:
+            name = inner.value(index)
+            if name in graph.inputs or name in graph.outputs or graph.values[name].is_constant:
+                copy = inner.fresh(f"{name}:out")
+                name = graph.add(Identity(), [name], name=copy, outputs=[copy])
+            graph.outputs.append(name)
+        if len(graph.inputs) != len(types):
+            raise UnsupportedError(f"subgraph {subgraph} has variables of its own")
+        graph.prune()
+        return graph
 
     def alias(self, index: int, value: str) -> None:
         """Let a tensor be a value that there is already."""

@@ -172,14 +172,14 @@ class TfliteNode:
         self.graph.add(op, inputs, name=name, outputs=outputs)
         return outputs
 
-    def emit(self, op: Op, inputs: Sequence[str]) -> None:
+    def emit(self, op: Op, inputs: Sequence[str], refine: bool = True) -> None:
         """Add the op that makes all of the operator's outputs; see `emit_one`."""
         if self.output_count != op.outputs:
             raise FormatError(
                 f"{self.operator.kind} node {self.operator.index} lists {self.output_count} "
                 f"outputs; expected {op.outputs}"
             )
-        self._emit(range(op.outputs), op, inputs)
+        self._emit(range(op.outputs), op, inputs, refine=refine)
 
     def emit_first(self, op: Op, inputs: Sequence[str]) -> list[str]:
         """Add an op whose first result is the operator's only output; return the others' names."""
@@ -196,19 +196,19 @@ class TfliteNode:
         """Let the operator's output be a value that there is already."""
         self.importer.alias(self.operator.outputs[0], value)
 
-    def emit_one(self, position: int, op: Op, inputs: Sequence[str]) -> None:
+    def emit_one(self, position: int, op: Op, inputs: Sequence[str], refine: bool = True) -> None:
         """Add the op that makes one of the operator's outputs.
 
         Small integer results of constants become constants, as shapes are computed that way.
         Outputs are rescaled where the op keeps its input's quantization and the file declares
-        another.
+        another. With ``refine``, dimensions that inference does not know are the file's.
 
         Raises
         ------
         UnsupportedError
             If the op computes another element type than the file declares.
         """
-        self._emit(range(position, position + 1), op, inputs)
+        self._emit(range(position, position + 1), op, inputs, refine=refine)
 
     def emit_constant(self, content: Array) -> None:
         """Make the operator's output a constant."""
@@ -218,7 +218,12 @@ class TfliteNode:
         self.graph.add_constant(self.output_name, content)
 
     def _emit(
-        self, positions: range, op: Op, inputs: Sequence[str], others: Sequence[str] = ()
+        self,
+        positions: range,
+        op: Op,
+        inputs: Sequence[str],
+        others: Sequence[str] = (),
+        refine: bool = True,
     ) -> None:
         indices = [self.operator.outputs[i] for i in positions]
         names = [self.importer.names[i] for i in indices]
@@ -228,7 +233,8 @@ class TfliteNode:
         self.graph.add(op, inputs, name=names[0], outputs=outputs, quantization=quantization)
         for index, name, wanted in zip(indices, names, declared, strict=True):
             value = self.graph.values[name]
-            value.type = value.type.with_(shape=self.importer.refined(value.type.shape, index))
+            if refine:
+                value.type = value.type.with_(shape=self.importer.refined(value.type.shape, index))
             if value.type.dtype != wanted.dtype:
                 raise UnsupportedError(
                     f"{type(op).__name__} computes {value.type.dtype.value}, "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from . import (
+    ops_control,
     ops_detection,
     ops_elementwise,
     ops_images,
@@ -22,6 +23,7 @@ from . import (
 from .node import TfliteNode
 
 _FAMILIES: tuple[Mapping[str, Callable[[TfliteNode], None]], ...] = (
+    ops_control.CONVERTERS,
     ops_detection.CONVERTERS,
     ops_elementwise.CONVERTERS,
     ops_images.CONVERTERS,
@@ -43,22 +45,19 @@ if len(CONVERTERS) != sum(map(len, _FAMILIES)):
 # Custom operators by name.
 CUSTOM: Mapping[str, Callable[[TfliteNode], None]] = ops_detection.CUSTOM
 
-_CONTROL = "control flow ({}) is not supported; unroll it or export the branch that runs"
 _RECURRENT = "recurrent operators ({}) are not supported; export the model unrolled"
 _TABLES = "{} is not supported; look the table up outside the model"
 
 # Reasons for operators that need more than a missing rule; {} is the operator.
 REFUSED = {
     "BIDIRECTIONAL_SEQUENCE_RNN": _RECURRENT,
-    "CALL": _CONTROL,
+    "CALL": "{} has no kernel in TFLite either; inline the subgraph",
     "CUSTOM": "{} is not part of TFLite; export the model without it",
     "HASHTABLE": _TABLES,
     "HASHTABLE_FIND": _TABLES,
     "HASHTABLE_IMPORT": _TABLES,
     "HASHTABLE_LOOKUP": _TABLES,
-    "IF": _CONTROL,
     "RNN": _RECURRENT,
     "SVDF": _RECURRENT,
     "UNIDIRECTIONAL_SEQUENCE_RNN": _RECURRENT,
-    "WHILE": _CONTROL,
 }

@@ -131,7 +131,7 @@ def test_every_reason_is_reported_at_once():
     x, a, b, c = (builder.add(name, "float32", (2,)) for name in names)
     builder.operators += [
         Operator("CUSTOM", [x], [a], custom="Blur"),
-        Operator("WHILE", [a], [b]),
+        Operator("CONCAT_EMBEDDINGS", [a], [b]),
         Operator("ADD", [b, a], [c], {"FusedActivationFunction": 4}, "AddOptions"),
     ]
     builder.inputs, builder.outputs = [x], [c]
@@ -143,7 +143,7 @@ def test_every_reason_is_reported_at_once():
         reasons,
         (
             ("CUSTOM node 0", "output 'a'", "'Blur'"),
-            ("WHILE node 1", "output 'b'", "control flow"),
+            ("CONCAT_EMBEDDINGS node 1", "output 'b'", "no converter"),
             ("ADD node 2", "output 'c'", "TANH"),
         ),
         strict=True,
