@@ -15,8 +15,8 @@ test: $(VENV)/test.stamp  ## environment, build, every check and test
 check: $(VENV)/test.stamp  ## format, lint, types and house rules only
 	$(BIN)/python -m pytest tests/rules
 
-bench: $(VENV)/test.stamp  ## kernel, op and call benchmarks
-	$(BIN)/python -m pytest benchmarks -o python_files='bench_*.py' --benchmark-only
+bench: $(VENV)/test.stamp  ## all suites in rounds -> benchmarks/results/<cpu>-<date>.json
+	$(BIN)/python -m linnet.benchmarks.rounds $(if $(BASE),--base $(BASE)) $(BENCH)
 
 check-arm:  ## compile the kernels for aarch64 and armhf, make nothing
 	PYTHON=$(PYTHON) tools/arm/check.sh

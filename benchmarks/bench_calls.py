@@ -33,7 +33,7 @@ def model(layers: int, constants: int, batch: int | str = 1) -> Graph:
 
 
 @pytest.mark.parametrize("name", MODELS)
-@pytest.mark.benchmark(group="load", max_time=0.5)
+@pytest.mark.benchmark(group="load", max_time=0.1)
 def test_load(benchmark: Any, name: str, tmp_path: Any) -> None:
     """Time opening a file: reading, checking, planning and binding its fixed shape."""
     path = tmp_path / "model.linnet"
@@ -51,13 +51,13 @@ def test_new_shape(benchmark: Any, name: str) -> None:
     def fresh() -> tuple[tuple[Any, ...], dict[str, Any]]:
         return (linnet.load(graph, threads=1),), {}
 
-    results = benchmark.pedantic(lambda session: session.run(FEEDS), setup=fresh, rounds=20)
+    results = benchmark.pedantic(lambda session: session.run(FEEDS), setup=fresh, rounds=10)
     assert len(results) == 1
 
 
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("name", ["tiny", "100 layers"])
-@pytest.mark.benchmark(group="run", max_time=0.5, warmup=True)
+@pytest.mark.benchmark(group="run", max_time=0.1, warmup=True)
 def test_run(benchmark: Any, name: str, threads: int) -> None:
     """Time a run whose nodes have next to nothing to compute."""
     layers = MODELS[name][0]

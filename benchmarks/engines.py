@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -83,6 +87,62 @@ def openvino_engine(path: str, feeds: Feeds, threads: int) -> Call:
     return call
 
 
+def ncnn_engine(path: str, feeds: Feeds, threads: int) -> Call:
+    """Return a call of ncnn on an ONNX model that pnnx converts, computing in float32.
+
+    Outputs come in the model's order and without a batch axis, because ncnn has none.
+    """
+    import tempfile
+
+    import ncnn
+
+    with tempfile.TemporaryDirectory() as folder:
+        stem = _pnnx(path, feeds, Path(folder))
+        net: Any = ncnn.Net()
+        for name in ("fp16_packed", "fp16_storage", "fp16_arithmetic", "bf16_storage"):
+            setattr(net.opt, f"use_{name}", False)
+        net.opt.num_threads = threads
+        if net.load_param(f"{stem}.ncnn.param") or net.load_model(f"{stem}.ncnn.bin"):
+            raise RuntimeError("ncnn cannot load what pnnx made of the model")
+    inputs = [(f"in{k}", array[0]) for k, array in enumerate(feeds.values())]
+    outputs = list(net.output_names())
+
+    def call() -> dict[str, Array]:
+        with net.create_extractor() as extractor:
+            for name, array in inputs:
+                extractor.input(name, ncnn.Mat(array))
+            return {name: np.array(extractor.extract(name)[1]) for name in outputs}
+
+    return call
+
+
+def _pnnx(path: str, feeds: Feeds, folder: Path) -> Path:
+    """Convert an ONNX model in a folder of its own, because pnnx writes beside the model."""
+    spec = importlib.util.find_spec("pnnx")
+    places = list(spec.submodule_search_locations or ()) if spec else []
+    program = next((p for p in (Path(place) / "pnnx" for place in places) if p.is_file()), None)
+    if program is None:
+        raise ImportError("pnnx is not installed", name="pnnx")
+    model = folder / "model.onnx"
+    shutil.copyfile(path, model)
+    kinds = {"float32": "f32", "int32": "i32", "int64": "i64", "uint8": "u8", "int8": "i8"}
+    shapes = ",".join(
+        f"[{','.join(map(str, array.shape))}]{kinds[str(array.dtype)]}" for array in feeds.values()
+    )
+    if not os.access(program, os.X_OK):
+        raise PermissionError(f"'{program}' may not be executed")
+    subprocess.run(
+        [str(program), str(model), f"inputshape={shapes}"],
+        cwd=folder, check=True, capture_output=True, timeout=300,
+    )  # fmt: skip
+    return folder / "model"
+
+
+def installed(engine: str) -> bool:
+    """Return whether an engine's package is installed."""
+    return any(importlib.util.find_spec(name) is not None for name in PACKAGES[engine])
+
+
 def suits(engine: str, path: str) -> bool:
     """Return whether an engine reads a source model, judged by the file's ending."""
     ending = Path(path).suffix
@@ -91,6 +151,7 @@ def suits(engine: str, path: str) -> bool:
         "litert": ending == ".tflite",
         "onnxruntime": ending == ".onnx",
         "openvino": ending in {".onnx", ".tflite"},
+        "ncnn": ending == ".onnx",
     }[engine]
 
 
@@ -99,4 +160,14 @@ ENGINES: dict[str, Callable[[str, Feeds, int], Call]] = {
     "litert": litert_engine,
     "onnxruntime": onnxruntime_engine,
     "openvino": openvino_engine,
+    "ncnn": ncnn_engine,
 }
+PACKAGES = {
+    "linnet": ("linnet",),
+    "litert": ("ai_edge_litert", "tflite_runtime"),
+    "onnxruntime": ("onnxruntime",),
+    "openvino": ("openvino",),
+    "ncnn": ("ncnn",),
+}
+# The runtime that a format belongs to says what the right answer is.
+OWNERS = {".tflite": "litert", ".onnx": "onnxruntime"}

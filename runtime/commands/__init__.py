@@ -1,5 +1,29 @@
 """Subcommands: each module has NAME, HELP, add_arguments(parser) and run(options)."""
 
-from . import advise, bench, check, compare, convert, info, inspect, profile, quantize, run
+from . import (
+    advise,
+    bench,
+    check,
+    compare,
+    compare_peers,
+    convert,
+    info,
+    inspect,
+    profile,
+    quantize,
+    run,
+)
 
-COMMANDS = (convert, quantize, advise, check, inspect, run, bench, profile, compare, info)
+COMMANDS = (
+    convert,
+    quantize,
+    advise,
+    check,
+    inspect,
+    run,
+    bench,
+    profile,
+    compare,
+    compare_peers,
+    info,
+)

@@ -11,6 +11,7 @@ from typing import Any
 from linnet.graph import Graph
 from linnet.opening import open_graph
 
+from . import compare_peers
 from .bench_flags import add_bench_arguments, settle
 from .models import make_feeds
 from .tables import json_text, progress, show_table, time_text
@@ -30,6 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Measure for each thread count; show the tables or write the chosen form."""
     settle(options)
+    if options.peers:
+        return compare_peers.run_for_bench(options)
+    if options.suite:
+        from .suites import run_suite
+
+        return run_suite(options)
     graph, convert_seconds = open_timed(options.model)
     feeds = make_feeds(graph, options)
     if options.dry_run:

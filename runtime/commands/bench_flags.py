@@ -17,13 +17,21 @@ NOT_HERE = ("--use_gpu", "--use_nnapi", "--use_hexagon", "--use_coreml")
 def add_bench_arguments(parser: argparse.ArgumentParser) -> None:
     """Add every argument of ``linnet bench``."""
     parser.set_defaults(wrong_usage=parser.error)
-    parser.add_argument("model", nargs="?", help=MODEL_HELP)
+    parser.add_argument("model", nargs="?", help=f"{MODEL_HELP}; with --suite a folder of models")
     parser.add_argument(
         "--threads", "--num_threads", type=thread_list, default=[1],
         help="a number or a list like 1,2,4 (default 1)",
     )  # fmt: skip
     _add_time(parser)
     _add_output(parser)
+    parser.add_argument(
+        "--suite", choices=("mlperf-tiny", "kernels"),
+        help="mlperf-tiny: the four tasks, MODEL is the folder that holds their models; "
+        "kernels: kernels as a share of the measured peak, without a model",
+    )  # fmt: skip
+    parser.add_argument(
+        "--peers", action="store_true", help="as linnet compare-peers: beside other runtimes"
+    )
     parser.add_argument("--isa", default="", help="instruction set instead of the CPU's best")
     add_input_arguments(parser)
     _add_known(parser)
@@ -114,7 +122,7 @@ def settle(options: argparse.Namespace) -> None:
     if options.model and options.graph:
         fail("the model is given twice: as an argument and by --graph")
     options.model = options.model or options.graph
-    if not options.model:
+    if not options.model and options.suite != "kernels":
         fail("no model given")
     options.output = options.output or options.result_json
     if options.enable_op_profiling is False:

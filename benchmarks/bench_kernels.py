@@ -1,4 +1,4 @@
-"""Every bench case of the tests' case table on the default ISA: time of the kernels alone."""
+"""Every row of the kernel table, by the case table's benchmark cases: a share of the peak."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from linnet.benchmarks.peak import Peaks
 from linnet.kernels import _core
-from linnet.types import NodeTypes
+from linnet.types import DType, NodeTypes
 
 # The table and the harness are plain modules of the test suite, beside this folder.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
@@ -18,12 +19,18 @@ CASES: dict[str, Any] = importlib.import_module("cases").CASES
 bind_op: Any = importlib.import_module("harness").bind_op
 
 THREADS = sorted({1, _core.usable_cpus()})
+ROWS = {
+    row: [name for name, case in CASES.items() if case.bench and row in case.kernels]
+    for row in _core.kernel_rows()
+}
 
 
 @pytest.mark.parametrize("threads", THREADS)
-@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.bench])
-@pytest.mark.benchmark(max_time=0.25, min_time=1e-4, warmup=True, warmup_iterations=10)
-def test_op(benchmark: Any, name: str, threads: int) -> None:
+@pytest.mark.parametrize(
+    ("row", "name"), [(row, name) for row, names in ROWS.items() for name in names]
+)
+@pytest.mark.benchmark(max_time=0.05, min_time=1e-4, warmup=True, warmup_iterations=10)
+def test_kernel(benchmark: Any, row: str, name: str, threads: int, peaks: dict[int, Peaks]) -> None:
     """Time the bound steps of one case, at most ``threads`` threads each."""
     case = CASES[name]
     step = bind_op(
@@ -36,14 +43,14 @@ def test_op(benchmark: Any, name: str, threads: int) -> None:
     )
     types: NodeTypes = step.types
     cost = case.op.cost(types)
-    benchmark.group = "+".join(sorted(case.kernels))
-    benchmark.extra_info |= {
-        "isa": step.program.isa,
-        "threads": max(used for _, used in step.program.steps),
-        "macs": cost.macs,
-    }
+    used = max(count for _, count in step.program.steps)
+    benchmark.group = row
+    benchmark.extra_info |= {"isa": step.program.isa, "threads": used, "macs": int(cost.macs)}
     assert benchmark(step.program.run) == -1
     if benchmark.stats:
         seconds = benchmark.stats.stats.median
+        int8 = types.inputs[0] is not None and types.inputs[0].dtype is DType.INT8
+        roof = peaks[min(threads, used) if used in peaks else 1].bound(cost.macs, cost.bytes, int8)
         benchmark.extra_info["GMAC/s"] = cost.macs / seconds * 1e-9
         benchmark.extra_info["GB/s"] = cost.bytes / seconds * 1e-9
+        benchmark.extra_info["fraction of peak"] = roof / seconds
