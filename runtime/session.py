@@ -158,6 +158,8 @@ class Session:
                     f"convert it with .astype('{spec.dtype}')"
                     + (" after quantizing" if spec.quantization is not None else "")
                 )
+            if spec.shape == () and array.size == 1:
+                array = array.reshape(())
             _check_shape(spec, array.shape, symbols)
             checked[spec.name] = np.ascontiguousarray(array).reshape(array.shape)
         return checked

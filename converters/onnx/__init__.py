@@ -14,6 +14,7 @@ from . import (
     pooling,
     qlinear,
     quantized,
+    recurrent,
     reduce,
     resize,
     selection,

@@ -4,20 +4,8 @@ from __future__ import annotations
 
 from .registry import HANDLERS
 
-_CONTROL = "control flow is not supported; export with a fixed branch or an unrolled loop"
-_RECURRENT = "recurrent layers are not supported"
 _NEAREST: dict[str, str] = {
-    "If": _CONTROL,
-    "Loop": _CONTROL,
-    "Scan": _CONTROL,
-    "LSTM": _RECURRENT,
-    "GRU": _RECURRENT,
-    "RNN": _RECURRENT,
     "LRN": "use BatchNormalization, or train without local response normalization",
-    "NonMaxSuppression": "cut the model before it and run it outside",
-    "NonZero": "its output size depends on the data; use Where with a mask",
-    "Unique": "its output size depends on the data",
-    "Compress": "its output size depends on the data; use Where with a mask",
     "GridSample": "use Resize, or cut the model before it",
     "RoiAlign": "cut the model before it",
     "MaxRoiPool": "cut the model before it",

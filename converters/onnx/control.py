@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import onnx
@@ -58,8 +58,28 @@ def if_(node: OnnxNode) -> None:
             if outer not in inner:
                 inner[outer] = graph.add_input(graph.unique(outer), node.graph.type_of(outer))
         graph.inputs = [inner[outer] for outer in captured]
-    op = ops.If(then_branch=graphs[0], else_branch=graphs[1])
+    op = ops.If(
+        then_branch=graphs[0], else_branch=graphs[1], assume=_assumed(node, graphs, outputs)
+    )
     node.finish(op, node.input(0), *captured)
+
+
+def _assumed(
+    node: OnnxNode, graphs: Sequence[Graph], outputs: Sequence[Sequence[str]]
+) -> Literal["", "then", "else"]:
+    """Return whose ranks count where the branches make different ones."""
+    ranks = [
+        [graph.type_of(name).rank for name in names]
+        for graph, names in zip(graphs, outputs, strict=True)
+    ]
+    if ranks[0] == ranks[1]:
+        return ""
+    declared = [node.state.ranks.get(wanted) for wanted in node.outputs]
+    for assume, found in (("then", ranks[0]), ("else", ranks[1])):
+        fits = all(d is None or d == r for d, r in zip(declared, found, strict=False))
+        if fits and any(d is not None for d in declared):
+            return assume  # type: ignore[return-value]
+    return node.state.assume
 
 
 @handles("Loop")

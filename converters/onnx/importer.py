@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import onnx
 
@@ -70,6 +70,16 @@ def import_onnx_graph(model: onnx.ModelProto, folder: Path | None, name: str) ->
             f"the oldest that is read is {OLDEST_OPSET}; upgrade with onnx.version_converter",
         )
         return work.finish()
+    if any(node.op_type == "If" for node in model.graph.node):
+        # Branches of different ranks: what follows tells which of them it was made for.
+        try:
+            return work.run()
+        except UnsupportedError as error:
+            again = GraphImporter(Source(folder, versions, "else"), model.graph, name)
+            try:
+                return again.run()
+            except UnsupportedError:
+                raise error from None
     return work.run()
 
 
@@ -79,6 +89,7 @@ class Source:
 
     folder: Path | None
     versions: dict[str, int]
+    assume: Literal["then", "else"] = "then"
 
 
 class GraphImporter(Importer):
@@ -118,6 +129,8 @@ class GraphImporter(Importer):
         if outer is not None and inline:
             self.graph = outer.graph
             self.state = State(outer.graph, known=outer.state.known, nest=self.nested)
+        self.state.assume = source.assume
+        self.state.ranks = _ranks(proto)
 
     def run(self) -> Graph:
         """Import everything and return the graph."""
@@ -304,6 +317,15 @@ class GraphImporter(Importer):
         self.graph.rename(value, name)
         self.state.bound = {k: name if v == value else v for k, v in self.state.bound.items()}
         return name
+
+
+def _ranks(graph: onnx.GraphProto) -> dict[str, int]:
+    """Return the ranks that a graph declares."""
+    return {
+        info.name: len(info.type.tensor_type.shape.dim)
+        for info in (*graph.value_info, *graph.output)
+        if info.type.tensor_type.HasField("shape")
+    }
 
 
 def used_names(graph: onnx.GraphProto) -> set[str]:

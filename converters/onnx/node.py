@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -36,12 +36,18 @@ class State:
         Integer vectors that are followed as dimensions.
     nest : callable, optional
         Gives an importer of a graph inside of this one.
+    ranks : dict of str to int
+        Ranks that the model declares for values that nodes make.
+    assume : "then" or "else"
+        Which branch's ranks count where nothing else tells.
     """
 
     graph: Graph
     bound: dict[str, str] = field(default_factory=lambda: {"": ""})
     known: dict[str, Entries] = field(default_factory=dict)
     nest: Callable[..., Any] | None = None
+    ranks: dict[str, int] = field(default_factory=dict)
+    assume: Literal["then", "else"] = "then"
 
     def settle(self) -> None:
         """Replace the node added last by constants if its outputs are known already."""

@@ -26,6 +26,7 @@ from .matrices import *
 from .norm import *
 from .pooling import *
 from .quantize import *
+from .recurrent import *
 from .reduce import *
 from .relation import *
 from .resize import *

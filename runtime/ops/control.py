@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import count
-from typing import ClassVar, TypeVar
+from typing import ClassVar, Literal, TypeVar
 
 import numpy as np
 
@@ -38,6 +38,9 @@ class If(_Control, frozen=True):
     ----------
     then_branch, else_branch : Body
         Of equal inputs and outputs.
+    assume : "", "then" or "else"
+        Whose output types count until the condition is known, where the branches make different
+        ranks: a condition on shapes, like whether an axis of one element goes.
 
     References
     ----------
@@ -47,6 +50,7 @@ class If(_Control, frozen=True):
     arity: ClassVar[tuple[int, int]] = (1, _MANY)
     then_branch: Body
     else_branch: Body
+    assume: Literal["", "then", "else"] = ""
 
     @property
     def outputs(self) -> int:
@@ -66,6 +70,11 @@ class If(_Control, frozen=True):
             raise ShapeError("the branches have different numbers of outputs")
         if condition.value is not None:
             return tuple(infer_body(self.branch(condition.value), given))
+        if self.assume:
+            return tuple(
+                t.with_(value=None)
+                for t in infer_body(self.branch(np.array(self.assume == "then")), given)
+            )
         pairs = zip(
             infer_body(self.then_branch, given), infer_body(self.else_branch, given), strict=True
         )

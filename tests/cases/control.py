@@ -60,6 +60,9 @@ CASES: list[Case] = [
     case("If true", ops.If(then_branch=DOUBLE, else_branch=SQUARE), just(True, bool), floats(3, 4)),
     case("If false", ops.If(then_branch=DOUBLE, else_branch=SQUARE), just([False], bool),
          floats(3, 4)),
+    case("If of two ranks", ops.If(then_branch=DOUBLE, else_branch=body(
+        "flat", X, (ops.Reshape(shape=(12,)), ["x"], "y"), outputs=("y",)), assume="else"),
+         just(False, bool), floats(3, 4)),
     case("Loop counted", ops.Loop(body=GROW, carried=1), just(3), None, floats(3, 4),
          constants=(0,)),
     case("Loop conditional", ops.Loop(body=GROW, carried=1), just(2), just(True, bool),

@@ -18,7 +18,8 @@ MUST_RUN = (
     "mlperf_sww_int8", "mlperf_vww_fp32", "mlperf_vww_int8", "mlperf_vww_qdq",
     "mobilenet_v1_025_128_uint8", "mobilenet_v1_025_224_fp32", "mobilenet_v2_ptq_int8",
     "aeq_mnist_srq", "micro_speech_int8", "tflm_hello_int8", "mnist8", "rten_mnist",
-    "super_resolution", "dnsmos_model_v8", "planestrike",
+    "super_resolution", "dnsmos_model_v8", "planestrike", "dtln_1", "gap_mnist_gru",
+    "silero_vad_16k_op15",
 )  # fmt: skip
 
 FLOAT = {
@@ -27,8 +28,6 @@ FLOAT = {
     "planestrike",
 }  # fmt: skip
 REFUSED = {
-    "dtln_1": "LSTM", "gap_mnist_gru": "GRU",
-    "silero_vad_16k_op15": "If",
 }  # fmt: skip
 
 
