@@ -75,7 +75,7 @@ def where(node: TfliteNode) -> None:
 
 
 def unique(node: TfliteNode) -> None:
-    """UNIQUE: different elements in the order of their first occurrence, and which each one is."""
+    """UNIQUE: the elements without repetition, by first occurrence; which one each is."""
     found = node.steps(Unique(sorted=False), [node.input(0)], "unique")
     node.emit_one(0, Cast(to=node.output_type(0).dtype), [found[0]], refine=False)
     node.emit_one(1, Cast(to=node.output_type(1).dtype), [found[2]], refine=False)

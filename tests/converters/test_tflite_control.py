@@ -106,7 +106,7 @@ def test_where_and_unique():
 def test_a_reason_inside_a_body_names_the_subgraph():
     main = countdown()
     main.others[1].operators[1] = Operator("CUSTOM", [1], [5], custom="Blur")
-    with pytest.raises(UnsupportedError, match="in subgraph 2: .*'Blur'"):
+    with pytest.raises(UnsupportedError, match=r"in subgraph 2: .*'Blur'"):
         import_model(main.build())
 
 
