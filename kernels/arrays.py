@@ -263,11 +263,12 @@ def attention(
         )
     arrays = [_readable(a) for a in (q, k, v)]
     out = np.empty((*query[:3], value[3]), np.float32)
+    shapes = (query, key, value, out.shape)
     program = Program(0, "", threads)
-    program.attention_f32(
-        q=_address(arrays[0]), k=_address(arrays[1]), v=_address(arrays[2]), mask=0,
+    program.attention(
+        q=_address(arrays[0]), k=_address(arrays[1]), v=_address(arrays[2]),
         out=_address(out), sizes=(*query[:2], key[1], query[2], key[2], query[3], value[3]),
-        mask_kind=0, mask_strides=(0, 0, 0, 0),
+        steps=[(n * rows * d, rows * d, d) for _, n, rows, d in shapes],
         scale=1.0 / math.sqrt(max(query[3], 1)) if scale is None else scale, causal=causal,
     )  # fmt: skip
     program.run()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from linnet import dims, ops
-from linnet.converters.rewrite import Links, before
+from linnet.converters.rewrite import Links, before, remove
 from linnet.graph import Graph, Node
 from linnet.ops import NO_CLAMP
 from linnet.types import Shape
@@ -21,6 +23,33 @@ def fuse_attention(graph: Graph) -> int:
             links.refresh()
             changes += 1
     return changes
+
+
+def take_in_transposes(graph: Graph) -> int:
+    """Let attention read heads where linear layers leave them, [B, L, H, D]; return how many."""
+    links, changes = Links(graph), 0
+    for node in list(graph.nodes):
+        if isinstance(node.op, ops.Attention) and not node.op.heads_last:
+            changes += _take_in(graph, links, node)
+    return changes
+
+
+def _take_in(graph: Graph, links: Links, node: Node) -> bool:
+    swap = ops.Transpose(perm=(0, 2, 1, 3))
+    makers = [links.maker(name, ops.Transpose) for name in node.inputs[:3]]
+    reader = links.only_reader(node.outputs[0], ops.Transpose)
+    if reader is None or reader.op != swap or any(m is None or m.op != swap for m in makers):
+        return False
+    sources = tuple(maker.inputs[0] for maker in makers if maker is not None)
+    node.op = msgspec.structs.replace(node.op, heads_last=True)
+    node.inputs = (*sources, *node.inputs[3:])
+    inner = node.outputs[0]
+    remove(graph, reader)
+    del graph.values[inner]
+    node.outputs = reader.outputs
+    links.drop(reader)
+    links.touch(node)
+    return True
 
 
 def _fuse(graph: Graph, links: Links, node: Node) -> bool:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import msgspec
+import numpy as np
 
 from linnet import ops
 from linnet.converters.rewrite import Links, new_constant, remove
 from linnet.graph import Graph, Node
+from linnet.types import Quantization
 
 INTEGER_LINEAR = (ops.DynamicLinear,)
+_MOST = 4
 
 
 def fuse_linear(graph: Graph) -> int:
@@ -20,12 +23,62 @@ def fuse_linear(graph: Graph) -> int:
         rule = _RULES.get(type(node.op))
         if rule is not None and links.knows(node):
             changes += rule(graph, links, node)
+    return changes + _merge(graph)
+
+
+def _merge(graph: Graph) -> int:
+    """Join layers that read the same value, so that it is quantized once; return how many go."""
+    groups: dict[tuple[str, bool], list[Node]] = {}
+    for node in graph.nodes:
+        op = node.op
+        if not isinstance(op, ops.DynamicLinear) or op.activation or op.splits or _full(node)[3]:
+            continue
+        groups.setdefault((node.inputs[0], op.per_tensor), []).append(node)
+    changes = 0
+    for layers in groups.values():
+        for start in range(0, len(layers), _MOST):
+            part = layers[start : start + _MOST]
+            if len(part) > 1 and _joined(graph, part):
+                changes += len(part) - 1
     return changes
+
+
+def _joined(graph: Graph, layers: list[Node]) -> bool:
+    weights = [graph.constant(node.inputs[1]) for node in layers]
+    biases = [graph.constant(_full(node)[2]) for node in layers]
+    if any(w is None for w in weights):
+        return False
+    if any(b is None and _full(n)[2] for b, n in zip(biases, layers, strict=True)):
+        return False
+    stored = [w for w in weights if w is not None]
+    widths = [w.shape[0] for w in stored]
+    quantizations = [graph.type_of(node.inputs[1]).quantization for node in layers]
+    known = [q for q in quantizations if q is not None]
+    scale = [np.broadcast_to(q.scale, (n,)) for q, n in zip(known, widths, strict=True)]
+    zero = [np.broadcast_to(q.zero_point, (n,)) for q, n in zip(known, widths, strict=True)]
+    q = Quantization(np.concatenate(scale), np.concatenate(zero), 0)
+    first = layers[0]
+    inputs = [
+        first.inputs[0],
+        graph.add_constant(f"{first.inputs[1]}/joined", np.concatenate(stored), q),
+    ]
+    if any(b is not None for b in biases):
+        parts = [
+            np.zeros(n, np.float32) if b is None else b for b, n in zip(biases, widths, strict=True)
+        ]
+        inputs.append(graph.add_constant(f"{first.inputs[1]}/biases", np.concatenate(parts)))
+    first.op = msgspec.structs.replace(first.op, splits=tuple(widths))
+    first.inputs = tuple(inputs)
+    first.outputs = tuple(node.outputs[0] for node in layers)
+    gone = {id(node) for node in layers[1:]}
+    graph.nodes = [node for node in graph.nodes if id(node) not in gone]
+    return True
 
 
 def _layer(links: Links, name: str) -> Node | None:
     """Return the layer that makes a value for one reader only."""
-    return links.maker(name, *INTEGER_LINEAR) if links.private(name) else None
+    maker = links.maker(name, *INTEGER_LINEAR) if links.private(name) else None
+    return maker if maker is not None and len(maker.outputs) == 1 else None
 
 
 def _take(

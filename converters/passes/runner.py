@@ -10,7 +10,7 @@ from linnet.graph import Graph
 
 from .activations import fuse_activations
 from .affine import fold_affine, split_batch_normalization
-from .attention import fuse_attention
+from .attention import fuse_attention, take_in_transposes
 from .branches import take_branches
 from .composites import fuse_composites
 from .flattened import permute_flattened_weights
@@ -65,6 +65,7 @@ PASSES: tuple[Pass, ...] = (
     Pass("composites", fuse_composites, after=("affine",)),
     Pass("attention", fuse_attention, after=("transposes",)),
     Pass("attention-transposes", sink_transposes, after=("attention",)),
+    Pass("attention-heads", take_in_transposes, after=("attention-transposes",)),
     Pass("activations", fuse_activations, after=("composites", "sink-views")),
     Pass("linear", fuse_linear, after=("composites", "activations")),
     Pass("qdq", fuse_quantization, after=("unsigned", "activations")),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import numpy as np
 
 from linnet import ops
@@ -27,7 +28,7 @@ def quantize_dynamic(graph: Graph) -> int:
     """Turn float linear layers and embeddings into int8 ones; return how many.
 
     Linear layers become `DynamicLinear`, with the bias, activation and residual that follow them;
-    large tables that rows are gathered from become `Embedding`.
+    large tables that rows are gathered from become `Embedding`; attention computes on bytes.
     """
     links, changes = Links(graph), 0
     for node in list(graph.nodes):
@@ -35,6 +36,9 @@ def quantize_dynamic(graph: Graph) -> int:
             changes += quantize_layer(graph, links, node)
         elif isinstance(node.op, ops.Gather):
             changes += _quantize_table(graph, node)
+        elif isinstance(node.op, ops.Attention):
+            node.op = msgspec.structs.replace(node.op, bytes=True)
+            changes += 1
     if changes:
         graph.prune()
         fuse_linear(graph)

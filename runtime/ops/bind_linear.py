@@ -35,13 +35,6 @@ def aligned(shape: tuple[int, ...], dtype: type) -> Array:
     return array
 
 
-def columns(values: Array, count: int, dtype: type) -> Array:
-    """Return one number per output, padded with zeros to whole panels."""
-    full = aligned((-(-count // PANEL) * PANEL,), dtype)
-    full[:count] = np.broadcast_to(values, (count,))
-    return full
-
-
 def pack_weights(weights: Array, group: int) -> Array:
     """Return int8 weights (outputs, depth) as [panel][k / group][16][group], padded with zeros."""
     outputs, depth = weights.shape
@@ -53,24 +46,42 @@ def pack_weights(weights: Array, group: int) -> Array:
     return packed
 
 
-def _pack(step: Step) -> PackedLinear:
+def _pack(step: Step, splits: tuple[int, ...]) -> PackedLinear:
     w, bias = step.inputs[1], (*step.inputs, None)[2]
-    outputs = w.type.static_shape[0]
-    zero = w.type.quantization.zero_point
+    outputs, q = w.type.static_shape[0], w.type.quantization
+
+    def spread(values: Array, dtype: type) -> Array:
+        """Return one number per output, every split padded with zeros to whole panels."""
+        parts = np.split(np.broadcast_to(values, (outputs,)), np.cumsum(splits)[:-1])
+        full = aligned((sum(-(-n // PANEL) * PANEL for n in splits),), dtype)
+        at = 0
+        for part in parts:
+            full[at : at + part.size] = part
+            at += -(-part.size // PANEL) * PANEL
+        return full
+
+    group = step.program.layout_s8[0]
+    packed = [pack_weights(part, group) for part in np.split(w.array, np.cumsum(splits)[:-1])]
     return PackedLinear(
-        pack_weights(w.array, step.program.layout_s8[0]),
-        columns(w.type.quantization.scale, outputs, np.float32),
-        columns(w.array.sum(axis=1, dtype=np.int64), outputs, np.int32),
-        columns(zero, outputs, np.int32) if zero.any() else None,
-        None if bias is None else columns(bias.array, outputs, np.float32),
+        packed[0] if len(packed) == 1 else _joined(packed),
+        spread(q.scale, np.float32),
+        spread(w.array.sum(axis=1, dtype=np.int64), np.int32),
+        spread(q.zero_point, np.int32) if q.zero_point.any() else None,
+        None if bias is None else spread(bias.array, np.float32),
     )
+
+
+def _joined(packed: list[Array]) -> Array:
+    whole = aligned((sum(p.shape[0] for p in packed), *packed[0].shape[1:]), np.int8)
+    np.concatenate(packed, out=whole)
+    return whole
 
 
 def _address(array: Array | None) -> int:
     return 0 if array is None else int(array.ctypes.data)
 
 
-def dynamic(step: Step, activation: int, per_tensor: bool) -> bool:
+def dynamic(step: Step, activation: int, per_tensor: bool, splits: tuple[int, ...]) -> bool:
     """Bind a `DynamicLinear`; False where no kernel serves it."""
     x, w, bias, residual = (*step.inputs, None, None)[:4]
     if w.array is None or (bias is not None and bias.array is None):
@@ -82,7 +93,7 @@ def dynamic(step: Step, activation: int, per_tensor: bool) -> bool:
         return False
     if 255 * 255 * depth >= _INT32:
         return False
-    packed: PackedLinear = step.cached("dynamic linear", lambda: _pack(step))
+    packed: PackedLinear = step.cached("dynamic linear", lambda: _pack(step, splits or (outputs,)))
     rows = math.prod(x.type.static_shape[:-1])
     source, limits = readable(step, 0), 0
     if per_tensor:
@@ -98,8 +109,8 @@ def dynamic(step: Step, activation: int, per_tensor: bool) -> bool:
         column_sums=_address(packed.column_sums),
         weight_zero=_address(packed.weight_zero),
         residual=0 if residual is None else residual.pointer,
-        y=step.outputs[0].pointer,
-        sizes=(rows, depth, outputs),
+        parts=[(b.pointer, b.type.static_shape[-1]) for b in step.outputs],
+        sizes=(rows, depth),
         activation=activation,
     )
     return True

@@ -21,6 +21,7 @@ from .unary import Gelu, Silu
 __all__ = ["DynamicLinear", "Embedding"]
 
 ACTIVATIONS = ("", "relu", "gelu", "gelu_tanh", "silu")
+_MOST_SPLITS = 4
 _SMALLEST_STEP = np.float32(1e-35)
 
 
@@ -69,6 +70,9 @@ class DynamicLinear(Op, frozen=True):
     per_tensor : bool
         Quantize all of x with one scale and zero point, as ONNX DynamicQuantizeLinear does, and
         not every row with its own.
+    splits : tuple of int
+        Where given, the widths of up to four outputs that the O columns are given out to, in
+        order; then neither activation nor residual follow.
 
     Notes
     -----
@@ -81,6 +85,12 @@ class DynamicLinear(Op, frozen=True):
 
     activation: str = ""
     per_tensor: bool = False
+    splits: tuple[int, ...] = ()
+
+    @property
+    def outputs(self) -> int:
+        """One, or one for each split."""
+        return len(self.splits) or 1
 
     def infer(self, *types: TensorType | None) -> tuple[TensorType, ...]:
         """Return x's shape with the number of outputs last."""
@@ -99,11 +109,24 @@ class DynamicLinear(Op, frozen=True):
         result = TensorType(DType.FLOAT32, (*x.shape[:-1], w.shape[0]))
         if bias is not None and bias != TensorType(DType.FLOAT32, (w.shape[0],)):
             raise ShapeError(f"bias is {bias}; expected float32 [{w.shape[0]}]")
+        if self.splits:
+            self._check_splits(w, residual)
+            return tuple(result.with_(shape=(*x.shape[:-1], n)) for n in self.splits)
         if residual is None:
             return (result,)
         if residual.dtype is not DType.FLOAT32:
             raise ShapeError(f"residual is {residual}; expected float32")
         return (result.with_(shape=broadcast_shapes(result, residual)),)
+
+    def _check_splits(self, w: TensorType, residual: TensorType | None) -> None:
+        fits = sum(self.splits) == w.shape[0] and min(self.splits) > 0
+        if not fits or len(self.splits) > _MOST_SPLITS:
+            raise ShapeError(
+                f"splits {self.splits} of weights {w}; expected up to {_MOST_SPLITS} positive "
+                f"widths that add up to {w.shape[0]}"
+            )
+        if self.activation or residual is not None:
+            raise ShapeError("splits go with neither activation nor residual")
 
     def reference(self, types: NodeTypes, *arrays: Array | None) -> tuple[Array, ...]:
         """Quantize in float32, multiply exactly, finish in float64."""
@@ -123,17 +146,22 @@ class DynamicLinear(Op, frozen=True):
             real = activate(self.activation, real)
         if residual is not None:
             real = real.reshape(*x.shape[:-1], -1) + residual
+        if self.splits:
+            parts = np.split(real, np.cumsum(self.splits)[:-1], axis=1)
+            pairs = zip(parts, types.outputs, strict=True)
+            return tuple(p.reshape(t.static_shape).astype(np.float32) for p, t in pairs)
         return (real.reshape(types.outputs[0].static_shape).astype(np.float32),)
 
     def bind(self, step: Step) -> bool:
         """Add the kernel; see `Op.bind`."""
-        return bind_linear.dynamic(step, ACTIVATIONS.index(self.activation), self.per_tensor)
+        activation = ACTIVATIONS.index(self.activation)
+        return bind_linear.dynamic(step, activation, self.per_tensor, self.splits)
 
     def cost(self, types: NodeTypes) -> Cost:
         """Count one multiply-accumulate per output and k."""
         present = [t for t in (*types.inputs, *types.outputs) if t is not None]
         weight = present[1]
-        macs = types.outputs[0].size * weight.static_shape[1]
+        macs = sum(t.size for t in types.outputs) * weight.static_shape[1]
         return Cost(macs, sum(t.nbytes for t in present))
 
 

@@ -51,6 +51,7 @@ CASES: list[Case] = [
         floats(2, 64, 384),
         bench=True,
     ),
+    dynamic("dynamic linear splits", DynamicLinear(splits=(20, 33, 7)), (5,), 24, 60, floats(60)),
     dynamic("dynamic linear token", DynamicLinear(), (1,), 512, 512, bench=True),
     dynamic(
         "dynamic linear per tensor",

@@ -11,6 +11,7 @@ from onnx import TensorProto, helper
 
 import linnet
 from linnet import ops
+from linnet.converters.passes.attention import take_in_transposes
 from linnet.converters.passes.linear import fuse_linear
 from linnet.converters.quantization.dynamic import quantize_dynamic
 from linnet.errors import QuantizationError
@@ -91,6 +92,28 @@ def test_dynamic_quantization_of_layers_and_tables():
     found = linnet.load(graph).run(feeds)[name]
     noise = np.linalg.norm(found - before[name]) / np.linalg.norm(before[name])
     assert 1e-4 < noise < 0.02
+
+
+def test_layers_of_one_input_are_joined():
+    graph = graph_of((3, 8))
+    outs = [layer(graph, "x0", n, 8) for n in (5, 20, 7)]
+    biased = graph.add(ops.Add(), [outs[1], const(graph, 20)])
+    finish(graph, outs[0], biased, outs[2])
+    assert same(graph, fuse_linear) == 3
+    assert [n.op for n in graph.nodes] == [ops.DynamicLinear(splits=(5, 7, 20))]
+    feeds = {"x0": RNG.standard_normal((3, 8)).astype(np.float32)}
+    found = linnet.load(graph).run(feeds)
+    for name, array in execute(graph, feeds).items():
+        np.testing.assert_allclose(found[name], array, rtol=1e-5, atol=1e-5)
+
+
+def test_attention_reads_heads_where_linear_layers_leave_them():
+    graph = graph_of((2, 9, 4, 8), (2, 9, 4, 8), (2, 9, 4, 8))
+    swap = ops.Transpose(perm=(0, 2, 1, 3))
+    heads = [graph.add(swap, [f"x{i}"]) for i in range(3)]
+    finish(graph, graph.add(swap, [graph.add(ops.Attention(), heads)]))
+    assert same(graph, take_in_transposes) == 1
+    assert [n.op for n in graph.nodes] == [ops.Attention(heads_last=True)]
 
 
 def test_layers_that_do_not_fit_stay_float():

@@ -5,53 +5,68 @@
 
 #include "attention/blocking.h"
 #include "core/python.h"
+#include "int8/bind.h"
 
 namespace py = pybind11;
 
 namespace linnet {
 namespace {
 
-// `sizes` is (batch, heads, kv_heads, length, keys, depth, value_depth), `mask_strides` in elements
-// over (batch, head, row, key).
+using HeadStepsTuple = std::array<int64_t, 3>;
+
+HeadSteps head_steps(const HeadStepsTuple& steps) { return {steps[0], steps[1], steps[2]}; }
+
+// `sizes` is (batch, heads, kv_heads, length, keys, depth, value_depth), `steps` those of q, k, v
+// and out in elements over (batch, head, row), `mask_strides` over (batch, head, row, key).
 void add_attention(Program& program, uintptr_t q, uintptr_t k, uintptr_t v, uintptr_t mask,
-                   uintptr_t out, std::array<int64_t, 7> sizes, int mask_kind,
-                   std::array<int64_t, 4> mask_strides, float scale, bool causal) {
-  AttentionF32Params p{};
+                   uintptr_t lengths, uintptr_t out, std::array<int64_t, 7> sizes,
+                   const std::array<HeadStepsTuple, 4>& steps, int mask_kind,
+                   std::array<int64_t, 4> mask_strides, float scale, float softcap, int64_t window,
+                   bool causal, bool from_end, bool bytes) {
+  AttentionParams p{};
   p.q = at<const float>(q);
   p.k = at<const float>(k);
   p.v = at<const float>(v);
   p.mask = at<const void>(mask);
+  p.lengths = at<const int64_t>(lengths);
   p.out = at<float>(out);
-  p.batch = sizes[0];
-  p.heads = sizes[1];
-  p.kv_heads = sizes[2];
-  p.length = sizes[3];
-  p.keys = sizes[4];
-  p.depth = sizes[5];
-  p.value_depth = sizes[6];
-  p.mask_batch = mask_strides[0];
-  p.mask_head = mask_strides[1];
-  p.mask_row = mask_strides[2];
-  p.mask_key = mask_strides[3];
+  p.q_at = head_steps(steps[0]), p.k_at = head_steps(steps[1]);
+  p.v_at = head_steps(steps[2]), p.out_at = head_steps(steps[3]);
+  p.batch = sizes[0], p.heads = sizes[1], p.kv_heads = sizes[2], p.length = sizes[3];
+  p.keys = sizes[4], p.depth = sizes[5], p.value_depth = sizes[6];
+  p.mask_batch = mask_strides[0], p.mask_head = mask_strides[1];
+  p.mask_row = mask_strides[2], p.mask_key = mask_strides[3];
   p.scale = scale;
+  p.softcap = softcap;
+  p.window = window;
   p.mask_kind = static_cast<MaskKind>(mask_kind);
   p.causal = causal;
-  if (p.kv_heads == 0) return;
+  p.from_end = from_end;
+  if (p.kv_heads == 0 || p.batch == 0) return;
+  p.task_rows = task_rows(p, program.threads());
   const bool base = program.isa() == 0;
   const double scores = static_cast<double>(p.batch * p.heads) * static_cast<double>(p.length) *
                         static_cast<double>(p.keys) * (causal ? 0.5 : 1.0);
   const double depths = static_cast<double>(p.depth + p.value_depth);
-  const double time = scores * (depths / (base ? 5.0 : 25.0) + (base ? 4.0 : 1.0));
-  const size_t scratch = static_cast<size_t>(attention_floats(p)) * sizeof(float);
-  program.add(Kernel::attention_f32, p, Cost{time, scratch});
+  const double rate = bytes ? rate_of(program) / 2 : base ? 5.0 : 25.0;
+  const double time = scores * (depths / rate + (base ? 4.0 : bytes ? 0.4 : 1.0));
+  const int64_t scratch = bytes ? attention_s8_scratch(p, layout_of(program)).bytes
+                                : attention_floats(p) * static_cast<int64_t>(sizeof(float));
+  program.add(bytes ? Kernel::attention_s8 : Kernel::attention_f32, p,
+              Cost{time, static_cast<size_t>(scratch)});
 }
 
 }  // namespace
 
 inline void bind_attention(ProgramClass& program) {
-  program.def("attention_f32", add_attention, py::kw_only(), py::arg("q"), py::arg("k"),
-              py::arg("v"), py::arg("mask"), py::arg("out"), py::arg("sizes"), py::arg("mask_kind"),
-              py::arg("mask_strides"), py::arg("scale"), py::arg("causal"));
+  program.def("attention", add_attention, py::kw_only(), py::arg("q"), py::arg("k"), py::arg("v"),
+              py::arg("mask") = 0, py::arg("lengths") = 0, py::arg("out"), py::arg("sizes"),
+              py::arg("steps"), py::arg("mask_kind") = 0,
+              py::arg("mask_strides") = std::array<int64_t, 4>{}, py::arg("scale"),
+              py::arg("softcap") = 0.0f, py::arg("window") = 0, py::arg("causal") = false,
+              py::arg("from_end") = false, py::arg("bytes") = false,
+              "Add attention in float32, or on bytes; sizes = (batch, heads, kv_heads, length, "
+              "keys, depth, value_depth), steps of q, k, v, out over (batch, head, row).");
 }
 
 }  // namespace linnet

@@ -1,7 +1,8 @@
-// Sizes of the blocks that attention walks in, shared by the kernel and its binding.
+// Sizes of the blocks that attention walks in, shared by the kernels and their binding.
 #pragma once
 
 #include "attention/params.h"
+#include "int8/layout.h"
 
 namespace linnet {
 
@@ -15,22 +16,71 @@ static inline int64_t key_block(int64_t keys) {
   return blocks == 0 ? 16 : ((keys + blocks - 1) / blocks + 15) / 16 * 16;
 }
 
-// Query rows of a task, those of all heads of a group counted as one sequence. Each task
-// transposes all keys, so it should be tall, but some 16 tasks should be left to share.
-static inline int64_t task_rows(const AttentionF32Params& p) {
-  const int64_t rows = p.heads / p.kv_heads * p.length;
-  const int64_t share = rows * p.batch * p.kv_heads / 16;
-  const int64_t wanted = (share + kChunkRows - 1) / kChunkRows * kChunkRows;
-  return wanted < kChunkRows ? kChunkRows : wanted > 240 ? 240 : wanted;
+// Keys per block where products are computed on bytes: weights are rounded to 1/255 of the greatest
+// in a block, so blocks are small.
+static inline int64_t byte_block(int64_t keys) {
+  const int64_t blocks = (keys + 127) / 128;
+  return blocks == 0 ? 16 : ((keys + blocks - 1) / blocks + 15) / 16 * 16;
 }
 
-// Scratch: a transposed block of keys, the scores of a chunk, a peak and a sum per row.
-static inline int64_t transposed_floats(const AttentionF32Params& p) {
+// Query rows of a task. Each task rearranges all keys, so it should be tall, but there should be
+// some tasks for every thread.
+static inline int64_t task_rows(const AttentionParams& p, int threads) {
+  const int64_t rows = p.heads / p.kv_heads * p.length;
+  const int64_t groups = p.batch * p.kv_heads;
+  const int64_t parts = threads == 1 ? 1 : (6 * threads + groups - 1) / groups;
+  const int64_t wanted = (rows + parts - 1) / parts;
+  const int64_t whole = (wanted + kChunkRows - 1) / kChunkRows * kChunkRows;
+  return whole > 480 ? 480 : whole < kChunkRows ? kChunkRows : whole;
+}
+
+// Scratch of the float kernel: a transposed block of keys, the scores of a chunk, a peak and a sum
+// per row.
+static inline int64_t transposed_floats(const AttentionParams& p) {
   return p.depth * key_block(p.keys) + 16;
 }
 
-static inline int64_t attention_floats(const AttentionF32Params& p) {
-  return transposed_floats(p) + kChunkRows * key_block(p.keys) + 2 * task_rows(p);
+static inline int64_t attention_floats(const AttentionParams& p) {
+  return transposed_floats(p) + kChunkRows * key_block(p.keys) + 2 * p.task_rows;
+}
+
+// Scratch of the int8 kernel, in bytes from its start. Keys and values of one head are packed as
+// the int8 family's weights: keys as columns in panels of 16, values as rows of panels.
+struct AttentionS8Scratch {
+  int64_t offsets, keys, key_bias, key_scale, values, value_scale, value_step, means, q, scores,
+      weights, mixed, rows, bytes;
+};
+
+// Rows of a chunk, padded to every ISA's vectors.
+constexpr int64_t kByteRowFloats = 32;
+
+static inline AttentionS8Scratch attention_s8_scratch(const AttentionParams& p,
+                                                      const LayoutS8& layout) {
+  const int64_t block = byte_block(p.keys), blocks = (p.keys + block - 1) / block;
+  const int64_t keys = blocks * block;
+  const int64_t steps = lane_steps(1, p.depth > block ? p.depth : block, layout);
+  AttentionS8Scratch s;
+  int64_t at = 0;
+  const auto take = [&at](int64_t bytes) {
+    const int64_t start = at;
+    at = padded(at + bytes + 64, 64);
+    return start;
+  };
+  s.offsets = take(offset_bytes(steps));
+  s.keys = take(keys / kPanel * panel_bytes(1, p.depth, layout));
+  s.key_bias = take(keys * 4);
+  s.key_scale = take(keys * 4);
+  s.values = take(padded(p.value_depth, kPanel) / kPanel * blocks * panel_bytes(1, block, layout));
+  s.value_scale = take(keys * 4);
+  s.q = take(kChunkRows * row_bytes(p.depth, layout) + 64);
+  s.scores = take(kChunkRows * block * 4);
+  s.weights = take(kChunkRows * row_bytes(block, layout) + 64);
+  s.value_step = take(blocks * 4);
+  s.means = take((padded(p.depth, kPanel) + padded(p.value_depth, kPanel)) * 4);
+  s.mixed = take(kChunkRows * padded(p.value_depth, kPanel) * 4);
+  s.rows = take(7 * kByteRowFloats * 4);
+  s.bytes = at;
+  return s;
 }
 
 }  // namespace linnet

@@ -3,58 +3,12 @@
 
 #include "attention/blocking.h"
 #include "attention/exp.h"
+#include "attention/visible.h"
 #include "float/multiply.h"
 #include "float/transpose.h"
 
 namespace linnet {
 namespace LINNET_ISA {
-
-constexpr float kInfinity = __builtin_inff();
-
-// The mask of one query row from key `first` on.
-struct MaskRow {
-  const void* data;
-  int64_t first;
-  int64_t step;
-  MaskKind kind;
-};
-
-LINNET_INLINE F masked(F scores, const MaskRow& mask, int64_t j) {
-  if (mask.kind == MaskKind::kNone) return scores;
-  const int64_t at = mask.first + j * mask.step;
-  if (mask.kind == MaskKind::kFloat) {
-    const float* values = static_cast<const float*>(mask.data) + at;
-    return scores + (mask.step == 0 ? splat_f(*values) : load_f(values));
-  }
-  const uint8_t* values = static_cast<const uint8_t*>(mask.data) + at;
-  const I seen = mask.step == 0 ? splat_i(*values) : load_u8(values);
-  return select((I)(seen != 0), scores, splat_f(-kInfinity));
-}
-
-LINNET_INLINE I lane_numbers() {
-  I lanes;
-  for (int i = 0; i < kLanes; ++i) lanes[i] = i;
-  return lanes;
-}
-
-// Scales and masks scores[0, width) of which keys [0, visible) take part, returns their peak. The
-// vectors' lanes behind the last visible key become -inf.
-static float prepare_scores(float* scores, int64_t width, int64_t visible, float scale,
-                            const MaskRow& mask) {
-  F peak = splat_f(-kInfinity);
-  const I lanes = lane_numbers();
-  for (int64_t j = 0; j < width; j += kLanes) {
-    F x = splat_f(-kInfinity);
-    if (j < visible) {
-      x = masked(load_f(scores + j) * splat_f(scale), mask, j);
-      const I left = splat_i(static_cast<int32_t>(visible - j));
-      x = select((I)(lanes < left), x, splat_f(-kInfinity));
-    }
-    store_f(scores + j, x);
-    peak = max_f(x, peak);
-  }
-  return max_of_f(peak);
-}
 
 // Turns scores into e^(score - peak) and returns their sum.
 static float exponentiate(float* scores, int64_t width, float peak) {
@@ -85,30 +39,26 @@ struct TaskF32 {
   float* sums;
 };
 
-// Head-major index of the first query row of the task's group.
-LINNET_INLINE int64_t group_row(const AttentionF32Params& p, const TaskF32& task) {
-  return (task.batch * p.heads + task.kv_head * (p.heads / p.kv_heads)) * p.length;
+LINNET_INLINE int64_t first_head(const AttentionParams& p, const TaskF32& task) {
+  return task.kv_head * (p.heads / p.kv_heads);
 }
 
-LINNET_INLINE MaskRow mask_row(const AttentionF32Params& p, const TaskF32& task, int64_t row,
-                               int64_t key) {
-  const int64_t head = task.kv_head * (p.heads / p.kv_heads) + row / p.length;
-  const int64_t first = task.batch * p.mask_batch + head * p.mask_head +
-                        row % p.length * p.mask_row + key * p.mask_key;
-  return {p.mask, first, p.mask_key, p.mask_kind};
+LINNET_INLINE float* out_rows(const AttentionParams& p, const TaskF32& task, const HeadRows& rows) {
+  return p.out + task.batch * p.out_at.batch + (first_head(p, task) + rows.head) * p.out_at.head +
+         rows.first * p.out_at.row;
 }
 
 // Folds scores of keys [key, key + count) into one row's peak, sum and output.
-static void update_row(const AttentionF32Params& p, const TaskF32& task, int64_t row, int64_t key,
-                       int64_t count, float* scores, float* out) {
-  int64_t visible = count;
-  if (p.causal) {
-    const int64_t until = row % p.length + 1 - key;
-    visible = until < 0 ? 0 : until < count ? until : count;
-  }
+static void update_row(const AttentionParams& p, const TaskF32& task, int64_t row, int64_t key,
+                       int64_t count, bool first, float* scores, float* out) {
+  const int64_t i = row % p.length;
+  const KeySpan seen = visible_keys(p, task.batch, i, i);
+  const int64_t head = first_head(p, task) + row / p.length;
   float* peak = task.peaks + (row - task.begin);
   float* sum = task.sums + (row - task.begin);
-  const float block = prepare_scores(scores, count, visible, p.scale, mask_row(p, task, row, key));
+  const float block = prepare_scores(
+      scores, count, {seen.begin - key, seen.end - key < count ? seen.end - key : count}, p.scale,
+      p.softcap, mask_row(p, task.batch, head, i, key));
   const float highest = block > *peak ? block : *peak;
   // Without a visible key so far any finite peak will do: -inf - -inf would be NaN.
   const float base = highest == -kInfinity ? 0.0f : highest;
@@ -116,69 +66,77 @@ static void update_row(const AttentionF32Params& p, const TaskF32& task, int64_t
   const float factor = exp_of_negative(splat_f(*peak - base))[0];
   *sum = *sum * factor + total;
   *peak = highest;
-  if (key > 0 && factor != 1.0f) scale_row(out, p.value_depth, factor);
+  if (!first && factor != 1.0f) scale_row(out, p.value_depth, factor);
 }
 
 // Keys [key, key + count) for every row of the task.
-static void attend_block(const AttentionF32Params& p, const TaskF32& task, int64_t key,
-                         int64_t count) {
+static void attend_block(const AttentionParams& p, const TaskF32& task, int64_t key, int64_t count,
+                         bool first) {
   const int64_t stride = key_block(p.keys);
-  const int64_t kv = (task.batch * p.kv_heads + task.kv_head) * p.keys + key;
-  transpose(p.k + kv * p.depth, p.depth, task.transposed, stride, count, p.depth);
+  const float* k = p.k + task.batch * p.k_at.batch + task.kv_head * p.k_at.head + key * p.k_at.row;
+  transpose(k, p.k_at.row, task.transposed, stride, count, p.depth);
   ProductF32 score{}, mix{};
   score.b = task.transposed;
   score.ldb = score.ldc = mix.lda = stride;
-  score.lda = score.depth = p.depth;
+  score.lda = row_step(p, p.q_at);
+  score.depth = p.depth;
   score.c = task.scores;
   mix.a = task.scores;
-  mix.b = p.v + kv * p.value_depth;
-  mix.ldb = mix.ldc = p.value_depth;
+  mix.b = p.v + task.batch * p.v_at.batch + task.kv_head * p.v_at.head + key * p.v_at.row;
+  mix.ldb = p.v_at.row;
+  mix.ldc = row_step(p, p.out_at);
   mix.depth = count;
-  mix.adds = key > 0;
+  mix.adds = !first;
   score.low = mix.low = -kInfinity;
   score.high = mix.high = kInfinity;
   score.layout = mix.layout = LayoutF32::kRows;
-  const int64_t first = group_row(p, task);
-  for (int64_t row = task.begin; row < task.end; row += kChunkRows) {
-    const int64_t rows = task.end - row < kChunkRows ? task.end - row : kChunkRows;
-    score.a = p.q + (first + row) * p.depth;
-    multiply(score, rows, 0, count);
-    mix.c = p.out + (first + row) * p.value_depth;
-    for (int64_t i = 0; i < rows; ++i) {
-      update_row(p, task, row + i, key, count, task.scores + i * stride, mix.c + i * p.value_depth);
+  for (int64_t row = task.begin; row < task.end;) {
+    const HeadRows rows = next_rows(p, row, task.end, kChunkRows);
+    score.a = p.q + task.batch * p.q_at.batch + (first_head(p, task) + rows.head) * p.q_at.head +
+              rows.first * p.q_at.row;
+    multiply(score, rows.count, 0, count);
+    mix.c = out_rows(p, task, rows);
+    for (int64_t i = 0; i < rows.count; ++i) {
+      update_row(p, task, row + i, key, count, first, task.scores + i * stride,
+                 mix.c + i * mix.ldc);
     }
-    multiply(mix, rows, 0, p.value_depth);
+    multiply(mix, rows.count, 0, p.value_depth);
+    row += rows.count;
   }
 }
 
-static void attend(const AttentionF32Params& p, const TaskF32& task) {
-  for (int64_t i = 0; i < task.end - task.begin; ++i) {
-    task.peaks[i] = -kInfinity;
-    task.sums[i] = 0.0f;
-  }
-  int64_t keys = p.keys;
-  if (p.causal) {
-    const bool one_head = task.begin / p.length == (task.end - 1) / p.length;
-    const int64_t seen = one_head ? (task.end - 1) % p.length + 1 : p.length;
-    keys = seen < keys ? seen : keys;
-  }
-  const int64_t step = key_block(p.keys);
-  for (int64_t key = 0; key < keys; key += step) {
-    attend_block(p, task, key, keys - key < step ? keys - key : step);
-  }
-  float* out = p.out + (group_row(p, task) + task.begin) * p.value_depth;
-  for (int64_t i = 0; i < task.end - task.begin; ++i, out += p.value_depth) {
-    if (task.sums[i] != 0.0f) {
-      scale_row(out, p.value_depth, 1.0f / task.sums[i]);
+static void finish_rows(const AttentionParams& p, const TaskF32& task, bool none) {
+  for (int64_t row = task.begin; row < task.end; ++row) {
+    float* out = out_rows(p, task, next_rows(p, row, task.end, 1));
+    const float sum = task.sums[row - task.begin];
+    if (sum != 0.0f && !none) {
+      scale_row(out, p.value_depth, 1.0f / sum);
     } else {
       for (int64_t d = 0; d < p.value_depth; ++d) out[d] = 0.0f;
     }
   }
 }
 
-static void run_attention(const AttentionF32Params& p, const Worker& worker) {
+static void attend(const AttentionParams& p, const TaskF32& task) {
+  for (int64_t i = 0; i < task.end - task.begin; ++i) {
+    task.peaks[i] = -kInfinity;
+    task.sums[i] = 0.0f;
+  }
+  const bool one_head = task.begin / p.length == (task.end - 1) / p.length;
+  const int64_t low = one_head ? task.begin % p.length : 0;
+  const int64_t high = one_head ? (task.end - 1) % p.length : p.length - 1;
+  const KeySpan seen = visible_keys(p, task.batch, low, high);
+  const int64_t step = key_block(p.keys);
+  const int64_t start = seen.begin / step * step;
+  for (int64_t key = start; key < seen.end; key += step) {
+    attend_block(p, task, key, seen.end - key < step ? seen.end - key : step, key == start);
+  }
+  finish_rows(p, task, start >= seen.end);
+}
+
+static void run_attention(const AttentionParams& p, const Worker& worker) {
   if (p.kv_heads == 0 || p.length == 0) return;
-  const int64_t rows = p.heads / p.kv_heads * p.length, height = task_rows(p);
+  const int64_t rows = p.heads / p.kv_heads * p.length, height = p.task_rows;
   const int64_t blocks = (rows + height - 1) / height;
   float* scratch = static_cast<float*>(worker.scratch);
   TaskF32 task;

@@ -7,18 +7,36 @@ namespace linnet {
 
 enum class MaskKind : int32_t { kNone, kBool, kFloat };
 
+// Steps from one batch entry, head and row to the next, in elements.
+struct HeadSteps {
+  int64_t batch;
+  int64_t head;
+  int64_t row;
+};
+
 // out[b, h, i] = sum over j of p[j] * v[b, h / group, j], where p is the softmax over j of
-//   scale * q[b, h, i] . k[b, h / group, j]   plus a float mask's value; keys that a bool mask
-// holds false for, and with `causal` keys j > i, take no part. A row without keys, or with all of
-// them at -inf, is zero. group = heads / kv_heads. The mask's element for (b, h, i, j) is
-// mask[b * mask_batch + h * mask_head + i * mask_row + j * mask_key], mask_key being 0 or 1.
-// k, v and the mask are read by up to 60 bytes behind their ends.
-struct AttentionF32Params {
+//   scale * q[b, h, i] . k[b, h / group, j], then softcap * tanh(score / softcap) where softcap >
+//   0,
+// plus a float mask's value. These keys take no part: those that a bool mask holds false for; from
+// lengths[b] on (where given); with `causal` j > at, where at = i, or i + (valid keys - length)
+// with `from_end`; with `window` > 0 j <= at - window, and without `causal` j >= at + window.
+// A row without keys, or with all of them at -inf, is zero. group = heads / kv_heads. The mask's
+// element for (b, h, i, j) is mask[b * mask_batch + h * mask_head + i * mask_row + j * mask_key],
+// mask_key being 0 or 1. k, v and the mask are read by up to 60 bytes behind their ends.
+//
+// attention_s8 computes both products on bytes: q and k rounded to int8 with a scale per row, v
+// likewise, probabilities to 0..255 of the greatest in a block of keys.
+struct AttentionParams {
   const float* q;
   const float* k;
   const float* v;
   const void* mask;
+  const int64_t* lengths;
   float* out;
+  HeadSteps q_at;
+  HeadSteps k_at;
+  HeadSteps v_at;
+  HeadSteps out_at;
   int64_t batch;
   int64_t heads;
   int64_t kv_heads;
@@ -30,9 +48,13 @@ struct AttentionF32Params {
   int64_t mask_head;
   int64_t mask_row;
   int64_t mask_key;
+  int64_t window;
+  int64_t task_rows;  // query rows of a task, those of all heads of a group in one sequence
   float scale;
+  float softcap;
   MaskKind mask_kind;
   bool causal;
+  bool from_end;
 };
 
 }  // namespace linnet

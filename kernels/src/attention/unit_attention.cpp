@@ -1,11 +1,18 @@
 // The attention kernels of one ISA.
+// The int8 tiles come with helpers that only convolutions use.
+#pragma GCC diagnostic ignored "-Wunused-function"
 #include "attention/flash.h"
+#include "attention/int8.h"
 
 namespace linnet {
 namespace LINNET_ISA {
 
-void attention_f32(const AttentionF32Params& p, const Worker& worker) noexcept {
+void attention_f32(const AttentionParams& p, const Worker& worker) noexcept {
   run_attention(p, worker);
+}
+
+void attention_s8(const AttentionParams& p, const Worker& worker) noexcept {
+  run_attention_s8(p, worker);
 }
 
 }  // namespace LINNET_ISA

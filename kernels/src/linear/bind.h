@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <array>
+#include <stdexcept>
+#include <vector>
 
 #include "core/python.h"
 #include "int8/bind.h"
@@ -13,10 +15,11 @@ namespace {
 
 namespace py = pybind11;
 
+// `parts` are the addresses and columns of the outputs, `sizes` (rows, depth).
 int dynamic_linear(Program& program, uintptr_t x, uintptr_t range, uintptr_t weights,
                    uintptr_t scale, uintptr_t bias, uintptr_t column_sums, uintptr_t weight_zero,
-                   uintptr_t residual, uintptr_t y, const std::array<int64_t, 3>& sizes,
-                   int activation) {
+                   uintptr_t residual, const std::vector<std::array<int64_t, 2>>& parts,
+                   const std::array<int64_t, 2>& sizes, int activation) {
   const LayoutS8 layout = layout_of(program);
   DynamicLinearParams p{};
   p.x = at<const float>(x);
@@ -27,15 +30,20 @@ int dynamic_linear(Program& program, uintptr_t x, uintptr_t range, uintptr_t wei
   p.column_sums = at<const int32_t>(column_sums);
   p.weight_zero = at<const int32_t>(weight_zero);
   p.residual = at<const float>(residual);
-  p.y = at<float>(y);
-  p.rows = sizes[0], p.depth = sizes[1], p.columns = sizes[2];
+  p.rows = sizes[0], p.depth = sizes[1];
   p.activation = static_cast<Activation>(activation);
-  const int64_t packed = padded(p.columns, kPanel) / kPanel * panel_bytes(1, p.depth, layout);
+  if (parts.size() > kMaxParts) throw std::invalid_argument("too many outputs");
+  int64_t packed = 0, columns = 0;
+  for (const auto& [address, width] : parts) {
+    p.parts[p.part_count++] = {at<float>(static_cast<uintptr_t>(address)), width};
+    packed += padded(width, kPanel) / kPanel * panel_bytes(1, p.depth, layout);
+    columns += width;
+  }
   p.block = block_rows(p.rows, p.depth, packed, layout);
   const double macs = static_cast<double>(p.rows) * static_cast<double>(packed);
-  const double rest = static_cast<double>(p.rows) * static_cast<double>(p.depth + p.columns);
-  const int64_t scratch =
-      offset_bytes(lane_steps(1, p.depth, layout)) + kSlack + row_bytes(p.depth, layout) * p.block;
+  const double rest = static_cast<double>(p.rows) * static_cast<double>(p.depth + columns);
+  const int64_t scratch = offset_bytes(lane_steps(1, p.depth, layout)) + kSlack +
+                          row_bytes(p.depth, layout) * (p.block + 6);
   return program.add(Kernel::dynamic_linear, p,
                      Cost{macs / rate_of(program) + 0.2 * rest, static_cast<size_t>(scratch)});
 }
@@ -67,9 +75,10 @@ inline void bind_linear(ProgramClass& program) {
   program
       .def("dynamic_linear", dynamic_linear, py::kw_only(), py::arg("x"), py::arg("range"),
            py::arg("weights"), py::arg("scale"), py::arg("bias"), py::arg("column_sums"),
-           py::arg("weight_zero"), py::arg("residual"), py::arg("y"), py::arg("sizes"),
+           py::arg("weight_zero"), py::arg("residual"), py::arg("parts"), py::arg("sizes"),
            py::arg("activation"),
-           "Add a linear layer on rows quantized as they come; sizes = (rows, depth, columns).")
+           "Add a linear layer on rows quantized as they come; parts = (address, columns) of each "
+           "output, sizes = (rows, depth).")
       .def("range_f32", range_f32, py::arg("x"), py::arg("out"), py::arg("count"))
       .def("embedding_s8", embedding_s8, py::kw_only(), py::arg("table"), py::arg("scale"),
            py::arg("zero"), py::arg("indices"), py::arg("y"), py::arg("sizes"), py::arg("per_row"),

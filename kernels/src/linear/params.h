@@ -16,8 +16,17 @@ enum class Activation : int32_t { kNone, kRelu, kGelu, kGeluTanh, kSilu };
 // a step below 1e-35 counts as one for a row of zeros, a row that holds NaN or an infinity gives
 // NaN. With `range` (low, high) every row uses that range, and x / step instead of x * inverse.
 // Weights are packed as the int8 family's, column_sums[n] is the sum of w[n, :]; scale, bias and
-// the others are padded to whole panels. bias, residual and weight_zero may be null. x is read by
+// the others are padded to whole panels. The outputs may be several matrices: each takes the
+// columns after those of the one before, and its columns are padded to whole panels by themselves.
+// bias, residual (of the first matrix alone) and weight_zero may be null. x is read by
 // up to 64 bytes behind its end.
+struct LinearPart {
+  float* y;
+  int64_t columns;
+};
+
+constexpr int kMaxParts = 4;
+
 struct DynamicLinearParams {
   const float* x;
   const float* range;
@@ -27,10 +36,10 @@ struct DynamicLinearParams {
   const int32_t* column_sums;
   const int32_t* weight_zero;
   const float* residual;
-  float* y;
+  LinearPart parts[kMaxParts];
+  int64_t part_count;
   int64_t rows;
   int64_t depth;
-  int64_t columns;
   int64_t block;  // rows quantized at a time
   Activation activation;
 };

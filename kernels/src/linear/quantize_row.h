@@ -7,6 +7,35 @@
 namespace linnet {
 namespace LINNET_ISA {
 
+// Bytes 0..255 must be what a tile's activations are.
+static_assert(kLayout.element == 2 || kLayout.shift == 128, "tiles take unsigned activations");
+
+// A vector's lanes folded onto each other by halves.
+template <int kWidth>
+LINNET_INLINE F folded_max(F x) {
+  if constexpr (kWidth >= 1) {
+    I index;
+    for (int i = 0; i < kLanes; ++i) index[i] = i ^ kWidth;
+    return folded_max<kWidth / 2>(max_f(x, (F)__builtin_shuffle(x, index)));
+  } else {
+    return x;
+  }
+}
+
+template <int kWidth>
+LINNET_INLINE F folded_sum(F x) {
+  if constexpr (kWidth >= 1) {
+    I index;
+    for (int i = 0; i < kLanes; ++i) index[i] = i ^ kWidth;
+    return folded_sum<kWidth / 2>(x + (F)__builtin_shuffle(x, index));
+  } else {
+    return x;
+  }
+}
+
+LINNET_INLINE float top_of(F x) { return folded_max<kLanes / 2>(x)[0]; }
+LINNET_INLINE float total_of(F x) { return folded_sum<kLanes / 2>(x)[0]; }
+
 struct Range {
   float low;
   float high;
@@ -14,22 +43,27 @@ struct Range {
 
 // Smallest and greatest of a row and 0. NaN in both where the row holds NaN or an infinity.
 static Range range_of(const float* x, int64_t count) {
-  F low = splat_f(0.0f), high = splat_f(0.0f), odd = splat_f(0.0f);
+  F low[2] = {splat_f(0.0f), splat_f(0.0f)}, high[2] = {splat_f(0.0f), splat_f(0.0f)};
+  // Bits of infinities and NaN are greater than those of other magnitudes.
+  I odd = splat_i(0);
   int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) {
-    const F value = load_f(x + i);
-    low = min_f(value, low);
-    high = max_f(value, high);
-    odd = fma(value, splat_f(0.0f), odd);
+  const auto take = [&](F value, int chain) {
+    low[chain] = min_f(value, low[chain]);
+    high[chain] = max_f(value, high[chain]);
+    odd = odd | (I)((as_i(value) & splat_i(0x7fffffff)) >= splat_i(0x7f800000));
+  };
+  for (; i + 2 * kLanes <= count; i += 2 * kLanes) {
+    take(load_f(x + i), 0);
+    take(load_f(x + i + kLanes), 1);
   }
-  if (i < count) {
-    const F value = load_f(x + i, static_cast<int>(count - i));
-    low = min_f(value, low);
-    high = max_f(value, high);
-    odd = fma(value, splat_f(0.0f), odd);
+  for (; i < count; i += kLanes) {
+    const int lanes = static_cast<int>(count - i < kLanes ? count - i : kLanes);
+    take(lanes == kLanes ? load_f(x + i) : load_f(x + i, lanes), 0);
   }
-  const float none = sum_f(odd);
-  return {-max_of_f(splat_f(0.0f) - low) + none, max_of_f(high) + none};
+  const float none =
+      top_of(select(odd, splat_f(1.0f), splat_f(0.0f))) > 0.0f ? __builtin_nanf("") : 0.0f;
+  const F least = splat_f(0.0f) - min_f(low[0], low[1]);
+  return {-top_of(least) + none, top_of(max_f(high[0], high[1])) + none};
 }
 
 struct RowScale {

@@ -8,7 +8,7 @@ namespace linnet {
 namespace LINNET_ISA {
 
 void dynamic_linear(const DynamicLinearParams& p, const Worker& worker) noexcept {
-  if (p.rows > 0 && p.columns > 0) run_dynamic(p, worker);
+  if (p.rows > 0) run_dynamic(p, worker);
 }
 
 void range_f32(const RangeParams& p, const Worker& worker) noexcept {
