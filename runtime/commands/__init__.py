@@ -10,6 +10,7 @@ from . import (
     info,
     inspect,
     profile,
+    prune,
     quantize,
     run,
 )
@@ -17,6 +18,7 @@ from . import (
 COMMANDS = (
     convert,
     quantize,
+    prune,
     advise,
     check,
     inspect,

@@ -1,0 +1,128 @@
+"""Pruning: channels that matter least are cut out of a float graph, which becomes smaller."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from linnet import ops
+from linnet.errors import CalibrationError, UnsupportedError
+from linnet.graph import Graph
+from linnet.types import Array
+
+from .channels import Channels, Space, magnitude
+from .shrink import Moments as Moments
+from .shrink import shrink
+
+RECORD = "pruning"
+IMPORTANCE = ("magnitude", "activation")
+READERS = (ops.Conv2D, ops.FullyConnected)
+
+
+def prune_channels(
+    graph: Graph,
+    share: float,
+    importance: str = "magnitude",
+    statistics: Callable[[Graph, dict[str, int]], Mapping[str, Moments]] | None = None,
+    align: int = 1,
+) -> Graph:
+    """Remove the least important channels of every layer whose channels can go.
+
+    Parameters
+    ----------
+    graph : Graph
+        In float; it is not changed.
+    share : float
+        Share of the channels to remove of each layer, from 0 up to 1.
+    importance : {"magnitude", "activation"}
+        Norm of a channel's weights, or of its activations times the weights that read them.
+    statistics : callable, optional
+        ``statistics(graph, {name: channels})`` returns the moments of values; needed by
+        "activation". With it, the layers that read removed channels are fitted to the rest.
+    align : int
+        Keep a multiple of this many channels.
+
+    Returns
+    -------
+    Graph
+        Its metadata entry "pruning" says what was done.
+
+    Raises
+    ------
+    UnsupportedError
+        If no layer has channels that can go.
+    CalibrationError
+        If ``importance`` needs statistics and there are none.
+    """
+    if not 0.0 <= share < 1.0 or importance not in IMPORTANCE or align < 1:
+        raise UnsupportedError(
+            f"share {share}, importance '{importance}', align {align}; expected a share from 0 "
+            f"below 1, one of {', '.join(IMPORTANCE)}, and a positive number"
+        )
+    channels = Channels(graph)
+    spaces = channels.spaces()
+    if not spaces:
+        raise UnsupportedError(f"'{graph.name}' has no layer whose channels can be removed")
+    known: Mapping[str, Moments] = {}
+    if statistics is not None:
+        read = {n.inputs[0] for n in graph.nodes if isinstance(n.op, READERS)}
+        read |= {node.outputs[0] for space in spaces for node in space.nodes}
+        known = statistics(
+            graph, {n: channels.labels[n].size for n in channels.labels if n in read}
+        )
+    elif importance == "activation":
+        raise CalibrationError("importance 'activation' needs data; give some samples")
+    gone: set[int] = set()
+    for space in spaces:
+        gone |= _least(channels, space, share, importance, known, align)
+    made = shrink(channels, gone, known)
+    record: dict[str, Any] = {"share": share, "importance": importance, "removed": len(gone)}
+    made.metadata[RECORD] = json.dumps(record)
+    return made
+
+
+def _least(
+    channels: Channels,
+    space: Space,
+    share: float,
+    importance: str,
+    known: Mapping[str, Moments],
+    align: int,
+) -> set[int]:
+    """Return the least important classes of a space."""
+    scores: dict[int, float] = dict.fromkeys((int(c) for c in space.classes), 0.0)
+    for node in space.nodes:
+        name = node.outputs[0]
+        if importance == "activation" and name in known:
+            values = _activation(channels, name, known[name].power)
+        else:
+            values = magnitude(channels.graph, node)
+        for cls, score in zip(channels.classes[name], values, strict=True):
+            if int(cls) in scores:
+                scores[int(cls)] += float(score)
+    keep = max(len(scores) - int(len(scores) * share + 1e-9), 1)
+    keep = min(-(-keep // align) * align, len(scores))
+    ordered = sorted(scores, key=lambda cls: scores[cls])
+    return set(ordered[: len(scores) - keep])
+
+
+def _activation(channels: Channels, name: str, square: Array) -> Array:
+    """Return the power of a value's channels times that of the weights which read them."""
+    graph = channels.graph
+    power = np.zeros(square.size)
+    for node in graph.consumers()[name]:
+        weights = graph.constant(node.inputs[1]) if len(node.inputs) > 1 else None
+        if weights is not None and weights.ndim > 1 and weights.shape[-1] == square.size:
+            power += np.square(weights, dtype=np.float64).reshape(-1, square.size).sum(axis=0)
+    scores = np.sqrt(square * (power if power.any() else 1.0))
+    return np.asarray(scores / max(float(scores.mean()), 1e-30))
+
+
+def zeros(graph: Graph) -> tuple[int, int]:
+    """Return how many of the weights in matrices and kernels are exactly zero, and how many are."""
+    arrays = [v.data for v in graph.values.values() if v.data is not None and v.data.ndim > 1]
+    arrays = [a for a in arrays if a.dtype.kind in "fi"]
+    return sum(int(a.size - np.count_nonzero(a)) for a in arrays), sum(a.size for a in arrays)

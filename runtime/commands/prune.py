@@ -1,0 +1,126 @@
+"""``linnet prune``: cut channels or blocks of weights that matter least."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import numpy as np
+
+from linnet.errors import InputError
+from linnet.graph import Graph
+from linnet.opening import open_graph
+from linnet.session import Session
+from linnet.types import Array
+
+from .models import MODEL_HELP, add_input_arguments, make_feeds
+from .tables import bytes_text, progress
+
+NAME = "prune"
+HELP = "Remove the channels of a float model that matter least, or say what its zeros bring."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``linnet prune``."""
+    parser.add_argument("model", help=MODEL_HELP)
+    parser.add_argument("-o", "--output", help=".linnet file to write")
+    parser.add_argument(
+        "--channels", type=float, default=0.0, metavar="SHARE",
+        help="share of the channels of every layer to remove, such as 0.25",
+    )  # fmt: skip
+    parser.add_argument(
+        "--importance", default="magnitude", choices=("magnitude", "activation"),
+        help="what a channel is judged by (default magnitude; activation needs --data)",
+    )  # fmt: skip
+    parser.add_argument("--align", type=int, default=1, help="keep a multiple of this many")
+    parser.add_argument(
+        "--data", metavar="DATA",
+        help="samples (folder, .npy or .npz): remaining weights are fitted to them, and the "
+        "agreement with the model before is reported",
+    )  # fmt: skip
+    parser.add_argument("--limit", type=int, help="most samples to read")
+    add_input_arguments(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Prune, write, and say what came of it."""
+    import linnet
+    from linnet.converters.pruning import zeros
+    from linnet.converters.quantization import Samples
+
+    graph = open_graph(options.model)
+    none, all_ = zeros(graph)
+    if none:
+        print(
+            f"{100 * none / max(all_, 1):.1f} % of the weights are zero; single zeros bring no "
+            "speed-up on this CPU, whole channels (--channels) do"
+        )
+    if not options.channels:
+        if options.output:
+            raise InputError("nothing to prune; say how much with --channels")
+        return 0
+    if not options.output:
+        raise InputError("no file to write; name one with -o")
+    samples = None
+    if options.data is not None:
+        samples = Samples(options.data, graph, limit=options.limit)
+    with progress("pruning") as advance:
+        made = pruned(graph, options.channels, options.importance, samples, options.align)
+        advance(1.0)
+    linnet.save(made, options.output)
+    feeds = make_feeds(graph, options)
+    before, after = macs(graph, feeds), macs(made, feeds)
+    print(
+        f"{options.output}: {after:,} multiply-accumulates ({before:,} before, "
+        f"{100 * (after / before - 1):+.1f} %), weights {bytes_text(weight_bytes(made))} "
+        f"({bytes_text(weight_bytes(graph))} before)"
+    )
+    if samples is not None:
+        _report(graph, made, samples)
+    return 0
+
+
+def pruned(
+    graph: Graph, share: float, importance: str, samples: Any = None, align: int = 1
+) -> Graph:
+    """Return a graph less a share of its channels, fitted to samples where there are any."""
+    from linnet.converters.pruning import Moments, prune_channels
+    from linnet.converters.quantization.methods import Job
+    from linnet.converters.quantization.observe import watch
+
+    def statistics(source: Graph, sizes: dict[str, int]) -> dict[str, Moments]:
+        moments = {name: Moments(size) for name, size in sizes.items()}
+
+        def see(values: Any) -> None:
+            for name, moment in moments.items():
+                moment.add(values[name])
+
+        watch(source, Job(lambda g: Session(g).run, samples), sizes, see)
+        return moments
+
+    chosen = statistics if samples is not None else None
+    return prune_channels(graph, share, importance, chosen, align)
+
+
+def macs(graph: Graph, feeds: dict[str, Array]) -> int:
+    """Return the multiply-accumulates of a run."""
+    plan = Session(graph, 1).plan({name: array.shape for name, array in feeds.items()})
+    return sum(int(span.item.node.op.cost(span.item.types).macs) for span in plan.spans)
+
+
+def weight_bytes(graph: Graph) -> int:
+    """Return the bytes of a graph's constants."""
+    return sum(v.type.nbytes for v in graph.values.values() if v.is_constant)
+
+
+def _report(graph: Graph, made: Graph, samples: Any) -> None:
+    from linnet.agreement import Agreement
+
+    agreement, runs = Agreement(), (Session(graph).run, Session(made).run)
+    for feeds in samples:
+        agreement.add(runs[0](feeds), runs[1](feeds))
+    summary = agreement.summary()
+    for output in summary["outputs"]:
+        print(f"output {output['name']}: SQNR {output['sqnr']:.2f} dB against the model before")
+    if "top1_agreement" in summary and np.isfinite(summary["top1_agreement"]):
+        print(f"same choice: {100 * summary['top1_agreement']:.1f} % of {summary['samples']}")
