@@ -10,7 +10,7 @@ import pytest
 
 import linnet
 from linnet.graph import Graph
-from linnet.ops import Conv2D
+from linnet.ops import Conv2D, FullyConnected
 from linnet.types import DType, TensorType
 
 X = np.random.default_rng(0).standard_normal((1, 40, 40, 16)).astype(np.float32)
@@ -66,3 +66,21 @@ def test_a_forked_child_gets_a_pool_of_its_own():
     child.join(timeout=60)
     assert child.exitcode == 0
     np.testing.assert_array_equal(found, wanted)
+
+
+def test_runs_through_trials_and_after_them_give_the_same_bytes():
+    wanted = linnet.load(graph(), threads=1).run({"x": X})["y3"]
+    session = linnet.load(graph(), threads=2)
+    for _ in range(60):
+        np.testing.assert_array_equal(session.run({"x": X})["y3"], wanted)
+
+
+def test_a_program_too_small_to_gain_runs_on_one_thread():
+    small = Graph("small")
+    x = small.add_input("x", TensorType(DType.FLOAT32, (1, 24)))
+    weights = small.add_constant("w", np.ones((8, 24), np.float32))
+    small.outputs = [small.add(FullyConnected(), [x, weights], outputs=["y"])]
+    session = linnet.load(small, threads=2)
+    for _ in range(20):
+        session.run({"x": np.ones((1, 24), np.float32)})
+    assert [threads for _, threads in session.plan().program.steps] == [1]

@@ -12,8 +12,10 @@ namespace {
 
 constexpr size_t kAlignment = 64;
 constexpr size_t kOverRead = 256;
-// Below this a second thread costs more in waiting than it saves.
+// Estimated time of a thread's part where a step is split until its times are known, and where
+// splitting is tried at all.
 constexpr double kNanosecondsPerThread = 8000;
+constexpr double kLeastNanoseconds = 1500;
 
 size_t rounded(size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
@@ -45,22 +47,25 @@ Program::Program(std::shared_ptr<Arena> arena, const std::string& isa, int threa
     : arena_(std::move(arena)), isa_(find_isa(isa)), threads_(std::min(std::max(threads, 1), 64)) {}
 
 int Program::add_step(Kernel kernel, AlignedBytes params, Cost cost) {
-  const int wanted = static_cast<int>(std::min(cost.nanoseconds / kNanosecondsPerThread, 64.0));
-  const int threads = std::min(std::max(forced_ > 0 ? forced_ : wanted, 1), threads_);
+  const auto threads_for = [&](double nanoseconds) {
+    const int wanted = static_cast<int>(std::min(cost.nanoseconds / nanoseconds, 64.0));
+    return std::min(std::max(forced_ > 0 ? forced_ : wanted, 1), threads_);
+  };
+  const int threads = threads_for(kNanosecondsPerThread), most = threads_for(kLeastNanoseconds);
   const size_t scratch = cost.scratch > 0 ? rounded(cost.scratch) + kOverRead : 0;
   if (scratch > scratch_bytes_) {
     arena_->reserve_scratch(scratch * static_cast<size_t>(threads_));
     scratch_bytes_ = scratch;
   }
-  steps_.push_back({kernel_function(kernel, isa_), params.get(), threads, kernel});
+  steps_.push_back({kernel_function(kernel, isa_), params.get(), threads, kernel, most});
   params_.push_back(std::move(params));
-  widest_ = std::max(widest_, threads);
+  widest_ = std::max(widest_, most);
   return size() - 1;
 }
 
 void Program::run_part(uint32_t index, int part, int thread) noexcept {
   const Step& step = steps_[index];
-  const int threads = std::min(step.threads, active_);
+  const int threads = std::min(trying_ ? step.most : step.threads, active_);
   char* scratch = static_cast<char*>(arena_->scratch());
   if (scratch != nullptr) scratch += scratch_bytes_ * static_cast<size_t>(thread);
   step.function(step.params, Worker{part, threads, scratch, &error_});
@@ -74,25 +79,65 @@ int Program::run(int begin, int end) noexcept {
   begin = std::max(begin, 0);
   end = std::min(end, size());
   error_ = 0;
-  ThreadPool* pool = widest_ > 1 ? &ThreadPool::instance() : nullptr;
-  active_ = pool != nullptr ? pool->acquire(widest_, run_task, this) : 1;
-  int failed = -1;
-  for (int i = begin; i < end && failed < 0; ++i) {
-    const double start = profiling_ ? now() : 0;
-    const int threads = std::min(steps_[static_cast<size_t>(i)].threads, active_);
+  active_ = 1;
+  if (widest_ == 1) return run_steps(begin, end, nullptr, Turn::alone);
+  ThreadPool& pool = ThreadPool::instance();
+  if (forced_ > 0 || profiling_) {
+    active_ = pool.acquire(widest_, run_task, this);
+    const int failed = run_steps(begin, end, nullptr, Turn::shared);
+    if (active_ > 1) pool.release();
+    return failed;
+  }
+  Balance& balance = balance_of(begin, end);
+  const Turn turn = balance.next();
+  trying_ = turn == Turn::timed_shared;
+  const bool shared = trying_ || turn == Turn::shared;
+  const double start = now();
+  if (shared) active_ = pool.acquire(widest_, run_task, this);
+  const bool counts = !shared || active_ > 1;
+  const int failed = run_steps(begin, end, counts ? &balance : nullptr, turn);
+  if (active_ > 1) pool.release();
+  trying_ = false;
+  if (failed < 0 && counts && balance.took(turn, now() - start)) settle(balance, begin, end);
+  return failed;
+}
+
+int Program::run_steps(int begin, int end, Balance* balance, Turn turn) noexcept {
+  ThreadPool* pool = active_ > 1 ? &ThreadPool::instance() : nullptr;
+  const bool timed =
+      balance != nullptr && (turn == Turn::timed_alone || turn == Turn::timed_shared);
+  for (int i = begin; i < end; ++i) {
+    const Step& step = steps_[static_cast<size_t>(i)];
+    const double start = profiling_ || timed ? now() : 0;
+    const int threads = std::min(trying_ ? step.most : step.threads, active_);
     if (threads > 1) {
       pool->run(static_cast<uint32_t>(i), threads);
     } else {
       run_part(static_cast<uint32_t>(i), 0, 0);
     }
+    if (timed) balance->step_took(turn, i, now() - start);
     if (profiling_) {
       times_[static_cast<size_t>(i)] += now() - start;
       starts_[static_cast<size_t>(i)] = start;
     }
-    if (__builtin_expect(__atomic_load_n(&error_, __ATOMIC_RELAXED) != 0, 0)) failed = i;
+    if (__builtin_expect(__atomic_load_n(&error_, __ATOMIC_RELAXED) != 0, 0)) return i;
   }
-  if (active_ > 1) pool->release();
-  return failed;
+  return -1;
+}
+
+Balance& Program::balance_of(int begin, int end) {
+  for (Balance& balance : balances_) {
+    if (balance.covers(begin, end)) return balance;
+  }
+  balances_.emplace_back(begin, end);
+  return balances_.back();
+}
+
+void Program::settle(const Balance& balance, int begin, int end) {
+  for (int i = begin; i < end; ++i) {
+    Step& step = steps_[static_cast<size_t>(i)];
+    step.threads = balance.gains(i) ? step.most : 1;
+  }
 }
 
 void Program::profile(bool on) {

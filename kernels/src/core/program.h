@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/balance.h"
 #include "core/dispatch.h"
 
 namespace linnet {
@@ -89,13 +90,17 @@ class Program {
   struct Step {
     KernelFn function;
     const void* params;
-    int threads;
+    int threads;  // that share the step now
     Kernel kernel;
+    int most;  // that its estimated time lets it try
   };
 
   int add_step(Kernel kernel, AlignedBytes params, Cost cost);
   void run_part(uint32_t index, int part, int thread) noexcept;
   static void run_task(void* self, uint32_t index, int part, int thread);
+  int run_steps(int begin, int end, Balance* balance, Turn turn) noexcept;
+  Balance& balance_of(int begin, int end);
+  void settle(const Balance& balance, int begin, int end);
 
   std::shared_ptr<Arena> arena_;
   size_t scratch_bytes_ = 0;
@@ -103,10 +108,12 @@ class Program {
   int threads_;
   int widest_ = 1;
   int active_ = 1;
+  bool trying_ = false;  // steps take as many threads as they may try
   int forced_ = 0;
   int error_ = 0;
   bool profiling_ = false;
   std::vector<Step> steps_;
+  std::vector<Balance> balances_;
   std::vector<AlignedBytes> params_;
   std::vector<double> times_;
   std::vector<double> starts_;

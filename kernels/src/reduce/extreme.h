@@ -69,8 +69,38 @@ LINNET_INLINE int32_t max_of_i(I x) {
   return lanes[0];
 }
 
+#if defined(LINNET_ISA_avx512vnni)
+
+// Rows of at most 64 bytes in one vector.
+static void arg_short_s8(const ArgExtremeParams& p, const Worker& w) {
+  const Span part = split(p.outer, w);
+  const int length = (int)p.length;
+  const __mmask64 inside = length == 64 ? ~(__mmask64)0 : ((__mmask64)1 << length) - 1;
+  // Flipped, the extreme element is the least unsigned number.
+  const __m512i flip = _mm512_set1_epi8((char)(p.largest ? 0x7f : 0x80));
+  const __m512i most = _mm512_set1_epi8((char)0xff);
+  const int8_t* x = static_cast<const int8_t*>(p.x) + part.begin * length;
+  for (int64_t i = part.begin; i < part.end; ++i, x += length) {
+    const __m512i row = _mm512_xor_si512(_mm512_maskz_loadu_epi8(inside, x), flip);
+    const __m512i held = _mm512_mask_mov_epi8(most, inside, row);
+    const __m256i half =
+        _mm256_min_epu8(_mm512_castsi512_si256(held), _mm512_extracti64x4_epi64(held, 1));
+    const __m128i quarter =
+        _mm_min_epu8(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+    const __m128i pairs = _mm_min_epu8(quarter, _mm_srli_epi16(quarter, 8));
+    const __m512i best = _mm512_broadcastb_epi8(_mm_minpos_epu16(pairs));
+    const __mmask64 hits = _mm512_mask_cmpeq_epi8_mask(inside, held, best);
+    put_place(p, i, p.last ? 63 - __builtin_clzll(hits) : __builtin_ctzll(hits));
+  }
+}
+
+#endif
+
 // Reads up to kLanes - 1 bytes behind a row.
 static void arg_s8(const ArgExtremeParams& p, const Worker& w) {
+#if defined(LINNET_ISA_avx512vnni)
+  if (p.length <= 64) return arg_short_s8(p, w);
+#endif
   const Span part = split(p.outer, w);
   const int sign = p.largest ? 1 : -1, turn = p.last ? 1 : -1, base = p.last ? 0 : kLastPlace;
   int32_t numbers[kLanes];
