@@ -26,6 +26,7 @@ struct Span {
 
 // This thread's contiguous part of [0, total), in multiples of `grain` (but for the last part).
 static inline Span split(int64_t total, const Worker& worker, int64_t grain = 1) {
+  if (worker.threads == 1) return {0, total};
   const int64_t units = (total + grain - 1) / grain;
   const int64_t begin = units * worker.thread / worker.threads * grain;
   const int64_t end = units * (worker.thread + 1) / worker.threads * grain;

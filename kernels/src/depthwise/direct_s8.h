@@ -288,7 +288,7 @@ static void flat_row(const DepthwiseS8Params& p, const DirectPass& given, const 
   for (ptrdiff_t at = 0; at < size; at += kUnit) {
     ptrdiff_t from = at - begin;
     if constexpr (kPick) {
-      from += at / s.channels * s.channels;
+      from += (int)at / s.channels * (ptrdiff_t)s.channels;
       in.pick = _mm512_loadu_si512(picks + turn * 8);
     }
     flat_unit<kRows, kPieces, kPick>(in, bounds, pass, unit, from, step, s.kernel_w, at, size - at);
@@ -355,12 +355,20 @@ static void direct_s8(const DepthwiseS8Params& p, const Worker& w) {
   const Span part = split((int64_t)s.batch * passes * blocks, w);
   int8_t* padding = static_cast<int8_t*>(w.scratch);
   memset(padding, p.zero_in, (size_t)s.width * s.channels + kUnit);
-  for (int64_t item = part.begin; item < part.end; ++item) {
-    const int block = (int)(item % blocks), index = (int)(item / blocks % passes);
-    const int i = index / apart * span + index % apart;
+  if (part.begin >= part.end) return;
+  int block = (int)(part.begin % blocks);
+  int index = (int)(part.begin / blocks % passes);
+  int64_t image = part.begin / blocks / passes;
+  for (int64_t left = part.end - part.begin; left > 0; --left) {
+    const int i = apart == 1 ? index * span : index / apart * span + index % apart;
     const bool pair = p.rows == 2 && i + apart < s.out_height;
-    const DirectPass pass = direct_pass(p, padding, item / blocks / passes, i, pair);
+    const DirectPass pass = direct_pass(p, padding, image, i, pair);
     pair ? direct_unit<2>(p, pass, block) : direct_unit<1>(p, pass, block);
+    if (++block < blocks) continue;
+    block = 0;
+    if (++index < passes) continue;
+    index = 0;
+    ++image;
   }
 }
 

@@ -198,9 +198,11 @@ static void dw_rows(const DepthwiseShape& s, const DepthwiseTiles& tiles, const 
   const Span turns = by_rows ? Span{0, tasks} : split(tasks, w);
   for (int64_t task = turns.begin; task < turns.end; ++task) {
     const DwTask t = dw_task(s, tiles, (int)task);
+    if (part.begin >= part.end) continue;
+    int image = (int)(part.begin / s.out_height), i = (int)(part.begin % s.out_height);
     for (int64_t r = part.begin; r < part.end; ++r) {
-      const int i = (int)(r % s.out_height);
-      row(t, (int)(r / s.out_height), i, i == 0 || r == part.begin);
+      row(t, image, i, i == 0 || r == part.begin);
+      if (++i == s.out_height) i = 0, ++image;
     }
   }
 }

@@ -64,17 +64,20 @@ static void conv_pixels(const ConvS8Params& p, void* scratch, int64_t group, Spa
   block.a_step = row_bytes(p.segment, kLayout);
   const bool joined = p.y_row == p.out_w * p.y_pixel && p.y_image == p.out_h * p.y_row;
   for (int64_t pixel = pixels.begin; pixel < pixels.end;) {
-    const int64_t j = pixel % p.out_w, i = pixel / p.out_w % p.out_h;
     int64_t here = pixels.end - pixel;
-    if (!joined && here > p.out_w - j) here = p.out_w - j;
+    block.y = p.y + pixel * p.y_pixel + group * p.out_channels;
+    if (!joined) {
+      const int64_t j = pixel % p.out_w, i = pixel / p.out_w % p.out_h;
+      if (here > p.out_w - j) here = p.out_w - j;
+      block.y = p.y + pixel / p.out_w / p.out_h * p.y_image + i * p.y_row + j * p.y_pixel +
+                group * p.out_channels;
+    }
     const int rows = (int)(here < p.block ? here : p.block);
     if (p.source == SourceS8::rows) {
       copy_rows(p, rows_at, block.a_step, pixel, rows);
     } else {
       copy_windows(p, rows_at, block.a_step, pixel, rows, group);
     }
-    block.y = p.y + pixel / p.out_w / p.out_h * p.y_image + i * p.y_row + j * p.y_pixel +
-              group * p.out_channels;
     block_s8(block, rows, (int)vectors.begin, (int)vectors.end);
     pixel += rows;
   }
