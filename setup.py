@@ -249,7 +249,7 @@ def main() -> None:
         package_data={
             "linnet": ["py.typed", "format/*.md"],
             "linnet.kernels": ["*.pyi", "py.typed"],
-            "linnet.benchmarks": ["*.schema.json"],
+            "linnet.benchmarks": ["bench.schema.json", "instructions.json"],
         },
         cmdclass={"build_ext": BuildIsaExt, "mirror": Mirror},
         ext_modules=[native_core(), *cython_modules()] if builds else [],

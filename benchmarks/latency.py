@@ -25,6 +25,7 @@ Clock = Callable[[], float]
 # So many raw samples are kept of a measurement, evenly spaced; the figures use them all.
 KEPT = 20_000
 LEAST_ROUNDS = 8
+LONG_WARMUP = 5.0
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ class Settings:
     runs : int
         Measure exactly so many runs instead; 0 goes by time.
     warmup_runs : int
-        At least so many runs before measuring.
+        At least so many runs before measuring, unless they take five seconds: the first ten runs
+        of a plan are trials that settle its threads.
     delay : float
         Seconds to sleep before every run.
     minutes : float
@@ -57,7 +59,7 @@ class Settings:
     most: float = 10.0
     stable: float = 0.01
     runs: int = 0
-    warmup_runs: int = 1
+    warmup_runs: int = 12
     delay: float = 0.0
     minutes: float = 0.0
     isa: str = ""
@@ -153,11 +155,11 @@ def measure(
 
 def warm_up(session: Session, feeds: dict[str, Array], settings: Settings) -> None:
     """Run uncounted for the settings' seconds and at least their number of runs."""
-    end = time.perf_counter() + settings.warmup
-    done = 0
-    while done < settings.warmup_runs or time.perf_counter() < end:
+    begin = time.perf_counter()
+    done, spent = 0, 0.0
+    while spent < settings.warmup or (done < settings.warmup_runs and spent < LONG_WARMUP):
         session.run(feeds)
-        done += 1
+        done, spent = done + 1, time.perf_counter() - begin
 
 
 def run_rounds(

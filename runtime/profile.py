@@ -14,6 +14,9 @@ from .executor import Segments, make_runner
 from .session import Session
 from .types import Array, DType
 
+# The first ten runs of a plan are trials that decide which steps are split among threads.
+SETTLING_RUNS = 12
+SETTLING_SECONDS = 5.0
 Host = Callable[[], None]
 
 
@@ -84,7 +87,11 @@ def profile_session(
     traced : int
         Runs whose events are kept.
     """
-    session.run(feeds)
+    begin = time.perf_counter()
+    for _ in range(SETTLING_RUNS):
+        session.run(feeds)
+        if time.perf_counter() - begin > SETTLING_SECONDS:
+            break
     plan = session.plan({name: array.shape for name, array in feeds.items()})
     clocks = _Clocks(plan)
     totals, plain, call = np.zeros(runs), np.zeros(runs), np.zeros(runs)

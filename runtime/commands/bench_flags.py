@@ -59,8 +59,9 @@ def _add_time(parser: argparse.ArgumentParser) -> None:
         help="seconds of runs before measuring (default 0.3)",
     )  # fmt: skip
     group.add_argument(
-        "--warmup-runs", "--warmup_runs", type=int, default=1,
-        help="at least so many runs before measuring (default 1)",
+        "--warmup-runs", "--warmup_runs", type=int, default=12,
+        help="at least so many runs before measuring, in at most 5 seconds (default 12: a plan "
+        "settles its threads in its first ten runs)",
     )  # fmt: skip
     group.add_argument(
         "--delay", "--run_delay", type=float, default=0.0, help="seconds to sleep before each run"
