@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 BUILD_TOOLS := "setuptools>=77" wheel "Cython>=3.0" "pybind11>=2.12" "numpy>=1.26"
 
-.PHONY: demo test check quick bench check-arm clean
+.PHONY: demo test check quick bench fuzz check-arm clean
 
 demo: $(VENV)/demo.stamp  ## convert, inspect, run and compare the digits models
 	$(BIN)/python examples/digits/demo.py
@@ -17,6 +17,9 @@ check: $(VENV)/test.stamp  ## format, lint, types and house rules only
 
 bench: $(VENV)/test.stamp  ## all suites in rounds -> benchmarks/results/<cpu>-<date>.json
 	$(BIN)/python -m linnet.benchmarks.rounds $(if $(BASE),--base $(BASE)) $(BENCH)
+
+fuzz: $(VENV)/test.stamp  ## 20,000 mutated model files, in child processes with limits
+	$(BIN)/python tests/attacks/mutants.py --count 20000
 
 check-arm:  ## compile the kernels for aarch64 and armhf, make nothing
 	PYTHON=$(PYTHON) tools/arm/check.sh

@@ -191,8 +191,10 @@ def _neither(data: bytes) -> str:
 def _import_onnx(model: Any, folder: Path | None, name: str) -> Graph:
     try:
         from .onnx.importer import import_onnx
+        from .onnx.text import check_text
     except ImportError as error:
         raise _missing_package("ONNX", "onnx", error) from error
+    check_text(model)
     return import_onnx(model, folder, name)
 
 

@@ -21,7 +21,7 @@ from linnet.kernels import _core
 from linnet.kernels._runner import Runner
 
 from .binding import Cache, Plan, bind_concrete
-from .errors import InputError, LinnetError, ShapeError
+from .errors import InputError, LinnetError, PlanError, ShapeError
 from .graph import Graph, Value
 from .ops import Body, Op
 from .specialize import ConcreteGraph, ConcreteNode, specialize
@@ -54,15 +54,31 @@ class SharedArena:
         self._users.add(user)
 
     def reserve(self, nbytes: int) -> Any:
-        """Return a block of at least so many bytes; plans in a smaller one are dropped."""
+        """Return a block of at least so many bytes; plans in a smaller one are dropped.
+
+        Raises
+        ------
+        PlanError
+            If the system has no such memory.
+        """
         if self._block is None:
-            self._block = _core.Arena(nbytes)
+            self._block = _arena(nbytes)
         elif self._block.bytes < nbytes:
             for user in self._users:
                 user.forget()
             self._block = None
-            self._block = _core.Arena(nbytes + nbytes // _HEADROOM)
+            self._block = _arena(nbytes + nbytes // _HEADROOM)
         return self._block
+
+
+def _arena(nbytes: int) -> Any:
+    try:
+        return _core.Arena(nbytes)
+    except MemoryError as error:
+        raise PlanError(
+            f"the plan needs {nbytes} bytes of memory, which the system does not give; run smaller "
+            "inputs"
+        ) from error
 
 
 @dataclass

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from linnet import ops
 from linnet.converters.rewrite import Links, before, bypass, position, remove
+from linnet.errors import LinnetError
 from linnet.graph import Graph, Node
 from linnet.types import DType, Quantization, TensorType
 
@@ -229,6 +230,10 @@ def _weighted(graph: Graph, links: Links, node: Node, made: TensorType) -> tuple
         return None
     source, weights = graph.type_of(x), graph.type_of(w)
     if not _simple(source) or source.dtype != made.dtype or weights.dtype != DType.INT8:
+        return None
+    try:
+        node.op.infer(source, weights)
+    except LinnetError:
         return None
     bias = node.inputs[2] if len(node.inputs) > 2 else ""
     if not bias:

@@ -213,8 +213,24 @@ class TfliteImporter(Importer):
         if info.is_variable and info.data is None:
             return self.variables.read(index)
         if name not in self.graph.values:
-            self.graph.add_constant(name, self._content(info), self.declared(index).quantization)
+            content = self._content(info)
+            if info.blocks is not None:
+                self.graph.add_constant(name, self._unblocked(info, content))
+            else:
+                self.graph.add_constant(name, content, self.declared(index).quantization)
         return name
+
+    def _unblocked(self, info: TensorInfo, content: Array) -> Array:
+        """Return the real values of a constant with one scale per block of its last axis."""
+        index, length = info.blocks or (0, 1)
+        if not 0 <= index < len(self.main.tensors):
+            raise FormatError(f"the scales of '{info.name}' are tensor {index}, which is not there")
+        scales = self.main.tensors[index].data
+        wanted = (*info.shape[:-1], info.shape[-1] // length)
+        if scales is None or scales.dtype.kind != "f" or scales.size != math.prod(wanted):
+            raise FormatError(f"the scales of '{info.name}' do not fit blocks {wanted}")
+        each = np.repeat(scales.astype(np.float32).reshape(wanted), length, axis=-1)
+        return content.astype(np.float32) * each
 
     def declared(self, index: int) -> TensorType:
         """Return the type that the file declares for a tensor."""
@@ -323,8 +339,6 @@ class TfliteImporter(Importer):
         self.graph.values[self.names[info.index]] = Value(self.names[info.index], type_)
 
     def _content(self, info: TensorInfo) -> Array:
-        if info.is_sparse:
-            raise UnsupportedError(f"constant '{info.name}' is sparse; store it dense")
         dtype = self.declared(info.index).dtype
         if info.data is not None:
             return info.data

@@ -75,7 +75,7 @@ def where(node: TfliteNode) -> None:
 
 
 def unique(node: TfliteNode) -> None:
-    """UNIQUE: the elements without repetition, by first occurrence; which one each is."""
+    """Take UNIQUE: elements in order of first occurrence, and which one each input is."""
     found = node.steps(Unique(sorted=False), [node.input(0)], "unique")
     node.emit_one(0, Cast(to=node.output_type(0).dtype), [found[0]], refine=False)
     node.emit_one(1, Cast(to=node.output_type(1).dtype), [found[2]], refine=False)

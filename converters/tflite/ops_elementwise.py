@@ -163,6 +163,7 @@ CONVERTERS: dict[str, Converter] = {
     "CAST": cast,
     "CEIL": simple(Ceil()),
     "COS": simple(Cos()),
+    "DENSIFY": simple(Identity()),
     "DEQUANTIZE": dequantize,
     "DIV": _clamped(Div),
     "ELU": simple(Elu()),

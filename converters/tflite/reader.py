@@ -15,16 +15,20 @@ from typing import Any
 
 import numpy as np
 import tflite
+from flatbuffers import number_types
 
 from linnet.errors import FormatError, LinnetError, QuantizationError
 from linnet.types import Array, DType, Quantization
 
 from .flexible import read_numbers
+from .sparse import traversal
 
 # What flatbuffers and NumPy raise when an offset or length of the file leads out of it.
 _DAMAGE = (struct.error, IndexError, ValueError, TypeError, OverflowError)
 _MAX_RANK = 16
 _MAX_ELEMENTS = 1 << 48
+_BLOCKWISE = 2
+_MOST_DENSE = 1 << 10  # dense elements per stored byte
 _QUANTIZED = (DType.INT8, DType.UINT8, DType.INT16)
 Options = dict[str, Any]
 
@@ -34,7 +38,8 @@ class TensorInfo:
     """One tensor of a subgraph as the file declares it.
 
     ``dtype`` is None for element types that linnet has not (``kind`` names them); ``signature`` is
-    the shape with -1 for unknown dimensions; ``data`` is a constant's content, else None.
+    the shape with -1 for unknown dimensions; ``data`` is a constant's content, else None;
+    ``blocks`` are the tensor that holds scales per block of the last axis, and the block's length.
     """
 
     index: int
@@ -46,7 +51,7 @@ class TensorInfo:
     quantization: Quantization | None
     data: Array | None
     is_variable: bool
-    is_sparse: bool
+    blocks: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,9 +233,10 @@ class _Reader:
             shape = self._numbers(table.ShapeAsNumpy())
             signature = self._numbers(table.ShapeSignatureAsNumpy()) or shape
             data = self._buffer(table.Buffer(), name)
-            sparse = table.Sparsity() is not None
+            sparsity = table.Sparsity()
             dtype = _dtype(kind)
             quantization = self._quantization(table.Quantization(), dtype, shape)
+            blocks = self._blocks(table.Quantization(), shape)
             variable = table.IsVariable()
         if len(shape) > _MAX_RANK or len(signature) != len(shape) or min(shape, default=0) < 0:
             raise FormatError(
@@ -239,10 +245,42 @@ class _Reader:
             )
         if math.prod(max(dim, 1) for dim in shape) > _MAX_ELEMENTS:
             raise FormatError(f"tensor {index} '{name}' has shape {shape}; no memory holds that")
-        content = None if sparse else _content(name, kind, shape, data)
+        if sparsity is not None and data is not None:
+            with reading(f"the sparsity of tensor {index} '{name}'"):
+                content = self._dense(name, kind, shape, data, sparsity)
+        else:
+            content = _content(name, kind, shape, data)
         return TensorInfo(
-            index, name, kind, dtype, shape, signature, quantization, content, variable, sparse
+            index, name, kind, dtype, shape, signature, quantization, content, variable, blocks
         )
+
+    def _dense(
+        self, name: str, kind: str, shape: tuple[int, ...], data: memoryview, sparsity: Any
+    ) -> Array | None:
+        count: int = math.prod(shape)
+        self._count(sparsity.TraversalOrderLength() + sparsity.BlockMapLength())
+        self._count(sparsity.DimMetadataLength())
+        if count > _MOST_DENSE * (data.nbytes + 64):
+            raise FormatError(
+                f"sparse constant '{name}' of {shape} is stored in {data.nbytes} bytes"
+            )
+        places, stored = traversal(sparsity, shape)
+        values = _content(name, kind, (stored,), data)
+        if values is None:
+            return None
+        dense = np.zeros(count, values.dtype)
+        dense[places] = values
+        return dense.reshape(shape)
+
+    def _blocks(self, table: Any, shape: tuple[int, ...]) -> tuple[int, int] | None:
+        """Return (tensor of scales, block length) of blockwise quantization."""
+        if table is None or table.DetailsType() != _BLOCKWISE or table.Details() is None:
+            return None
+        details = table.Details()
+        scales, length = (_field(details, offset) for offset in (4, 8))
+        if length < 1 or not shape or shape[-1] % length:
+            raise FormatError(f"blocks of {length} along the last axis of {shape}")
+        return scales, length
 
     def _buffer(self, index: int, tensor: str) -> memoryview | None:
         if not index:
@@ -330,6 +368,12 @@ def _fields(table: Hashable) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
         and not name.startswith("_")
         and not name.endswith(("Length", "IsNone"))
     )
+
+
+def _field(table: Any, offset: int) -> int:
+    """Return an int32 field of a table that the schema package does not know; 0 where absent."""
+    place = table.Offset(offset)
+    return int(table.Get(number_types.Int32Flags, place + table.Pos)) if place else 0
 
 
 def _check_indices(what: str, indices: tuple[int, ...], count: int, least: int) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
 
 from linnet.errors import ShapeError, UnsupportedError
-from linnet.types import Array, Cost, DType, NodeTypes, TensorType
+from linnet.types import Array, Cost, Dim, DType, NodeTypes, Shape, TensorType
 
 from . import bind_recurrent
 from .arithmetic import pair
@@ -81,6 +82,7 @@ class IntegerLSTM(Op, frozen=True):
         if not fits:
             raise ShapeError(f"x {x}, weights {forget} and {recurrent}, states {h} and {c}")
         self._check_weights(types)
+        check_shapes(types, _expected(units, outputs, x.shape[2]))
         scale, _ = pair(c)
         if 2.0 ** round(np.log2(scale)) != scale or not -15 <= round(np.log2(scale)) <= -9:
             raise UnsupportedError(f"cell states of scale {scale}; expected 2**-15 to 2**-9")
@@ -149,6 +151,31 @@ class IntegerLSTM(Op, frozen=True):
         weights = sum(t.size for t in types.inputs[W:P] if t is not None)
         moved = sum(t.nbytes for t in (*types.inputs, *types.outputs) if t is not None)
         return Cost(weights * x.static_shape[0] * x.static_shape[1], moved)
+
+
+def _expected(units: Dim, outputs: Dim, depth: Dim) -> dict[int, Shape]:
+    """Return the shapes of all constants by input."""
+    found: dict[int, Shape] = {PROJECTION: (outputs, units), PROJECTION + 1: (outputs,)}
+    for gate in range(4):
+        found |= {W + gate: (units, depth), R + gate: (units, outputs)}
+        found |= {B + gate: (units,), NORM + gate: (units,)}
+    return found | {P + gate: (units,) for gate in range(3)}
+
+
+def check_shapes(types: Sequence[TensorType | None], expected: Mapping[int, Shape]) -> None:
+    """Check the shapes of the inputs that are present.
+
+    Raises
+    ------
+    ShapeError
+        If one differs from what is expected.
+    """
+    for index, shape in expected.items():
+        type_ = types[index] if index < len(types) else None
+        if type_ is None:
+            continue
+        if type_.rank != len(shape) or not all(map(same_dim, type_.shape, shape)):
+            raise ShapeError(f"input {index} is {type_}; expected shape {shape}")
 
 
 class CellConstants:

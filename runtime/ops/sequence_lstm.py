@@ -12,6 +12,7 @@ from linnet.types import Array, Cost, DType, NodeTypes, TensorType
 from . import bind_recurrent
 from .arithmetic import dequantize
 from .base import Op, Step
+from .integer_lstm import check_shapes
 from .movement import given, need, same_dim
 
 __all__ = ["SequenceLSTM"]
@@ -74,6 +75,9 @@ class SequenceLSTM(Op, frozen=True):
         )
         if not fits or any(t.dtype is not DType.FLOAT32 for t in (x, h, c)):
             raise ShapeError(f"x {x}, weights {w} and {r}, states {h} and {c}")
+        if isinstance(units, int):
+            every = {B: (4 * units,), P: (3 * units,), NORM: (4 * units,)}
+            check_shapes(types, every | {PROJECTION: (outputs, units), PROJECTION_BIAS: (outputs,)})
         if self.dynamic not in _MODES or w.is_quantized != bool(self.dynamic):
             raise UnsupportedError(f"weights {w} with inputs quantized '{self.dynamic}'")
         y = TensorType(DType.FLOAT32, (*x.shape[:2], outputs))

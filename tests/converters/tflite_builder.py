@@ -33,6 +33,15 @@ _TYPES = {
 
 
 @dataclass
+class Sparsity:
+    """How a sparse constant is stored: per level a dense size, or (segments, indices)."""
+
+    order: Sequence[int]
+    levels: Sequence[int | tuple[Sequence[int], Sequence[int]]]
+    block_map: Sequence[int] = ()
+
+
+@dataclass
 class Tensor:
     """A tensor to write; ``data`` makes it a constant (raw bytes are written as they are)."""
 
@@ -43,6 +52,8 @@ class Tensor:
     quantization: Quantization | None = None
     signature: Sequence[int] | None = None
     is_variable: bool = False
+    blocks: tuple[int, int] | None = None
+    sparsity: Sparsity | None = None
 
 
 @dataclass
@@ -170,6 +181,8 @@ class ModelBuilder:
             zero = self._b.CreateNumpyVector(q.zero_point.astype(np.int64))
             fields = {"Scale": scale, "ZeroPoint": zero, "QuantizedDimension": q.axis or 0}
             quantization = self._table("QuantizationParameters", fields)
+        elif tensor.blocks is not None:
+            quantization = self._blockwise(*tensor.blocks)
         signature = None if tensor.signature is None else self._ints(tensor.signature)
         fields = {
             "Shape": self._ints(tensor.shape),
@@ -179,8 +192,36 @@ class ModelBuilder:
             "Quantization": quantization,
             "ShapeSignature": signature,
             "IsVariable": tensor.is_variable,
+            "Sparsity": None if tensor.sparsity is None else self._sparsity(tensor.sparsity),
         }
         return self._table("Tensor", fields)
+
+    def _blockwise(self, scales: int, length: int) -> int:
+        """Return the details that the schema package does not know yet: scales, zeros, length."""
+        self._b.StartObject(3)
+        for slot, value in ((0, scales), (1, -1), (2, length)):
+            self._b.PrependInt32Slot(slot, value, 0)
+        details = int(self._b.EndObject())
+        return self._table("QuantizationParameters", {"DetailsType": 2, "Details": details})
+
+    def _sparsity(self, sparsity: Sparsity) -> int:
+        levels = []
+        for level in sparsity.levels:
+            if isinstance(level, int):
+                levels.append(self._table("DimensionMetadata", {"Format": 0, "DenseSize": level}))
+                continue
+            segments, indices = (
+                self._table("Int32Vector", {"Values": self._ints(numbers)}) for numbers in level
+            )
+            fields = {"Format": 1, "ArraySegmentsType": 1, "ArraySegments": segments,
+                      "ArrayIndicesType": 1, "ArrayIndices": indices}  # fmt: skip
+            levels.append(self._table("DimensionMetadata", fields))
+        fields = {
+            "TraversalOrder": self._ints(sparsity.order),
+            "BlockMap": self._ints(sparsity.block_map) if sparsity.block_map else None,
+            "DimMetadata": self._offsets(levels),
+        }
+        return self._table("SparsityParameters", fields)
 
     def _code(self, kind: str, custom: str, version: int) -> int:
         number = getattr(tflite.BuiltinOperator, kind)
