@@ -56,6 +56,8 @@ struct DepthwiseS8Params {
   int row_units;  // units per plane
 };
 
+// With one output per channel the input is read in place and weights are [tap][channels],
+// channels padded to whole vectors of `lanes`; so is the bias.
 struct DepthwiseF32Params {
   DepthwiseShape shape;
   DepthwiseTiles tiles;

@@ -188,6 +188,9 @@ size_t plan_s8(DepthwiseS8Params& p, DepthwiseLanes l, int lowest, int highest) 
 size_t plan_f32(DepthwiseF32Params& p, DepthwiseLanes l) {
   const DepthwiseShape& s = p.shape;
   const int unit = 4 * l.lanes;
+  if (s.multiplier == 1) {
+    return 2 * sizeof(void*) * static_cast<size_t>(s.kernel_h * s.kernel_w);
+  }
   choose_mapping(s, p.tiles, unit, kWaste);
   const int step = p.tiles.flat ? 1 : s.stride_w;
   choose_tile(s, p.tiles, unit, 0, static_cast<size_t>(step * unit) * sizeof(float));
@@ -230,9 +233,27 @@ AlignedBytes pack_s8(DepthwiseS8Params& p, DepthwiseLanes l, const int16_t* weig
   return memory;
 }
 
+// Weights [tap][channels] with channels padded to whole vectors, then the bias likewise.
+static AlignedBytes pad_f32(DepthwiseF32Params& p, DepthwiseLanes l, const float* weights,
+                            const float* bias) {
+  const size_t channels = static_cast<size_t>(p.shape.outputs);
+  const size_t taps = static_cast<size_t>(p.shape.kernel_h) * p.shape.kernel_w;
+  const size_t lanes = static_cast<size_t>(l.lanes);
+  const size_t padded = (channels + lanes - 1) / lanes * lanes;
+  AlignedBytes memory = allocate_aligned(padded * (taps + 1) * sizeof(float));
+  float* arranged = static_cast<float*>(memory.get());
+  p.weights = arranged, p.bias = arranged + padded * taps;
+  for (size_t tap = 0; tap < taps; ++tap) {
+    std::copy_n(weights + tap * channels, channels, arranged + tap * padded);
+  }
+  std::copy_n(bias, channels, arranged + padded * taps);
+  return memory;
+}
+
 AlignedBytes pack_f32(DepthwiseF32Params& p, DepthwiseLanes l, const float* weights,
                       const float* bias) {
   const DepthwiseShape& s = p.shape;
+  if (s.multiplier == 1) return pad_f32(p, l, weights, bias);
   const int unit = 4 * l.lanes, taps = s.kernel_h * s.kernel_w;
   const size_t channels = static_cast<size_t>(p.tiles.blocks) * unit;
   AlignedBytes memory = allocate_aligned(channels * static_cast<size_t>(taps + 1) * sizeof(float));
