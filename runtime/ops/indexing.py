@@ -11,7 +11,7 @@ from linnet.errors import InputError, ShapeError, UnsupportedError
 from linnet.types import Array, Cost, Dim, DType, NodeTypes, TensorType
 
 from .base import Op, Step
-from .bind_move import KERNEL_RANK, Axis, copy, strides
+from .bind_move import KERNEL_RANK, Axis, content, copy, strides
 from .movement import INDEX_TYPES, axis_of, channel_axis, given, moved, need, same_dim
 
 __all__ = ["Gather", "GatherElements", "GatherND", "OneHot", "ScatterND"]
@@ -22,6 +22,19 @@ def _indices(type_: TensorType | None) -> TensorType:
     if indices.dtype not in INDEX_TYPES:
         raise ShapeError(f"indices are {indices}; expected int32 or int64")
     return indices
+
+
+def _spaced(indices: Array | None, dim: int) -> tuple[int, int, int] | None:
+    """Return (first, step, count) of known indices that are evenly spaced and fit the axis."""
+    if indices is None or indices.size == 0:
+        return None
+    if indices.min() < -dim or indices.max() >= dim:
+        return None
+    places = counted(indices, dim, 0).reshape(-1)
+    stride = int(places[1] - places[0]) if places.size > 1 else 1
+    if (np.diff(places) != stride).any():
+        return None
+    return int(places[0]), stride, int(places.size)
 
 
 def counted(indices: Array, dim: int, axis: int) -> Array:
@@ -105,6 +118,16 @@ class Gather(_Indexed, frozen=True):
         axis = axis_of(self.axis, len(shape))
         if out.type.size == 0:
             return True
+        spaced = None if batch else _spaced(content(indices), shape[axis])
+        if spaced is not None:
+            run = math.prod(shape[axis + 1 :]) * x.type.dtype.itemsize
+            first, stride, count = spaced
+            axes = [
+                Axis(math.prod(shape[:axis]), shape[axis] * run, count * run),
+                Axis(count, stride * run, run),
+                Axis(run, 1, 1),
+            ]
+            return copy(step, x.pointer + first * run, out.pointer, axes, 1)
         step.program.gather_runs(
             x.pointer,
             out.pointer,

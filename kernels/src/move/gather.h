@@ -17,14 +17,33 @@ LINNET_INLINE int64_t checked_index(const void* indices, bool wide, int64_t posi
   return -1;
 }
 
+// A run: the lengths of elements and of short vectors without a call.
+LINNET_INLINE void copy_one(const uint8_t* source, uint8_t* target, int64_t run) {
+  if (run == 4) {
+    memcpy(target, source, 4);
+  } else if (run == 8) {
+    memcpy(target, source, 8);
+  } else if (run % 16 == 0 && run <= 256) {
+    for (int64_t b = 0; b < run; b += 16) memcpy(target + b, source + b, 16);
+  } else {
+    memcpy(target, source, (size_t)run);
+  }
+}
+
 static void gather_nest(const GatherParams& p, const Worker& w) {
   const Span part = split(p.batches * p.middle * p.count, w);
-  for (int64_t unit = part.begin; unit < part.end; ++unit) {
-    const int64_t line = unit / p.count, i = unit % p.count;
-    const int64_t place = p.batched ? line / p.middle * p.count + i : i;
-    const int64_t index = checked_index(p.indices, p.wide, place, p.extent, w);
-    if (index < 0) continue;
-    memcpy(p.target + unit * p.run, p.source + (line * p.extent + index) * p.run, (size_t)p.run);
+  uint8_t* target = p.target + part.begin * p.run;
+  for (int64_t unit = part.begin; unit < part.end;) {
+    const int64_t line = unit / p.count, first = unit % p.count;
+    const int64_t left = part.end - unit, rest = p.count - first;
+    const int64_t end = first + (rest < left ? rest : left);
+    const int64_t place = p.batched ? line / p.middle * p.count : 0;
+    const uint8_t* source = p.source + line * p.extent * p.run;
+    for (int64_t i = first; i < end; ++i, target += p.run) {
+      const int64_t index = checked_index(p.indices, p.wide, place + i, p.extent, w);
+      if (index >= 0) copy_one(source + index * p.run, target, p.run);
+    }
+    unit += end - first;
   }
 }
 

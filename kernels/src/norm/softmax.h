@@ -67,11 +67,11 @@ static void softmax_row_f32(const SoftmaxF32Params& p, const float* x, float* y)
   }
 }
 
-// As many neighboring columns as there are lanes, or fewer.
+// As many neighboring columns as there are lanes, or fewer; `stride` floats from row to row.
 template <bool kLog>
-static void softmax_columns_f32(const SoftmaxF32Params& p, const float* x, float* y, int lanes) {
+static void softmax_columns_f32(const SoftmaxF32Params& p, const float* x, float* y, int64_t stride,
+                                int lanes) {
   const int64_t n = p.layout.length;
-  const int64_t stride = p.layout.inner;
   const F beta = splat_f(p.beta);
   F most = splat_f(-kInfinity);
   for (int64_t i = 0; i < n; ++i) most = max_f(most, load_lanes(x + i * stride, lanes));
@@ -89,11 +89,36 @@ static void softmax_columns_f32(const SoftmaxF32Params& p, const float* x, float
   }
 }
 
+// Rows of at most this many numbers are turned into columns: a vector per row would be idle lanes.
+constexpr int64_t kShortRow = 8;
+
+// `count` <= kLanes short rows.
+template <bool kLog>
+static void softmax_short_rows_f32(const SoftmaxF32Params& p, const float* x, float* y, int count) {
+  const int64_t n = p.layout.length;
+  float columns[kShortRow * kLanes] = {};
+  for (int64_t i = 0; i < n; ++i) {
+    for (int r = 0; r < count; ++r) columns[i * kLanes + r] = x[r * n + i];
+  }
+  softmax_columns_f32<kLog>(p, columns, columns, kLanes, kLanes);
+  for (int64_t i = 0; i < n; ++i) {
+    for (int r = 0; r < count; ++r) y[r * n + i] = columns[i * kLanes + r];
+  }
+}
+
 template <bool kLog>
 static void softmax_all_f32(const SoftmaxF32Params& p, const Worker& worker) {
   const int64_t slab = p.layout.length * p.layout.inner;
   if (p.layout.inner == 1) {
     const Span rows = split(p.layout.outer, worker);
+    if (p.layout.length <= kShortRow) {
+      for (int64_t r = rows.begin; r < rows.end; r += kLanes) {
+        const int64_t left = rows.end - r;
+        softmax_short_rows_f32<kLog>(p, p.x + r * slab, p.y + r * slab,
+                                     static_cast<int>(left < kLanes ? left : kLanes));
+      }
+      return;
+    }
     for (int64_t r = rows.begin; r < rows.end; ++r) {
       softmax_row_f32<kLog>(p, p.x + r * slab, p.y + r * slab);
     }
@@ -105,7 +130,7 @@ static void softmax_all_f32(const SoftmaxF32Params& p, const Worker& worker) {
     const int64_t column = g % groups * kLanes;
     const int64_t left = p.layout.inner - column;
     const int64_t from = g / groups * slab + column;
-    softmax_columns_f32<kLog>(p, p.x + from, p.y + from,
+    softmax_columns_f32<kLog>(p, p.x + from, p.y + from, p.layout.inner,
                               static_cast<int>(left < kLanes ? left : kLanes));
   }
 }
