@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from linnet.kernels import _core
@@ -24,8 +24,7 @@ Cache = dict[tuple[Any, ...], Any]
 Control = Callable[[Op], Callable[..., tuple[Array, ...]]]
 
 
-@dataclass(slots=True)
-class BoundBuffer:
+class BoundBuffer(msgspec.Struct):
     """A tensor with an address; ``array`` is set for constants."""
 
     type: TensorType
@@ -33,8 +32,7 @@ class BoundBuffer:
     array: Array | None = None
 
 
-@dataclass(slots=True)
-class BoundStep:
+class BoundStep(msgspec.Struct):
     """One node being bound: its buffers, and the program that its kernels go to."""
 
     name: str
@@ -65,8 +63,7 @@ class BoundStep:
         return self.keep(self.cache[full])
 
 
-@dataclass(frozen=True, slots=True)
-class NodeSpan:
+class NodeSpan(msgspec.Struct, frozen=True):
     """Which program steps belong to a node; ``host`` where its reference runs instead."""
 
     item: ConcreteNode
@@ -75,8 +72,7 @@ class NodeSpan:
     host: Callable[[], None] | None = None
 
 
-@dataclass(slots=True)
-class Plan:
+class Plan(msgspec.Struct):
     """A bound graph for one set of input shapes; ``later`` is planned when the data tells them."""
 
     program: Any
@@ -84,8 +80,8 @@ class Plan:
     spans: list[NodeSpan]
     inputs: list[tuple[str, TensorType, int]]
     outputs: list[tuple[str, TensorType, int]]
-    kept: list[Any] = field(default_factory=list)
-    later: list[Node] = field(default_factory=list)
+    kept: list[Any] = msgspec.field(default_factory=list)
+    later: list[Node] = msgspec.field(default_factory=list)
 
     @property
     def has_host_steps(self) -> bool:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from .specialize import ConcreteGraph, ConcreteNode
 
 
-@dataclass(slots=True)
-class BufferLife:
+class BufferLife(msgspec.Struct):
     """One piece of arena memory: its size and the steps at which it must hold.
 
     Graph inputs are written before step 0 and graph outputs read after the last step.
@@ -20,8 +20,7 @@ class BufferLife:
     last: int
 
 
-@dataclass(frozen=True, slots=True)
-class BufferMap:
+class BufferMap(msgspec.Struct, frozen=True):
     """Buffers, and the buffer of each value that is not a constant."""
 
     buffers: list[BufferLife]

@@ -15,8 +15,7 @@ from .ops import Body, Op
 from .types import Array, Quantization, TensorType
 
 
-@dataclass(slots=True)
-class Value:
+class Value(msgspec.Struct):
     """One tensor of a graph: its name, type and, for constants, content."""
 
     name: str
@@ -29,8 +28,7 @@ class Value:
         return self.data is not None
 
 
-@dataclass(slots=True)
-class Node:
+class Node(msgspec.Struct):
     """One operator applied to values; an empty input name is an absent optional input."""
 
     op: Op
@@ -43,8 +41,7 @@ class Node:
         return f"{type(self.op).__name__} '{self.name}'"
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(msgspec.Struct, frozen=True):
     """A value that a session keeps from one run to the next.
 
     Parameters

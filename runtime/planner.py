@@ -8,15 +8,15 @@ Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 ALIGNMENT = 64
 # Kernels may read (never write) this far past a tensor's end.
 SLACK = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """One buffer: bytes, and the first and last step (both inclusive) at which it must hold."""
 
     nbytes: int
@@ -24,8 +24,7 @@ class Request:
     last: int
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryPlan:
+class MemoryPlan(msgspec.Struct, frozen=True):
     """Where each buffer lies, the arena's size, and the least size any plan could have."""
 
     offsets: tuple[int, ...]

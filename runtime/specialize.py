@@ -6,7 +6,8 @@ Pure: reads a graph and the types of its inputs, runs nothing but references on 
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from .errors import LinnetError, ShapeError
 from .graph import Graph, Node, Value
@@ -16,16 +17,14 @@ from .ops.body import infer_known
 from .types import NodeTypes, TensorType
 
 
-@dataclass(frozen=True, slots=True)
-class ConcreteNode:
+class ConcreteNode(msgspec.Struct, frozen=True):
     """A node that has to run, with the concrete types of its inputs and outputs."""
 
     node: Node
     types: NodeTypes
 
 
-@dataclass(frozen=True, slots=True)
-class ConcreteGraph:
+class ConcreteGraph(msgspec.Struct, frozen=True):
     """What is left to run for one set of input shapes.
 
     Parameters
@@ -46,10 +45,10 @@ class ConcreteGraph:
 
     nodes: list[ConcreteNode]
     types: dict[str, TensorType]
-    constants: set[str] = field(default_factory=set)
-    open: list[ConcreteNode] = field(default_factory=list)
-    later: list[Node] = field(default_factory=list)
-    values: dict[str, Value] = field(default_factory=dict)
+    constants: set[str] = msgspec.field(default_factory=set)
+    open: list[ConcreteNode] = msgspec.field(default_factory=list)
+    later: list[Node] = msgspec.field(default_factory=list)
+    values: dict[str, Value] = msgspec.field(default_factory=dict)
 
     def needed(self, outputs: Sequence[str]) -> list[str]:
         """Return what `nodes` have to make (or hand through): for the outputs and what follows."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import enum
 import math
-from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -146,8 +146,7 @@ class Quantization:
         return f"Quantization({self.scale.size} scales along axis {self.axis})"
 
 
-@dataclass(frozen=True, slots=True)
-class TensorType:
+class TensorType(msgspec.Struct, frozen=True, eq=False):
     """Element type, shape and quantization of a tensor.
 
     Parameters
@@ -165,7 +164,31 @@ class TensorType:
     dtype: DType
     shape: Shape
     quantization: Quantization | None = None
-    value: Array | None = field(default=None, compare=False, repr=False)
+    value: Array | None = None
+
+    def __eq__(self, other: object) -> bool:
+        """Compare all but the content."""
+        if not isinstance(other, TensorType):
+            return NotImplemented
+        return self._key() == other._key()
+
+    def __ne__(self, other: object) -> bool:
+        """Say the opposite: the base class compares every field."""
+        return not self == other
+
+    def __hash__(self) -> int:
+        """Hash what equality compares."""
+        return hash(self._key())
+
+    def _key(self) -> tuple[DType, Shape, Quantization | None]:
+        return self.dtype, self.shape, self.quantization
+
+    def __repr__(self) -> str:
+        """Show all but the content."""
+        return (
+            f"TensorType(dtype={self.dtype!r}, shape={self.shape!r}, "
+            f"quantization={self.quantization!r})"
+        )
 
     @property
     def rank(self) -> int:
@@ -207,7 +230,7 @@ class TensorType:
 
     def with_(self, **changes: Any) -> TensorType:
         """Return a copy with some fields replaced."""
-        return replace(self, **changes)
+        return msgspec.structs.replace(self, **changes)
 
     @classmethod
     def of(cls, array: Array, quantization: Quantization | None = None) -> TensorType:
@@ -233,8 +256,7 @@ class Cost(NamedTuple):
     bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class TensorSpec:
+class TensorSpec(msgspec.Struct, frozen=True):
     """Public description of a session input or output."""
 
     name: str

@@ -1,38 +1,100 @@
-"""The op registry: every operator of linnet, one class each, one file per family."""
+"""The op registry: every operator of linnet, one class each, one file per family.
 
-from .attention import *
+A family's file is read when one of its ops is first asked for, here or in `Op.registry`: a model
+needs a few of them, and reading all takes longer than loading the model.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from .base import NO_CLAMP as NO_CLAMP
 from .base import Body as Body
 from .base import Clamp as Clamp
 from .base import Op as Op
-from .binary import *
-from .bits import *
 from .body import infer_body as infer_body
 from .body import run_body as run_body
-from .cast import *
-from .control import *
-from .conv import *
-from .detection import *
-from .dilation import *
-from .generate import *
-from .indexing import *
-from .integer_lstm import *
-from .joining import *
-from .layout import *
-from .linear import *
-from .local_norm import *
-from .matmul import *
-from .matrices import *
-from .norm import *
-from .pooling import *
-from .quantize import *
-from .recurrent import *
-from .reduce import *
-from .relation import *
-from .resize import *
-from .segments import *
-from .selection import *
-from .sequence_lstm import *
-from .shape import *
-from .spectrum import *
-from .unary import *
+
+if TYPE_CHECKING:
+    from .attention import *
+    from .binary import *
+    from .bits import *
+    from .cast import *
+    from .control import *
+    from .conv import *
+    from .detection import *
+    from .dilation import *
+    from .generate import *
+    from .indexing import *
+    from .integer_lstm import *
+    from .joining import *
+    from .layout import *
+    from .linear import *
+    from .local_norm import *
+    from .matmul import *
+    from .matrices import *
+    from .norm import *
+    from .pooling import *
+    from .quantize import *
+    from .recurrent import *
+    from .reduce import *
+    from .relation import *
+    from .resize import *
+    from .segments import *
+    from .selection import *
+    from .sequence_lstm import *
+    from .shape import *
+    from .spectrum import *
+    from .unary import *
+
+# The ops of every file, its `__all__`; tests/rules/test_completeness.py compares.
+FAMILIES = {
+    "attention": "Attention",
+    "binary": ("Add Atan2 Div FloorDiv Maximum Minimum Mod Mul PRelu Pow SquaredDifference Sub "),
+    "bits": "BitShift Bitcast BroadcastShapes Bucketize",
+    "cast": "Cast Not",
+    "control": "If Loop Scan While",
+    "conv": "Conv2D ConvTranspose2D DepthwiseConv2D",
+    "detection": "DetectionPostProcess PaddedSuppression",
+    "dilation": "Dilate ReduceWindow",
+    "generate": "ConstantOfShape Range Shape Size",
+    "indexing": "Gather GatherElements GatherND OneHot ScatterND",
+    "integer_lstm": "IntegerLSTM",
+    "joining": "Concat Slice Split",
+    "layout": "DepthToSpace Pad Reverse SpaceToDepth Tile Transpose",
+    "linear": "DynamicLinear Embedding",
+    "local_norm": "LocalResponseNormalization",
+    "matmul": "FullyConnected MatMul",
+    "matrices": "DynamicUpdateSlice MatrixDiag MatrixSetDiag ReverseSequence",
+    "norm": (
+        "BatchNormalization InstanceNormalization LayerNormalization LogSoftmax "
+        "LpNormalization RMSNormalization Softmax "
+    ),
+    "pooling": "AveragePool2D MaxPool2D",
+    "quantize": "Dequantize Quantize",
+    "recurrent": "GRU LSTM RNN",
+    "reduce": "ArgMax ArgMin CumSum ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum TopK",
+    "relation": "And Equal Greater GreaterOrEqual Less LessOrEqual Or Where Xor",
+    "resize": "Resize",
+    "segments": "EmbeddingBag KeyedLookup SegmentReduce",
+    "selection": "Compress NonMaxSuppression NonZero Unique",
+    "sequence_lstm": "SequenceLSTM",
+    "shape": "Expand Flatten Identity Reshape Squeeze Unsqueeze",
+    "spectrum": "ComplexAbs Imag RFFT2D Real",
+    "unary": (
+        "Abs Ceil Clip Cos Elu Erf Exp Floor Gelu HardSigmoid HardSwish LeakyRelu Log Neg "
+        "Reciprocal Round Rsqrt Sigmoid Sign Silu Sin Softplus Sqrt Square Tanh "
+    ),
+}
+Op.registry.expect(
+    {name: f"{__name__}.{family}" for family, names in FAMILIES.items() for name in names.split()}
+)
+
+
+def __getattr__(name: str) -> Any:
+    """Return an op, reading its file first; with `from linnet.ops import Conv2D` too."""
+    op = Op.registry.get(name)
+    if op is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = op
+    return op

@@ -6,7 +6,8 @@ and the class name is its name in model files.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from importlib import import_module
 from typing import Any, ClassVar, Protocol
 
 import msgspec
@@ -77,6 +78,39 @@ class Body:
 Call = Callable[[Body, Sequence[Array]], Sequence[Array]]
 
 
+class Registry(MutableMapping[str, "type[Op]"]):
+    """Ops by name; the file that defines an op is imported when its name is first asked for."""
+
+    def __init__(self) -> None:
+        self._ops: dict[str, type[Op]] = {}
+        self._modules: dict[str, str] = {}
+
+    def expect(self, modules: Mapping[str, str]) -> None:
+        """Say which modules define which ops."""
+        self._modules.update(modules)
+
+    def __getitem__(self, name: str) -> type[Op]:
+        if name not in self._ops and name in self._modules:
+            import_module(self._modules[name])
+        return self._ops[name]
+
+    def __setitem__(self, name: str, op: type[Op]) -> None:
+        if name in self._ops:
+            raise TypeError(f"op {name} is defined twice")
+        self._ops[name] = op
+
+    def __delitem__(self, name: str) -> None:
+        del self._ops[name]
+
+    def __iter__(self) -> Iterator[str]:
+        for module in self._modules.values():
+            import_module(module)
+        return iter(tuple(self._ops))
+
+    def __len__(self) -> int:
+        return len(tuple(iter(self)))
+
+
 class Op(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True, kw_only=True):
     """Base class of every operator; subclassing registers it.
 
@@ -93,14 +127,12 @@ class Op(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True, kw_o
     in_place: ClassVar[tuple[int, ...]] = ()
     alias: ClassVar[bool] = False
     pure: ClassVar[bool] = True
-    registry: ClassVar[dict[str, type[Op]]] = {}
+    registry: ClassVar[Registry] = Registry()
 
     def __init_subclass__(cls, **config: Any) -> None:
         super().__init_subclass__(**config)
         if cls.__name__.startswith("_"):
             return
-        if cls.__name__ in Op.registry:
-            raise TypeError(f"op {cls.__name__} is defined twice")
         Op.registry[cls.__name__] = cls
 
     @property

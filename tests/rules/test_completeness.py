@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import msgspec
@@ -78,6 +79,19 @@ def test_every_file_of_ops_is_imported():
                 waiting.append(name)
     left = sorted(path.name for path in OPS.glob("*.py") if path.stem not in found)
     assert not left, f"runtime/ops/__init__.py does not lead to {left}"
+
+
+def test_the_table_of_families_is_true():
+    """Ops are found by it before their file is read."""
+    files = {path.stem for path in OPS.glob("*.py")} - {"__init__", "base"}
+    modules = {name: import_module(f"linnet.ops.{name}") for name in sorted(files)}
+    defined: dict[str, list[str]] = {}
+    for name, op in Op.registry.items():
+        family = op.__module__.rpartition(".")[2]
+        if modules.get(family) is not None:
+            defined.setdefault(family, []).append(name)
+    listed = {family: sorted(names.split()) for family, names in ops.FAMILIES.items()}
+    assert listed == {family: sorted(names) for family, names in defined.items()}
 
 
 def test_every_op_is_public():
