@@ -29,6 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="share of the channels of every layer to remove, such as 0.25",
     )  # fmt: skip
     parser.add_argument(
+        "--blocks", type=float, default=0.0, metavar="SHARE",
+        help="share of the blocks of 16 outputs by 4 inputs of every matrix product to make zero",
+    )  # fmt: skip
+    parser.add_argument(
         "--importance", default="magnitude", choices=("magnitude", "activation"),
         help="what a channel is judged by (default magnitude; activation needs --data)",
     )  # fmt: skip
@@ -46,26 +50,31 @@ def run(options: argparse.Namespace) -> int:
     """Prune, write, and say what came of it."""
     import linnet
     from linnet.converters.pruning import zeros
+    from linnet.converters.pruning.blocks import prune_blocks
     from linnet.converters.quantization import Samples
 
     graph = open_graph(options.model)
     none, all_ = zeros(graph)
-    if none:
+    if none and not block_share(graph):
         print(
             f"{100 * none / max(all_, 1):.1f} % of the weights are zero; single zeros bring no "
-            "speed-up on this CPU, whole channels (--channels) do"
+            "speed-up on this CPU; whole channels (--channels) and blocks (--blocks) do"
         )
-    if not options.channels:
+    if not options.channels and not options.blocks:
         if options.output:
-            raise InputError("nothing to prune; say how much with --channels")
+            raise InputError("nothing to prune; say how much with --channels or --blocks")
         return 0
     if not options.output:
         raise InputError("no file to write; name one with -o")
     samples = None
     if options.data is not None:
         samples = Samples(options.data, graph, limit=options.limit)
+    made = graph
     with progress("pruning") as advance:
-        made = pruned(graph, options.channels, options.importance, samples, options.align)
+        if options.channels:
+            made = pruned(graph, options.channels, options.importance, samples, options.align)
+        if options.blocks:
+            made = prune_blocks(made, options.blocks)
         advance(1.0)
     linnet.save(made, options.output)
     feeds = make_feeds(graph, options)
@@ -75,6 +84,8 @@ def run(options: argparse.Namespace) -> int:
         f"{100 * (after / before - 1):+.1f} %), weights {bytes_text(weight_bytes(made))} "
         f"({bytes_text(weight_bytes(graph))} before)"
     )
+    if options.blocks:
+        print(f"{100 * options.blocks:.0f} % of the blocks of matrix products are zero")
     if samples is not None:
         _report(graph, made, samples)
     return 0
@@ -100,6 +111,14 @@ def pruned(
 
     chosen = statistics if samples is not None else None
     return prune_channels(graph, share, importance, chosen, align)
+
+
+def block_share(graph: Graph) -> float:
+    """Return the largest share of zero blocks that a weight matrix of a graph has."""
+    from linnet.ops.bind_sparse import zero_blocks
+
+    matrices = (v.data for v in graph.values.values() if v.data is not None and v.data.ndim == 2)
+    return max((zero_blocks(m) for m in matrices if m.dtype.kind == "f"), default=0.0)
 
 
 def macs(graph: Graph, feeds: dict[str, Array]) -> int:

@@ -12,6 +12,7 @@ import numpy as np
 
 from linnet.types import Array, DType, TensorType
 
+from . import bind_sparse
 from .base import Clamp, Step
 
 _PANELS, _ROWS, _COLUMNS = range(3)
@@ -146,9 +147,11 @@ def fully_connected(step: Step, op: Any) -> bool:
         b = readable(step, 1)
         return _gemm(step, b, _COLUMNS, (rows, outputs, depth), clamp=op.clamp, bias=bias)
     weights = step.inputs[1].array
+    bias = _pack_bias(step, 1)
+    if bind_sparse.product(step, weights, rows, op.clamp, bias):
+        return True
     panels: Array = step.cached("panels", lambda: pack(step.program, weights[None]))
     address = panels.ctypes.data
-    bias = _pack_bias(step, 1)
     return _gemm(step, address, _PANELS, (rows, outputs, depth), clamp=op.clamp, bias=bias)
 
 
@@ -246,10 +249,11 @@ def conv2d(step: Step, op: Any) -> bool:
     kernel, weights = window.kernel, step.inputs[1].array
     bias = _pack_bias(step, op.groups)
     if kernel == (1, 1) == window.strides and not any(window.pads) and op.groups == 1:
-        panels: Array = step.cached(
-            "panels", lambda: pack(step.program, weights.reshape(1, outputs, channels))
-        )
         sizes = (batch * height * width, outputs, channels)
+        matrix = weights.reshape(outputs, channels)
+        if bind_sparse.product(step, matrix, sizes[0], op.clamp, bias):
+            return True
+        panels: Array = step.cached("panels", lambda: pack(step.program, matrix[None]))
         return _gemm(step, panels.ctypes.data, _PANELS, sizes, clamp=op.clamp, bias=bias)
     shape = (op.groups, outputs, *kernel, channels // op.groups)
     dilation = window.dilations[1]

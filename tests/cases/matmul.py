@@ -39,6 +39,32 @@ def dense(name: str, rows: int, depth: int, channels: int, bench: bool = False) 
     return [plain, quantized]
 
 
+def blocky(channels: int, depth: int, share: float = 0.7):
+    """Return what makes weights of which a share of the blocks, 16 outputs by 4 k, are zero."""
+
+    def make(rng: np.random.Generator) -> np.ndarray:
+        weights = rng.standard_normal((channels, depth)).astype(np.float32) * depth**-0.5
+        kept = rng.random((-(-channels // 16), -(-depth // 4))) >= share
+        return weights * np.repeat(np.repeat(kept, 16, 0), 4, 1)[:channels, :depth]
+
+    return make
+
+
+def sparse(name: str, rows: int, depth: int, channels: int, bench: bool = False) -> Case:
+    """Return the case of a `FullyConnected` with block-sparse weights."""
+    return case(
+        name,
+        FullyConnected(clamp=(-2.0, 5.0)),
+        floats(rows, depth),
+        blocky(channels, depth),
+        floats(channels),
+        constants=(1, 2),
+        kernels="sparse_f32",
+        noise=SUMS,
+        bench=bench,
+    )
+
+
 def product(name: str, op: MatMul, a: tuple[int, ...], b: tuple[int, ...], bench: bool = False):
     """Return the float and the int8 case of a product of activations."""
     depth = a[-1]
@@ -71,6 +97,9 @@ CASES: list[Case] = [
     *dense("dense row", 1, 130, 70),
     *dense("dense row large", 1, 1024, 1000, bench=True),
     *dense("dense large", 64, 512, 512, bench=True),
+    sparse("block-sparse", 13, 35, 37),
+    sparse("block-sparse without tail", 70, 64, 32),
+    sparse("block-sparse large", 64, 512, 512, bench=True),
     *product("matmul batches", MatMul(), (2, 1, 7, 9), (3, 9, 20)),
     *product("matmul transposed", MatMul(transpose_b=True), (13, 33), (35, 33)),
     *product("matmul large", MatMul(), (4, 64, 64), (4, 64, 64), bench=True),

@@ -14,6 +14,7 @@
 #include "peak/bind.h"
 #include "recurrent/bind.h"
 #include "reduce/bind.h"
+#include "sparse/bind.h"
 
 namespace py = pybind11;
 
@@ -101,6 +102,7 @@ PYBIND11_MODULE(_core, module) {
   bind_peak(program);
   bind_linear(program);
   bind_recurrent(program);
+  bind_sparse(program);
   module.def("kernel_rows", kernel_rows);
   module.def("isa_names", isa_names);
   module.def("available_isas", available_isas);

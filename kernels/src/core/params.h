@@ -12,3 +12,4 @@
 #include "peak/params.h"
 #include "recurrent/params.h"
 #include "reduce/params.h"
+#include "sparse/params.h"
