@@ -16,7 +16,7 @@ from linnet.kernels._runner import Runner
 from .binding import Plan
 from .errors import InputError
 from .executor import Executor, Settings
-from .format import read
+from .format import read, release_pages
 from .graph import Graph
 from .state import StateMemory
 from .types import Array, TensorSpec
@@ -53,6 +53,7 @@ class Session:
         self._lock = threading.Lock()
         if all(graph.type_of(name).is_static for name in graph.inputs):
             self._executor.plan_for({n: graph.type_of(n).static_shape for n in graph.inputs})
+            release_pages(v.data for v in graph.values.values() if v.data is not None)
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Run the model once.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from .layout import MAGIC as MAGIC
 from .layout import REVISION as REVISION
+from .pages import release_pages as release_pages
 from .reader import read as read
 
 if TYPE_CHECKING:

@@ -4,6 +4,10 @@
 #include <chrono>
 #include <cstring>
 #include <new>
+#if defined(__linux__)
+#include <sys/mman.h>
+#include <unistd.h>
+#endif
 
 #include "core/threads.h"
 
@@ -12,6 +16,7 @@ namespace {
 
 constexpr size_t kAlignment = 64;
 constexpr size_t kOverRead = 256;
+constexpr size_t kLargePiece = 256 * 1024;
 // Estimated time of a thread's part where a step is split until its times are known, and where
 // splitting is tried at all.
 constexpr double kNanosecondsPerThread = 8000;
@@ -24,6 +29,25 @@ double now() {
   return static_cast<double>(std::chrono::duration_cast<std::chrono::nanoseconds>(time).count());
 }
 
+// Zeroes memory. Whole pages of large pieces go back to the system, which hands out zeroed ones
+// when they are first used.
+void clear(char* memory, size_t size) {
+#if defined(__linux__)
+  if (size >= kLargePiece) {
+    const uintptr_t address = reinterpret_cast<uintptr_t>(memory);
+    const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+    const size_t before = (page - address % page) % page;
+    const size_t whole = (size - before) / page * page;
+    if (madvise(memory + before, whole, MADV_DONTNEED) == 0) {
+      std::memset(memory, 0, before);
+      std::memset(memory + before + whole, 0, size - before - whole);
+      return;
+    }
+  }
+#endif
+  std::memset(memory, 0, size);
+}
+
 }  // namespace
 
 AlignedBytes allocate_aligned(size_t bytes) {
@@ -31,7 +55,7 @@ AlignedBytes allocate_aligned(size_t bytes) {
   if (size < bytes) throw std::bad_alloc();
   void* memory = std::aligned_alloc(kAlignment, size);
   if (memory == nullptr) throw std::bad_alloc();
-  std::memset(memory, 0, size);
+  clear(static_cast<char*>(memory), size);
   return AlignedBytes(memory);
 }
 

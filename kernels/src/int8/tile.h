@@ -118,6 +118,13 @@ LINNET_INLINE void add_products(I (&sum)[MR][NV], const BlockS8& block, int row,
       to = (I)((U)to + (U)more[n / (MR * NV)][n / NV % MR][n % NV]);
     }
   }
+  if constexpr (kWays == 1) {
+#pragma GCC unroll 1
+    for (; k + 2 <= steps; k += 2) {
+      add(sum, k);
+      add(sum, k + 1);
+    }
+  }
 #pragma GCC unroll 1
   for (; k < steps; ++k) add(sum, k);
 }
