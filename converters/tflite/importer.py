@@ -30,9 +30,10 @@ _PLAIN_READERS = {"CAST"}
 def import_tflite(data: bytes, name: str = "model", signature: str | None = None) -> Graph:
     """Convert the content of a TFLite file.
 
-    Weights of dynamic-range ("hybrid") models, int8 beside float activations, become float32
-    constants: TFLite quantizes the activations of such operators on the fly, so its own results
-    stray from the float ones by up to that rounding, and so do they from these.
+    Fully connected operators of dynamic-range ("hybrid") models, int8 weights beside float
+    activations, keep their weights and quantize rows of activations as they come, as TFLite does.
+    Weights of the other hybrid operators become float32 constants; TFLite's own results stray from
+    the float ones by up to the rounding of activations.
 
     Parameters
     ----------

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
+
 from linnet.errors import FormatError, UnsupportedError
 from linnet.ops import (
+    NO_CLAMP,
     Conv2D,
     ConvTranspose2D,
     DepthwiseConv2D,
+    DynamicLinear,
     FullyConnected,
     MatMul,
     Reshape,
 )
+from linnet.types import DType
 
 from .node import TfliteNode
 from .windows import padding, pair_option, static_sizes
@@ -101,7 +106,21 @@ def fully_connected(node: TfliteNode) -> None:
     depth = weights.static_shape[1]
     if (not keeps and node.type(0).rank != 2) or node.type(0).shape[-1:] != (depth,):
         x = node.step(Reshape(shape=(-1, depth)), [x], "rows")
+    activation = _HYBRID_ACTIVATIONS.get(node.clamp)
+    if activation is not None and _is_hybrid(node):
+        operands = [x, node.input(1), node.optional(2)]
+        return node.emit(DynamicLinear(activation=activation), operands)
     node.emit(FullyConnected(clamp=node.clamp), [x, node.real_weights(1), node.optional(2)])
+
+
+_HYBRID_ACTIVATIONS = {NO_CLAMP: "", (0.0, math.inf): "relu"}
+
+
+def _is_hybrid(node: TfliteNode) -> bool:
+    """Whether TFLite quantizes the input as it comes: float beside constant int8 weights."""
+    weights = node.graph.known_type(node.input(1))
+    known = weights.value is not None and weights.dtype is DType.INT8
+    return known and weights.quantization is not None and node.type(0).dtype is DType.FLOAT32
 
 
 def batch_matmul(node: TfliteNode) -> None:

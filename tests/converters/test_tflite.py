@@ -6,8 +6,8 @@ import pytest
 import linnet
 from linnet.converters.importer import import_model
 from linnet.errors import FormatError, UnsupportedError
-from linnet.ops import Clip, Conv2D, FullyConnected, Quantize
-from linnet.types import DType, Quantization
+from linnet.ops import Clip, Conv2D, DynamicLinear, Quantize
+from linnet.types import DType, Quantization, TensorType
 from tests.converters.tflite_builder import ModelBuilder, Operator
 from tests.evaluate import execute
 
@@ -61,11 +61,12 @@ def test_signature_gives_symbols():
     assert graph.type_of("y").shape == ("batch", "x_1", 3)
 
 
-def test_hybrid_weights_become_float():
+def test_hybrid_fully_connected_keeps_its_weights():
     graph = import_model(dense_model(quantization=Quantization(0.5, 1)).build())
-    assert graph.nodes[0].op == FullyConnected()
-    weights = graph.constant(graph.nodes[0].inputs[1])
-    np.testing.assert_array_equal(weights, (np.arange(6).reshape(2, 3) - 1) * np.float32(0.5))
+    assert graph.nodes[0].op == DynamicLinear()
+    weights = graph.nodes[0].inputs[1]
+    np.testing.assert_array_equal(graph.constant(weights), np.arange(6).reshape(2, 3))
+    assert graph.type_of(weights) == TensorType(DType.INT8, (2, 3), Quantization(0.5, 1))
 
 
 def test_int4_weights_are_unpacked_low_half_first():
