@@ -264,7 +264,7 @@ class _Binder:
         views = [None if b is None else _view(b, self.kept) for b in inputs]
         targets = [_view(b, self.kept) for b in outputs]
         compute: Callable[..., tuple[Array, ...]] = partial(item.node.op.reference, item.types)
-        if item.node.op.bodies and self.control is not None:
+        if self.control is not None and item.node.op.runs_bodies:
             compute = self.control(item.node.op)
 
         def run() -> None:

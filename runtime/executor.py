@@ -277,7 +277,7 @@ class _Stages:
         self.first = first
         self._known = {n: t.value for n, t in concrete.types.items() if t.value is not None}
         self._open = [
-            (item, control(item.node.op) if item.node.op.bodies else _reference(item))
+            (item, control(item.node.op) if _is_control(item) else _reference(item))
             for item in concrete.open
         ]
         self._rest = rest
@@ -298,6 +298,10 @@ class _Stages:
             made |= self._rest.run({n: values[n] for n in self._rest.graph.inputs})
             values |= made
         return {n: values[n] if n in made else np.array(values[n]) for n in self._outputs}
+
+
+def _is_control(item: ConcreteNode) -> bool:
+    return item.node.op.runs_bodies
 
 
 def _reference(item: ConcreteNode) -> Callable[..., tuple[Array, ...]]:

@@ -153,6 +153,8 @@ class Session:
         symbols: dict[str, int] = {}
         for spec in self.inputs:
             array = np.asarray(feeds[spec.name])
+            if array.dtype.type.__module__ == "ml_dtypes":
+                array = array.astype(spec.dtype)
             if array.dtype != spec.dtype:
                 raise InputError(
                     f"input '{spec.name}' is {array.dtype}; expected {spec.dtype}: "

@@ -11,7 +11,7 @@ import msgspec
 
 from .errors import LinnetError, ShapeError
 from .graph import Graph, Node, Value
-from .ops import Body, Identity, If
+from .ops import Body, Identity, If, Late
 from .ops.body import FOLD_LIMIT as FOLD_LIMIT
 from .ops.body import infer_known
 from .types import NodeTypes, TensorType
@@ -104,6 +104,7 @@ class _Specializer:
                 self.result.later.append(node)
                 self.unknown.update(o for o in node.outputs if o)
                 continue
+            node = self._settled(node)
             branch = self._branch(node)
             if branch is not None:
                 self._inline(node, branch)
@@ -129,6 +130,18 @@ class _Specializer:
         except LinnetError as error:
             shown = ", ".join(str(t) for t in given)
             raise ShapeError(f"{node} on ({shown}): {error}") from error
+
+    def _settled(self, node: Node) -> Node:
+        """Return a node of late attributes as one of its op, where they are known."""
+        if not isinstance(node.op, Late):
+            return node
+        values = [self.types[i].value if i else None for i in node.inputs]
+        try:
+            op = node.op.settled(values)
+        except LinnetError as error:
+            raise ShapeError(f"{node}: {error}") from error
+        count = len(node.inputs) - len(node.op.names)
+        return node if op is None else Node(op, node.inputs[:count], node.outputs, node.name)
 
     def _branch(self, node: Node) -> Body | None:
         if not isinstance(node.op, If):

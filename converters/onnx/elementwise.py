@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from linnet.errors import FormatError, UnsupportedError
 from linnet.types import DType
 
 from .node import OnnxNode
-from .proto import dtype_of
+from .proto import NARROW, dtype_of
 from .registry import MICROSOFT, handles
 
 _SELU = (1.67326319217681884765625, 1.05070102214813232421875)
@@ -202,23 +203,36 @@ def clip(node: OnnxNode) -> None:
 @handles("Cast")
 def cast(node: OnnxNode) -> None:
     """Convert to the element type named by ``to``."""
-    node.only("saturate", 1)
     if not node.has("to"):
         raise FormatError("attribute to is missing")
-    _cast(node, dtype_of(node.integer("to", 0), "attribute to"))
+    code = node.integer("to", 0)
+    _cast(node, dtype_of(code, "attribute to"), code)
 
 
 @handles("CastLike")
 def cast_like(node: OnnxNode) -> None:
     """Convert to the element type of the second input."""
-    _cast(node, node.type(1).dtype)
+    _cast(node, node.type(1).dtype, node.narrow(1))
 
 
-def _cast(node: OnnxNode, to: DType) -> None:
-    if node.type(0).dtype == to:
-        node.give(node.input(0))
-    else:
-        node.finish(ops.Cast(to=to), node.input(0))
+def _cast(node: OnnxNode, to: DType, code: int) -> None:
+    x = node.input(0)
+    form = NARROW[code][0] if code in NARROW and node.narrow(0) != code else ""
+    if "int" in form:
+        # Integers keep their low bits, so negative numbers must not be cut off before.
+        x = node.emit(ops.Cast(to=DType.INT32), x) if node.type(0).dtype != DType.INT32 else x
+        x = node.emit(ops.Cast(to=to), node.emit(ops.Narrow(format=form), x))
+    elif node.type(0).dtype != to:
+        x = node.emit(ops.Cast(to=to), x)
+    if "float" in form:
+        eight = form.startswith("float8")
+        saturate = form == "float4e2m1" or (eight and bool(node.integer("saturate", 1)))
+        mode = node.text("round_mode", "up")
+        if mode not in ("up", "down", "nearest"):
+            raise FormatError(f"round_mode is '{mode}'")
+        rounding: Any = mode if form == "float8e8m0" else "nearest"
+        x = node.emit(ops.Narrow(format=form, saturate=saturate, rounding=rounding), x)
+    node.give(x)
 
 
 @handles("PRelu")

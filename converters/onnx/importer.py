@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,13 +17,13 @@ import onnx
 from linnet.converters.importer import Importer
 from linnet.errors import FormatError, LinnetError, UnsupportedError
 from linnet.graph import Graph
-from linnet.ops import Identity
+from linnet.ops import Identity, Narrow
 from linnet.types import Dim, TensorType
 
 from . import catalog
 from .node import OnnxNode, State
-from .prepare import OLDEST_OPSET, STANDARD, prepared, subgraphs
-from .proto import attributes, dtype_of, tensor_array
+from .prepare import OLDEST_OPSET, STANDARD, prepared, subgraphs, tool_errors
+from .proto import NARROW, attributes, dtype_of, tensor_array
 from .quantized import declared_quantization
 from .registry import HANDLERS
 
@@ -62,7 +62,7 @@ def import_onnx_graph(model: onnx.ModelProto, folder: Path | None, name: str) ->
         "" if entry.domain in STANDARD else entry.domain: entry.version
         for entry in model.opset_import
     }
-    work = GraphImporter(Source(folder, versions), model.graph, name)
+    work = GraphImporter(Source(folder, versions, _narrow_types(model)), model.graph, name)
     version = versions.get("")
     if version is not None and version < OLDEST_OPSET:
         work.refuse(
@@ -75,7 +75,7 @@ def import_onnx_graph(model: onnx.ModelProto, folder: Path | None, name: str) ->
         try:
             return work.run()
         except UnsupportedError as error:
-            again = GraphImporter(Source(folder, versions, "else"), model.graph, name)
+            again = GraphImporter(replace(work.source, assume="else"), model.graph, name)
             try:
                 return again.run()
             except UnsupportedError:
@@ -85,10 +85,22 @@ def import_onnx_graph(model: onnx.ModelProto, folder: Path | None, name: str) ->
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What all graphs of a model share: its folder, and the version of each operator set."""
+    """What all graphs of a model share.
+
+    Parameters
+    ----------
+    folder : Path or None
+    versions : dict of str to int
+        Version of each operator set.
+    narrow : dict of str to int
+        Element types of values that are narrower than linnet's, by ONNX name.
+    assume : "then" or "else"
+        Which branch's ranks count where nothing else tells.
+    """
 
     folder: Path | None
     versions: dict[str, int]
+    narrow: dict[str, int] = field(default_factory=dict)
     assume: Literal["then", "else"] = "then"
 
 
@@ -278,16 +290,38 @@ class GraphImporter(Importer):
         try:
             given = attributes(proto, self.folder)
             inputs = tuple(self.state.bound[i] for i in proto.input)
-            handler(OnnxNode(self.state, *identity, given, inputs, outputs))
+            codes = tuple(self._narrow(i) for i in proto.input)
+            handler(OnnxNode(self.state, *identity, given, inputs, outputs, codes))
         except LinnetError as error:
             if isinstance(error, FormatError):
                 raise FormatError(f"{where}: {error}") from error
             raise
         except _MALFORMED as error:
             raise FormatError(f"{where} is malformed: {type(error).__name__}: {error}") from error
+        self._round(outputs)
         absent = [o for o in outputs if o and o not in self.state.bound]
         if absent:
             raise UnsupportedError(f"output '{absent[0]}' has no counterpart")
+
+    def _narrow(self, name: str) -> int:
+        """Return a value's element type where it is a narrow one, else 0."""
+        return self.source.narrow.get(name, 0)
+
+    def _round(self, outputs: Sequence[str]) -> None:
+        """Round what a node made to the narrow types that the model gives it."""
+        for name in outputs:
+            code = self.source.narrow.get(name, 0)
+            value = self.state.bound.get(name, "")
+            if code not in NARROW or not value or self.graph.constant(value) is not None:
+                continue
+            form, dtype = NARROW[code]
+            type_ = self.graph.type_of(value)
+            last = self.graph.nodes[-1].op if self.graph.nodes else None
+            rounded = isinstance(last, Narrow)
+            if type_.dtype == dtype and dtype.is_float and not rounded:
+                made = self.graph.unique(f"{value}/{form}")
+                self.state.bound[name] = self.graph.add(Narrow(format=form), [value], name=made)
+                self.state.settle()
 
     def _outputs(self) -> None:
         for info in self.proto.output:
@@ -302,6 +336,9 @@ class GraphImporter(Importer):
                     f"graph output '{name}' is {made.dtype.value}, "
                     f"the model declares {declared.dtype.value}"
                 )
+            if NARROW.get(self._narrow(name), ("",))[0] == "float8e5m2":
+                self.refuse(f"output '{name}'", "is float8e5m2; cast it to float32 at the end")
+                continue
             named = self._named(value, name)
             self.graph.outputs.append(named)
 
@@ -317,6 +354,30 @@ class GraphImporter(Importer):
         self.graph.rename(value, name)
         self.state.bound = {k: name if v == value else v for k, v in self.state.bound.items()}
         return name
+
+
+def _narrow_types(model: onnx.ModelProto) -> dict[str, int]:
+    """Return the narrow element types of a model's values; ONNX infers them where there are any."""
+    declared = [i.type.tensor_type.elem_type for i in (*model.graph.input, *model.graph.output)]
+    declared += [tensor.data_type for tensor in model.graph.initializer]
+    casts = [a.i for node in model.graph.node for a in node.attribute if a.name == "to"]
+    casts += [a.t.data_type for node in model.graph.node for a in node.attribute if a.HasField("t")]
+    if not any(code in NARROW for code in (*declared, *casts)):
+        return {}
+    from onnx import shape_inference
+
+    try:
+        graph = shape_inference.infer_shapes(model).graph
+    except tool_errors():
+        graph = model.graph
+    infos = (*graph.input, *graph.value_info, *graph.output)
+    found = {info.name: info.type.tensor_type.elem_type for info in infos}
+    found |= {tensor.name: tensor.data_type for tensor in graph.initializer}
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("t") and node.op_type == "Constant":
+                found[node.output[0]] = attribute.t.data_type
+    return {name: code for name, code in found.items() if code in NARROW}
 
 
 def _ranks(graph: onnx.GraphProto) -> dict[str, int]:

@@ -84,6 +84,11 @@ def _cut(
 def split(node: OnnxNode) -> None:
     """Sizes are an attribute, an input, or made equal (the last one smaller)."""
     axis = node.axis(0, node.rank())
+    if not node.has("split") and node.optional(1) and node.constant(1) is None:
+        late = ops.Split(axis=axis, sizes=(1,) * len(node.outputs))
+        x = node.input(0)
+        node.finish(node.late(late, [x], {"sizes": node.input(1)}), x, node.input(1))
+        return
     sizes = node.known_integers(1, "split")
     if sizes is None:
         count = node.integer("num_outputs", len(node.outputs))
@@ -103,7 +108,10 @@ def split(node: OnnxNode) -> None:
 def pad(node: OnnxNode) -> None:
     """Read counts and value from attributes up to opset 10, then inputs; some axes only from 18."""
     rank = node.rank()
-    node.only("mode", "constant", "reflect", "edge", hint="pad with Slice and Concat")
+    node.only("mode", "constant", "reflect", "edge", "wrap", hint="pad with Slice and Concat")
+    if node.version >= 11 and any(node.optional(i) and node.constant(i) is None for i in (1, 2, 3)):
+        _late_pad(node)
+        return
     if node.version < 11:
         counts = node.integers("pads") or ()
         value = node.real("value", 0.0)
@@ -123,6 +131,25 @@ def pad(node: OnnxNode) -> None:
         value = (value - float(q.zero_point[0])) * float(q.scale[0])
     op = ops.Pad(pads=(*before, *after), mode=node.text("mode", "constant"), value=value)
     node.finish(op, node.input(0))
+
+
+def _late_pad(node: OnnxNode) -> None:
+    """Pad by counts, or with a value, that only a run knows."""
+    x, rank = node.input(0), node.rank()
+    if node.type(0).is_quantized:
+        raise UnsupportedError("pads of a quantized value are computed at run time")
+    counts = node.input(1)
+    if node.optional(3):
+        axes = node.known(3, "axes").reshape(-1)
+        places = np.array([normalized(int(a), rank) for a in axes], np.int64)
+        both = np.concatenate([places, places + rank])[:, None]
+        zeros = node.constant_like(np.zeros(2 * rank, np.int64), "zeros")
+        counts = node.emit(ops.ScatterND(), zeros, node.constant_like(both, "places"), counts)
+    given = {"pads": counts}
+    if node.optional(2):
+        given["value"] = node.emit(ops.Cast(to=DType.FLOAT64), node.input(2))
+    op = ops.Pad(pads=(0,) * (2 * rank), mode=node.text("mode", "constant"))
+    node.finish(node.late(op, [x], given), x, *given.values())
 
 
 @handles("Gather")

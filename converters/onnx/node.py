@@ -5,12 +5,13 @@ Owns the reading of attributes and the naming of what a node makes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
+from linnet import ops
 from linnet.converters.dimensions import Entries, note, number, token
 from linnet.converters.passes.fold import fold_node
 from linnet.converters.rewrite import turn_constant
@@ -79,6 +80,8 @@ class OnnxNode:
         Names of graph values; "" where absent.
     outputs : tuple of str
         Names of the values that the model wants; "" where it wants none.
+    narrow : tuple of int
+        Per input its ONNX element type where that is narrower than any of linnet's, else 0.
     """
 
     def __init__(
@@ -91,6 +94,7 @@ class OnnxNode:
         attributes: dict[str, Any],
         inputs: tuple[str, ...],
         outputs: tuple[str, ...],
+        narrow: tuple[int, ...] = (),
     ) -> None:
         self.state = state
         self.graph = state.graph
@@ -102,6 +106,7 @@ class OnnxNode:
         self.attributes = attributes
         self.inputs = inputs
         self.outputs = outputs
+        self._narrow = narrow
 
     # Attributes
 
@@ -165,6 +170,10 @@ class OnnxNode:
     def type(self, index: int) -> TensorType:
         """Return the type of an input."""
         return self.graph.type_of(self.input(index))
+
+    def narrow(self, index: int) -> int:
+        """Return an input's ONNX element type where that is narrower than linnet's, else 0."""
+        return self._narrow[index] if index < len(self._narrow) else 0
 
     def rank(self, index: int = 0) -> int:
         """Return the number of dimensions of an input."""
@@ -234,6 +243,28 @@ class OnnxNode:
         made = self.graph.add(op, inputs, name=name, quantization=quantization)
         self.state.settle()
         return made
+
+    def late(self, op: Op, inputs: Sequence[str], given: Mapping[str, str]) -> Op:
+        """Return an op that reads attributes from inputs, to emit with those after its own.
+
+        Parameters
+        ----------
+        op : Op
+            With stand-ins for the attributes, of the right length.
+        inputs : sequence of str
+            What the op reads.
+        given : mapping of str to str
+            From attributes to values.
+        """
+        body = Graph(type(op).__name__)
+        for index, name in enumerate(inputs):
+            type_ = self.graph.type_of(name)
+            shape = tuple(f"d{index}_{axis}" for axis in range(type_.rank))
+            body.add_input(f"x{index}", type_.with_(shape=shape))
+        names = [f"y{index}" for index in range(op.outputs)]
+        body.add(op, body.inputs, outputs=names)
+        body.outputs = names
+        return ops.Late(body=body, names=tuple(given))
 
     def finish(self, op: Op, *inputs: str, quantization: Declared = None) -> None:
         """Add the op that makes the node's outputs."""

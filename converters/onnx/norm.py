@@ -9,6 +9,7 @@ from linnet.errors import UnsupportedError
 
 from .movement import reshaped_like
 from .node import OnnxNode, normalized
+from .proto import NARROW
 from .registry import MICROSOFT, handles
 
 
@@ -22,6 +23,9 @@ def softmax(node: OnnxNode) -> None:
     """Up to opset 12 the axis and all after it are one; since 13 it is one axis."""
     x, rank = node.input(0), node.rank()
     axis = node.axis(-1 if node.version >= 13 else 1, rank)
+    if node.narrow(0) and node.kind == "Softmax" and node.version >= 13:
+        node.finish(ops.NarrowSoftmax(axis=axis, format=NARROW[node.narrow(0)][0]), x)
+        return
     if node.version >= 13 or axis == rank - 1:
         node.finish(softmax_op(node, axis), x)
         return

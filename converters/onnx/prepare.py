@@ -69,7 +69,7 @@ def subgraphs(attribute: onnx.AttributeProto) -> Iterable[onnx.GraphProto]:
     yield from attribute.graphs
 
 
-def _tool_errors() -> tuple[type[Exception], ...]:
+def tool_errors() -> tuple[type[Exception], ...]:
     """Return what the onnx package raises on models that it cannot work with."""
     from onnx import shape_inference, version_converter
 
@@ -87,7 +87,7 @@ def _modern(model: onnx.ModelProto) -> onnx.ModelProto:
 
     try:
         return version_converter.convert_version(model, OLDEST_OPSET)
-    except _tool_errors():
+    except tool_errors():
         return model
 
 
@@ -102,7 +102,7 @@ def _inlined(model: onnx.ModelProto) -> onnx.ModelProto:
         _check_expansion(model)
         try:
             model = inliner.inline_local_functions(model)
-        except _tool_errors() as error:
+        except tool_errors() as error:
             raise FormatError(f"the model's functions cannot be inlined: {error}") from error
     for _ in range(_NESTING):
         kinds = {(n.domain, n.op_type) for n in model.graph.node}
@@ -112,7 +112,7 @@ def _inlined(model: onnx.ModelProto) -> onnx.ModelProto:
         model = _with_defaults(model, set(defined))
         try:
             model = inliner.inline_selected_functions(model, defined, inline_schema_functions=True)
-        except _tool_errors():
+        except tool_errors():
             break
     return model
 

@@ -31,6 +31,24 @@ _DTYPES: dict[int, DType] = {
     onnx.TensorProto.BOOL: DType.BOOL,
     onnx.TensorProto.COMPLEX64: DType.COMPLEX64,
 }
+# Types narrower than any of linnet's: they are held in wider ones, rounded to what they can hold.
+NARROW: dict[int, tuple[str, DType]] = {
+    code: (name.lower(), dtype)
+    for name, dtype in (
+        ("BFLOAT16", DType.FLOAT32),
+        ("FLOAT8E4M3FN", DType.FLOAT32),
+        ("FLOAT8E4M3FNUZ", DType.FLOAT32),
+        ("FLOAT8E5M2", DType.FLOAT32),
+        ("FLOAT8E5M2FNUZ", DType.FLOAT32),
+        ("FLOAT8E8M0", DType.FLOAT32),
+        ("FLOAT4E2M1", DType.FLOAT32),
+        ("INT4", DType.INT8),
+        ("UINT4", DType.UINT8),
+        ("INT2", DType.INT8),
+        ("UINT2", DType.UINT8),
+    )
+    if (code := getattr(onnx.TensorProto, name, None)) is not None
+}
 _SCALARS = {
     onnx.AttributeProto.FLOAT: "f",
     onnx.AttributeProto.INT: "i",
@@ -52,6 +70,8 @@ def dtype_of(code: int, what: str) -> DType:
     """
     if code in _DTYPES:
         return _DTYPES[code]
+    if code in NARROW:
+        return NARROW[code][1]
     try:
         name = onnx.TensorProto.DataType.Name(code).lower()
     except ValueError:
@@ -82,13 +102,17 @@ def tensor_array(tensor: onnx.TensorProto, folder: Path | None) -> Array:
         raise FormatError(f"{what} has shape {list(shape)}; dimensions must be >= 0")
     count = math.prod(shape)
     if tensor.data_location == onnx.TensorProto.EXTERNAL:
+        if tensor.data_type in NARROW:
+            return _external_narrow(tensor, folder)
         return _external(tensor, folder, dtype, shape)
-    if tensor.HasField("raw_data"):
+    if tensor.HasField("raw_data") and tensor.data_type not in NARROW:
         return _from_bytes(tensor.raw_data, dtype, shape, what)
     try:
         array = numpy_helper.to_array(tensor)
     except (ValueError, TypeError, OverflowError) as error:
         raise FormatError(f"{what} does not hold {count} elements: {error}") from error
+    if tensor.data_type in NARROW and array.shape == shape:
+        return np.asarray(array).astype(dtype.numpy)
     if array.shape != shape or array.dtype != dtype.numpy:
         raise FormatError(f"{what} holds {array.dtype}{list(array.shape)}, declared {dtype.value}")
     return np.asarray(array)
@@ -103,6 +127,15 @@ def _from_bytes(data: bytes, dtype: DType, shape: tuple[int, ...], what: str) ->
     little = dtype.numpy.newbyteorder("<")
     array = np.frombuffer(data, little).reshape(shape)
     return array.astype(dtype.numpy, copy=False)
+
+
+def _external_narrow(tensor: onnx.TensorProto, folder: Path | None) -> Array:
+    """Return a tensor of a narrow type, whose elements may share bytes, from a file."""
+    bits = {"int4": 4, "uint4": 4, "float4e2m1": 4, "int2": 2, "uint2": 2, "bfloat16": 16}
+    size = -(-math.prod(tensor.dims) * bits.get(NARROW[tensor.data_type][0], 8) // 8)
+    whole = onnx.TensorProto(name=tensor.name, data_type=tensor.data_type, dims=tensor.dims)
+    whole.raw_data = _external(tensor, folder, DType.UINT8, (size,)).tobytes()
+    return tensor_array(whole, folder)
 
 
 def _external(

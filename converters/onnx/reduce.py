@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from linnet import ops
+from linnet.errors import UnsupportedError
 from linnet.types import DType
 
 from .node import OnnxNode, normalized
@@ -18,13 +21,34 @@ REDUCTIONS: dict[str, type[ops.Op]] = {
 _COMPOSED = ("ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceSumSquare")
 
 
-def _axes(node: OnnxNode) -> tuple[int, ...] | None:
-    """Return the axes to reduce, all of them where none is given; None where nothing is reduced."""
+def _axes(node: OnnxNode) -> tuple[int, ...] | int | None:
+    """Return the axes to reduce, all of them where none is given; None where nothing is reduced.
+
+    A number is how many axes an input names that only a run knows.
+    """
     rank = node.rank()
-    given = node.known_integers(1, "axes")
+    if not node.has("axes") and node.optional(1) and node.constant(1) is None:
+        (count,) = node.shape(1)
+        if not isinstance(count, int):
+            raise UnsupportedError("axes of unknown number are computed at run time")
+        if count:
+            return count
+        given: tuple[int, ...] | None = None
+    else:
+        given = node.known_integers(1, "axes")
     if not given:
         return None if node.integer("noop_with_empty_axes", 0) else tuple(range(rank))
     return tuple(sorted(normalized(axis, rank) for axis in given))
+
+
+def _reduced(
+    node: OnnxNode, kind: type[Any], x: str, axes: tuple[int, ...] | int, keepdims: bool
+) -> str:
+    """Emit a reduction over axes, or over as many as input 1 names."""
+    if isinstance(axes, tuple):
+        return node.emit(kind(axes=axes, keepdims=keepdims), x)
+    op = kind(axes=tuple(range(axes)), keepdims=keepdims)
+    return node.emit(node.late(op, [x], {"axes": node.input(1)}), x, node.input(1))
 
 
 @handles(*REDUCTIONS)
@@ -38,10 +62,13 @@ def reduce(node: OnnxNode) -> None:
     x = node.input(0)
     if node.type(0).dtype == DType.BOOL:
         x = node.emit(ops.Cast(to=DType.UINT8), x)
-        x = node.emit(REDUCTIONS[node.kind](axes=axes, keepdims=keepdims), x)
+        x = _reduced(node, REDUCTIONS[node.kind], x, axes, keepdims)
         node.finish(ops.Cast(to=DType.BOOL), x)
         return
-    node.finish(REDUCTIONS[node.kind](axes=axes, keepdims=keepdims), x)
+    if isinstance(axes, tuple):
+        node.finish(REDUCTIONS[node.kind](axes=axes, keepdims=keepdims), x)
+    else:
+        node.give(_reduced(node, REDUCTIONS[node.kind], x, axes, keepdims))
 
 
 @handles(*_COMPOSED)
@@ -61,23 +88,24 @@ def composed(node: OnnxNode) -> None:
     if before is not None:
         x = node.emit(before, x)
     if axes:
-        x = node.emit(ops.ReduceSum(axes=axes, keepdims=keepdims), x)
+        x = _reduced(node, ops.ReduceSum, x, axes, keepdims)
     if after is None:
         node.give(x)
     else:
         node.finish(after, x)
 
 
-def _log_sum_exp(node: OnnxNode, axes: tuple[int, ...] | None, keepdims: bool) -> None:
+def _log_sum_exp(node: OnnxNode, axes: tuple[int, ...] | int | None, keepdims: bool) -> None:
     x = node.input(0)
     if not axes:
         node.finish(ops.Log(), node.emit(ops.Exp(), x))
         return
-    greatest = node.emit(ops.ReduceMax(axes=axes, keepdims=True), x)
+    greatest = _reduced(node, ops.ReduceMax, x, axes, True)
     powers = node.emit(ops.Exp(), node.emit(ops.Sub(), x, greatest))
-    total = node.emit(ops.Log(), node.emit(ops.ReduceSum(axes=axes, keepdims=True), powers))
-    result = node.emit(ops.Add(), total, greatest)
-    node.give(result if keepdims else node.emit(ops.Squeeze(axes=axes), result))
+    total = node.emit(ops.Log(), _reduced(node, ops.ReduceSum, powers, axes, keepdims))
+    if not keepdims:
+        greatest = _reduced(node, ops.ReduceMax, x, axes, False)
+    node.finish(ops.Add(), total, greatest)
 
 
 @handles("ArgMax", "ArgMin")
@@ -92,16 +120,22 @@ def arg_extreme(node: OnnxNode) -> None:
     node.finish(op, node.input(0))
 
 
-@handles("CumSum")
+@handles("CumSum", "CumProd")
 def cumulative_sum(node: OnnxNode) -> None:
-    """Sum up along a constant axis."""
-    axis = normalized(int(node.known(1, "axis").reshape(-1)[0]), node.rank())
+    """Sum up along an axis, multiply where it is CumProd."""
+    known = node.constant(1)
+    axis = 0 if known is None else normalized(int(known.reshape(-1)[0]), node.rank())
     op = ops.CumSum(
         axis=axis,
+        product=node.kind == "CumProd",
         exclusive=bool(node.integer("exclusive", 0)),
         reverse=bool(node.integer("reverse", 0)),
     )
-    node.finish(op, node.input(0))
+    x = node.input(0)
+    if known is None:
+        node.finish(node.late(op, [x], {"axis": node.input(1)}), x, node.input(1))
+    else:
+        node.finish(op, x)
 
 
 @handles("TopK")

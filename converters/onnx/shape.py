@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from linnet import ops
@@ -51,6 +53,8 @@ def reshape(node: OnnxNode) -> None:
 @handles("Squeeze")
 def squeeze(node: OnnxNode) -> None:
     """Axes are an attribute up to opset 12, then an input; all unit axes where absent."""
+    if _late_axes(node, ops.Squeeze):
+        return
     axes = node.known_integers(1, "axes")
     if axes is None:
         if any(not isinstance(dim, int) for dim in node.shape()):
@@ -63,12 +67,26 @@ def squeeze(node: OnnxNode) -> None:
 @handles("Unsqueeze")
 def unsqueeze(node: OnnxNode) -> None:
     """Axes are an attribute up to opset 12, then an input."""
+    if _late_axes(node, ops.Unsqueeze):
+        return
     axes = node.known_integers(1, "axes")
     if axes is None:
         raise FormatError("axes are missing")
     rank = node.rank() + len(axes)
     op = ops.Unsqueeze(axes=tuple(sorted(normalized(a, rank) for a in axes)))
     node.finish(op, node.input(0))
+
+
+def _late_axes(node: OnnxNode, kind: type[Any]) -> bool:
+    """Finish a node whose axes only a run knows; their number has to be known."""
+    if node.has("axes") or not node.optional(1) or node.constant(1) is not None:
+        return False
+    shape = node.shape(1)
+    if len(shape) != 1 or not isinstance(shape[0], int):
+        raise UnsupportedError("axes of unknown number are computed at run time")
+    op, x = kind(axes=tuple(range(shape[0]))), node.input(0)
+    node.finish(node.late(op, [x], {"axes": node.input(1)}), x, node.input(1))
+    return True
 
 
 @handles("Flatten")

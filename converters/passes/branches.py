@@ -9,9 +9,19 @@ from linnet.specialize import inlined
 
 
 def take_branches(graph: Graph) -> int:
-    """Put the branch of a constant condition in place of its If; return how many."""
+    """Put the branch of a constant condition in place of its If; return how many.
+
+    An op takes the place of a `Late` whose attributes became constants, too.
+    """
     changes = 0
     for node in list(graph.nodes):
+        if isinstance(node.op, ops.Late):
+            op = node.op.settled([graph.constant(i) for i in node.inputs])
+            if op is not None:
+                node.inputs = node.inputs[: len(node.inputs) - len(node.op.names)]
+                node.op = op
+                changes += 1
+            continue
         if not isinstance(node.op, ops.If):
             continue
         condition = graph.constant(node.inputs[0])

@@ -28,11 +28,13 @@ if TYPE_CHECKING:
     from .indexing import *
     from .integer_lstm import *
     from .joining import *
+    from .late import *
     from .layout import *
     from .linear import *
     from .local_norm import *
     from .matmul import *
     from .matrices import *
+    from .narrow import *
     from .norm import *
     from .pooling import *
     from .quantize import *
@@ -61,11 +63,13 @@ FAMILIES = {
     "indexing": "Gather GatherElements GatherND OneHot ScatterND",
     "integer_lstm": "IntegerLSTM",
     "joining": "Concat Slice Split",
+    "late": "Late",
     "layout": "DepthToSpace Pad Reverse SpaceToDepth Tile Transpose",
     "linear": "DynamicLinear Embedding",
     "local_norm": "LocalResponseNormalization",
     "matmul": "FullyConnected MatMul",
     "matrices": "DynamicUpdateSlice MatrixDiag MatrixSetDiag ReverseSequence",
+    "narrow": "Narrow NarrowSoftmax",
     "norm": (
         "BatchNormalization InstanceNormalization LayerNormalization LogSoftmax "
         "LpNormalization RMSNormalization Softmax "

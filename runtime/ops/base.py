@@ -127,6 +127,7 @@ class Op(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True, kw_o
     in_place: ClassVar[tuple[int, ...]] = ()
     alias: ClassVar[bool] = False
     pure: ClassVar[bool] = True
+    runs_bodies: ClassVar[bool] = False
     registry: ClassVar[Registry] = Registry()
 
     def __init_subclass__(cls, **config: Any) -> None:

@@ -24,6 +24,7 @@ class _Control(Op, frozen=True):
     """What all have in common."""
 
     since: ClassVar[int] = 2
+    runs_bodies: ClassVar[bool] = True
 
     def reference(self, types: NodeTypes, *arrays: Array | None) -> tuple[Array, ...]:
         """Run the bodies by their references."""

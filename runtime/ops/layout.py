@@ -66,7 +66,7 @@ class Transpose(_Move, frozen=True):
         return copy(step, x.pointer, out.pointer, axes, size)
 
 
-PAD_MODES = ("constant", "reflect", "edge", "symmetric")
+PAD_MODES = ("constant", "reflect", "edge", "symmetric", "wrap")
 
 
 class Pad(_Move, frozen=True):
@@ -76,7 +76,7 @@ class Pad(_Move, frozen=True):
     ----------
     pads : tuple of int
         Counts before each axis, then counts after each axis.
-    mode : {"constant", "reflect", "edge", "symmetric"}
+    mode : {"constant", "reflect", "edge", "symmetric", "wrap"}
         What the new elements hold: ``value``; the mirror image without or with the edge element
         repeated; the edge element.
     value : float
@@ -168,6 +168,8 @@ class Pad(_Move, frozen=True):
 
     def bind(self, step: Step) -> bool:
         """Copy the input into place, then fill or copy what surrounds it."""
+        if self.mode == "wrap":
+            return False
         return bind_pad(step, self.counts(), self.mode, self.stored(step.inputs[0].type))
 
 

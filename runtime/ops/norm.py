@@ -109,6 +109,11 @@ class Softmax(_Normalization, frozen=True):
     def reference(self, types: NodeTypes, *arrays: Array | None) -> tuple[Array, ...]:
         """Compute floats in float64, quantized tensors by the integer rule."""
         (source,) = given(types.inputs)
+        if source.dtype.numpy == np.float16 and self.beta == 1.0:
+            # What frameworks compute in half precision: every step is rounded.
+            half = content(arrays)[0]
+            powers = np.exp(half - _greatest(half, self.axis))
+            return ((powers / powers.sum(self.axis, keepdims=True)).astype(np.float16),)
         if not source.is_quantized:
             return super().reference(types, *arrays)
         x = content(arrays)[0].astype(np.int64)

@@ -278,12 +278,14 @@ class ArgMin(_ArgReduce, frozen=True, kw_only=True):
 class CumSum(Op, frozen=True, kw_only=True):
     """Running sum along an axis: y[i] = sum of x[0..i], x[i] left out where ``exclusive``.
 
-    ``reverse`` runs from the end. Floats accumulate in float64; integers wrap.
+    ``reverse`` runs from the end, ``product`` multiplies instead. Floats accumulate in float64;
+    integers wrap.
     """
 
     axis: int = 0
     exclusive: bool = False
     reverse: bool = False
+    product: bool = False
 
     def infer(self, *types: TensorType | None) -> tuple[TensorType, ...]:
         """Return the input's type without quantization."""
@@ -302,12 +304,12 @@ class CumSum(Op, frozen=True, kw_only=True):
         x = np.asarray(arrays[0])
         wide = _wide(dequantize(x, x_type) if x_type.is_quantized else x)
         wide = np.flip(wide, self.axis) if self.reverse else wide
-        total = np.cumsum(wide, axis=self.axis)
+        total = (np.cumprod if self.product else np.cumsum)(wide, axis=self.axis)
         if self.exclusive:
             total = np.roll(total, 1, axis=self.axis)
             first = [slice(None)] * x.ndim
             first[self.axis] = slice(0, 1)
-            total[tuple(first)] = 0
+            total[tuple(first)] = int(self.product)
         total = np.flip(total, self.axis) if self.reverse else total
         if y_type.is_quantized:
             return (quantize(total, y_type),)

@@ -56,7 +56,12 @@ LIMITED = body(
     "twice", {**X, "limit": TensorType(F32, ())}, (ops.Add(), ["x", "x"], "y"), outputs=("y",)
 )
 
+SUMS = body("sums", {"x": TensorType(F32, ("a", "b"))},
+            (ops.ReduceSum(axes=(0,)), ["x"], "y"), outputs=("y",))  # fmt: skip
+
 CASES: list[Case] = [
+    case("Late", ops.Late(body=SUMS, names=("axes",)), floats(3, 4), just([1]),
+         constants=(1,)),
     case("If true", ops.If(then_branch=DOUBLE, else_branch=SQUARE), just(True, bool), floats(3, 4)),
     case("If false", ops.If(then_branch=DOUBLE, else_branch=SQUARE), just([False], bool),
          floats(3, 4)),

@@ -83,6 +83,7 @@ CASES: list[Case] = [
     case("ArgMax middle axis", ops.ArgMax(axis=1), floats(3, 7, 5)),
     case("ArgMin middle axis", ops.ArgMin(axis=1), floats(3, 7, 5)),
     case("CumSum float", ops.CumSum(axis=1, exclusive=True, reverse=True), floats(3, 7, 5)),
+    case("CumProd", ops.CumSum(axis=1, product=True, exclusive=True), floats(3, 7, 5)),
     case("CumSum integers", ops.CumSum(axis=-1), below(9, 3, 7)),
     case(
         "CumSum int8",

@@ -37,10 +37,7 @@ EXCLUDED = {
     r"only 1 can be removed|does not broadcast": "shape data that only a run knows",
 }
 # Cases whose numbers differ, and why.
-DIFFERENT = {
-    "test_attention_4d_causal_fp16": "rounds float16 sums once, not at every step",
-    "test_attention_4d_causal_fp16_expanded": "rounds float16 sums once, not at every step",
-}
+DIFFERENT: dict[str, str] = {}
 
 
 @functools.cache
