@@ -132,7 +132,8 @@ def quantize(model: Any, data: Any = None, method: str = "static", **options: An
     from linnet.converters.quantization import quantize as quantize_graph
 
     from .opening import open_graph
+    from .sampling import samples_of
 
-    return quantize_graph(
-        open_graph(model), data, method, runner=lambda g: Session(g).run, **options
-    )
+    graph = open_graph(model)
+    samples = None if data is None else samples_of(graph, data)
+    return quantize_graph(graph, samples, method, runner=lambda g: Session(g).run, **options)

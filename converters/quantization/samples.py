@@ -40,6 +40,8 @@ class Samples:
         Makes feeds of an image file.
     limit : int, optional
         Most samples to read.
+    check : callable, optional
+        Raises where the feeds of a sample contradict what is known of them.
 
     Raises
     ------
@@ -55,10 +57,12 @@ class Samples:
         graph: Graph,
         decode: Decode | None = None,
         limit: int | None = None,
+        check: Callable[[Feeds], None] | None = None,
     ) -> None:
         self.types = {name: graph.type_of(name) for name in graph.caller_inputs}
         self.decode = decode
         self.limit = limit
+        self.check = check
         self.count = 0
         self._source = source
         self._digest: str | None = None
@@ -89,6 +93,8 @@ class Samples:
             self._spool = tempfile.TemporaryFile()  # noqa: SIM115
         for feeds in self._limited():
             checker.take(feeds)
+            if self.check is not None:
+                self.check(feeds)
             if self._spool is not None:
                 for name in self.types:
                     np.save(self._spool, feeds[name], allow_pickle=False)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from linnet.opening import open_graph
+from linnet.sampling import samples_of
 
 from .charts import write_points
 from .models import MODEL_HELP
@@ -38,10 +39,10 @@ def run(options: argparse.Namespace) -> int:
     """Advise; exit 1 where int8 is not faster."""
     import linnet
     from linnet.advice import Adviser, recipe
-    from linnet.converters.quantization import RECORD, Samples
+    from linnet.converters.quantization import RECORD
 
     graph = open_graph(options.model)
-    samples = Samples(options.data, graph, limit=options.limit)
+    samples = samples_of(graph, options.data, options.limit)
     with progress("measuring") as advance:
         advice = Adviser(graph, samples, options.threads, advance).advise(options.least_sqnr)
     settings = recipe(advice)

@@ -15,6 +15,7 @@ from linnet.comparison import Comparison, Layer, real
 from linnet.errors import InputError
 from linnet.graph import Graph
 from linnet.opening import open_graph
+from linnet.sampling import samples_of
 from linnet.session import Session
 from linnet.types import Array
 
@@ -48,10 +49,8 @@ def add_layer_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_layers(options: argparse.Namespace) -> int:
     """Compare on data; exit 1 where an output is below ``--least-sqnr``."""
-    from linnet.converters.quantization import Samples
-
     first, second = open_graph(options.source), open_graph(options.model)
-    samples = Samples(options.data, first, limit=options.limit)
+    samples = samples_of(first, options.data, options.limit)
     labels = None if options.labels is None else load_array(options.labels).reshape(-1)
     report = compare_graphs(first, second, samples, labels, options.threads)
     if options.targets:

@@ -10,6 +10,7 @@ import numpy as np
 
 from linnet.errors import InputError
 from linnet.graph import Graph
+from linnet.preprocessing import check_feeds, feeds_of
 from linnet.types import Array, TensorType
 
 from .inputs import load_archive, load_input
@@ -26,6 +27,11 @@ def add_input_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=FILE",
         help="input from a .npy file or an image, or FILE.npz for several by name; repeat for "
         "more; others are seeded random",
+    )
+    parser.add_argument(
+        "--image",
+        metavar="FILE",
+        help="make the inputs of an image, as the model file says (see convert --preprocess)",
     )
     parser.add_argument(
         "--dim",
@@ -59,7 +65,9 @@ def make_feeds(graph: Graph, options: argparse.Namespace) -> dict[str, Array]:
             type_ = type_.with_(shape=shapes.get(name, shapes.get("")))
         made = random_array(type_, sizes, generator)
         feeds[name] = load_input(files[name], type_) if name in files else arrays.get(name, made)
-    return feeds
+    check_feeds(graph, {name: feeds[name] for name in (*files, *arrays)})
+    image = getattr(options, "image", None)
+    return feeds if image is None else feeds | feeds_of(graph, image)
 
 
 def random_array(type_: TensorType, sizes: dict[str, int], generator: np.random.Generator) -> Array:

@@ -10,6 +10,7 @@ import numpy as np
 from linnet.errors import InputError
 from linnet.graph import Graph
 from linnet.opening import open_graph
+from linnet.sampling import samples_of
 from linnet.session import Session
 from linnet.types import Array
 
@@ -51,7 +52,6 @@ def run(options: argparse.Namespace) -> int:
     import linnet
     from linnet.converters.pruning import zeros
     from linnet.converters.pruning.blocks import prune_blocks
-    from linnet.converters.quantization import Samples
 
     graph = open_graph(options.model)
     none, all_ = zeros(graph)
@@ -68,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
         raise InputError("no file to write; name one with -o")
     samples = None
     if options.data is not None:
-        samples = Samples(options.data, graph, limit=options.limit)
+        samples = samples_of(graph, options.data, options.limit)
     made = graph
     with progress("pruning") as advance:
         if options.channels:

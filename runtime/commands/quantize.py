@@ -7,6 +7,7 @@ from typing import Any
 
 from linnet.errors import QuantizationError
 from linnet.opening import open_graph
+from linnet.sampling import samples_of
 
 from .models import MODEL_HELP, model_bytes
 from .tables import bytes_text, progress
@@ -59,13 +60,12 @@ class _List(argparse.Action):
 def run(options: argparse.Namespace) -> int:
     """Quantize, write, and say what came of it."""
     import linnet
-    from linnet.converters.quantization import Samples
 
     graph = open_graph(options.model)
     chosen = _options(options)
     data = None
     if options.calibration is not None:
-        data = Samples(options.calibration, graph, limit=options.limit)
+        data = samples_of(graph, options.calibration, options.limit)
     with progress("quantizing") as advance:
         made = linnet.quantize(graph, data, options.method, progress=advance, **chosen)
     linnet.save(made, options.output)

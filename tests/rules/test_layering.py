@@ -46,7 +46,15 @@ MAY_IMPORT = {
 }  # fmt: skip
 # The device side needs nothing else.
 THIRD_PARTY = {
-    "linnet": {"numpy", "msgspec", "rich", "onnxruntime", "ai_edge_litert", "tflite_runtime"},
+    "linnet": {
+        "numpy",
+        "msgspec",
+        "rich",
+        "PIL",
+        "onnxruntime",
+        "ai_edge_litert",
+        "tflite_runtime",
+    },
     "linnet.commands": {
         "numpy",
         "msgspec",
