@@ -12,12 +12,16 @@ from linnet.graph import Graph
 from .importer import import_model
 from .passes import simplify
 from .quantization.dynamic import quantize_dynamic
+from .quantization.weight_only import quantize_int4
 
 if TYPE_CHECKING:
     from .importer import Source
 
 
-QUANTIZERS: dict[str, Callable[[Graph], int]] = {"dynamic": quantize_dynamic}
+QUANTIZERS: dict[str, Callable[[Graph], int]] = {
+    "dynamic": quantize_dynamic,
+    "int4": quantize_int4,
+}
 
 
 def convert(
@@ -36,7 +40,8 @@ def convert(
         Name of the graph; the model's own, or its file's, where absent.
     quantize : str, optional
         Quantize weights without calibration data: "dynamic" makes linear layers int8, their
-        activations quantized row by row as they come, and large embedding tables int8.
+        activations quantized row by row as they come, and large embedding tables int8; "int4"
+        gives linear layers 4-bit weights in groups of 32 instead.
     signature : str, optional
         Entry point of a TFLite model that has several, by name; inputs and outputs then have the
         signature's names. By default the first subgraph, by the names of its tensors.

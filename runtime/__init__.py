@@ -23,6 +23,7 @@ from .errors import (
     ShapeError,
     UnsupportedError,
 )
+from .generation import embed, generate
 from .graph import Graph
 from .session import Session, load
 from .types import Quantization, TensorSpec
@@ -45,6 +46,8 @@ __all__ = [
     "UnsupportedError",
     "__version__",
     "convert",
+    "embed",
+    "generate",
     "load",
     "quantize",
     "save",
@@ -66,7 +69,8 @@ def convert(
     name : str, optional
         Name of the graph; by default the model's own or the file's.
     quantize : str, optional
-        "dynamic": int8 weights, activations quantized row by row as they come; no data needed.
+        "dynamic": int8 weights, activations quantized row by row as they come; "int4": 4-bit
+        weights in groups of 32. No data needed.
     signature : str, optional
         Entry point of a TFLite model that has several, by name; its inputs and outputs then have
         the signature's names. By default the first subgraph, by the names of its tensors.

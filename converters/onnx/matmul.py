@@ -90,3 +90,39 @@ def dynamic_quantize_matmul(node: OnnxNode) -> None:
     w = node.constant_like(stored, "weights", Quantization(scale, zero, axis))
     inputs = [node.input(0), w, *([node.input(4)] if node.optional(4) else [])]
     node.finish(ops.DynamicLinear(per_tensor=True), *inputs)
+
+
+@handles("MatMulNBits", domain=MICROSOFT)
+def matmul_n_bits(node: OnnxNode) -> None:
+    """Take 4-bit weights in groups as they are stored; zero points in bytes of two, or one each."""
+    node.only("bits", 4)
+    depth, outputs = node.integer("K", 0), node.integer("N", 0)
+    size = node.integer("block_size", 32)
+    if node.optional(4):
+        raise UnsupportedError("g_idx; export without reordering of groups")
+    if size % 8:
+        raise UnsupportedError(f"block_size={size}; only multiples of 8")
+    groups = -(-depth // size)
+    weights = node.known(1, "B").astype(np.uint8).reshape(outputs, groups, size // 2)
+    scales = node.known(2, "scales").astype(np.float32).reshape(outputs, groups)
+    inputs = [
+        node.input(0),
+        node.constant_like(weights, "weights"),
+        node.constant_like(scales, "scales"),
+    ]
+    zeros, bias = node.optional(3), node.optional(5)
+    if zeros:
+        inputs.append(node.constant_like(_zeros(node, outputs, groups), "zeros"))
+    elif bias:
+        inputs.append("")
+    node.finish(ops.BlockLinear(), *inputs, *([bias] if bias else []))
+
+
+def _zeros(node: OnnxNode, outputs: int, groups: int) -> Array:
+    """Return the zero points as one byte for each group."""
+    zeros = node.known(3, "zero_points")
+    if zeros.dtype != np.uint8:
+        raise UnsupportedError(f"zero points of {zeros.dtype}; only 4-bit ones")
+    pairs = zeros.reshape(outputs, -1)
+    single = np.stack([pairs & 15, pairs >> 4], axis=-1).reshape(outputs, -1)
+    return np.ascontiguousarray(single[:, :groups])

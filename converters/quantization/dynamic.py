@@ -35,7 +35,7 @@ def quantize_dynamic(graph: Graph) -> int:
         if isinstance(node.op, ops.FullyConnected):
             changes += quantize_layer(graph, links, node)
         elif isinstance(node.op, ops.Gather):
-            changes += _quantize_table(graph, node)
+            changes += quantize_table(graph, node)
         elif isinstance(node.op, ops.Attention):
             node.op = msgspec.structs.replace(node.op, bytes=True)
             changes += 1
@@ -98,7 +98,8 @@ def quantize_layer(graph: Graph, links: Links, node: Node) -> bool:
     return True
 
 
-def _quantize_table(graph: Graph, node: Node) -> bool:
+def quantize_table(graph: Graph, node: Node) -> bool:
+    """Turn one gather of rows from a large float table into an int8 embedding."""
     op, table = node.op, graph.constant(node.inputs[0])
     assert isinstance(op, ops.Gather)
     if table is None or table.dtype != np.float32 or table.ndim != 2 or op.axis or op.batch_dims:

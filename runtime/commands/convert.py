@@ -19,9 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", required=True, help=".linnet file to write")
     parser.add_argument(
         "--quantize",
-        choices=["dynamic"],
+        choices=["dynamic", "int4"],
         help="quantize the weights of linear layers without calibration data: dynamic = int8, "
-        "activations as they come",
+        "activations as they come; int4 = 4-bit weights in groups of 32",
     )
     parser.add_argument("--name", help="name of the model (default: the source's own)")
     parser.add_argument(

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from .attention import *
     from .binary import *
     from .bits import *
+    from .blocks import *
+    from .cache import *
     from .cast import *
     from .control import *
     from .conv import *
@@ -54,6 +56,8 @@ FAMILIES = {
     "attention": "Attention",
     "binary": ("Add Atan2 Div FloorDiv Maximum Minimum Mod Mul PRelu Pow SquaredDifference Sub "),
     "bits": "BitShift Bitcast BroadcastShapes Bucketize",
+    "blocks": "BlockLinear",
+    "cache": "CachedAttention RotaryEmbedding",
     "cast": "Cast Not",
     "control": "If Loop Scan While",
     "conv": "Conv2D ConvTranspose2D DepthwiseConv2D",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from linnet.ops import Attention
+from linnet.ops import Attention, CachedAttention
 
-from .case import Case, below, booleans, case, floats
+from .case import Case, below, booleans, case, floats, just
 
 # Scores, exponentials and the sums over keys.
 NOISE = 5e-6
@@ -63,4 +63,33 @@ CASES: list[Case] = [
     ),
     attend("attention large", Attention(), (1, 4, 4, 196, 196, 64, 64), bench=True),
     attend("attention token", Attention(), (1, 8, 2, 1, 512, 64, 64), bench=True),
+]
+
+
+def cached(name: str, op: CachedAttention, batch, heads, kv_heads, length, depth, start, **fields):
+    """Return a case of a new cache, `start` rows of which are zero."""
+    shapes = [(batch, heads, length, depth), *[(batch, kv_heads, length, depth)] * 2]
+    if op.heads_last:
+        shapes = [(b, n, h, d) for b, h, n, d in shapes]
+    return case(
+        name,
+        op,
+        *(floats(*shape) for shape in shapes),
+        just([start]),
+        kernels=("cache_append", "attention_f32"),
+        noise=NOISE,
+        **fields,
+    )
+
+
+CASES += [
+    cached("cached attention", CachedAttention(capacity=200, scale=0.2), 2, 4, 2, 7, 16, 90),
+    cached(
+        "cached attention windowed",
+        CachedAttention(capacity=64, window=5, softcap=3.0, heads_last=True),
+        *(1, 4, 1, 9, 12, 20),
+    ),
+    cached(
+        "cached attention token", CachedAttention(capacity=512), 1, 8, 2, 1, 64, 300, bench=True
+    ),
 ]

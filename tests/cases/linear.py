@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from linnet.ops import DynamicLinear, Embedding
+from linnet.ops import BlockLinear, DynamicLinear, Embedding, RotaryEmbedding
 from linnet.types import Quantization
 
-from .case import SUMS, Case, below, case, floats, per_channel, stored
+from .case import SUMS, Case, below, case, floats, just, per_channel, stored
 
 # The activations' polynomials on top of the sums.
 NOISE = 4e-6
@@ -84,5 +84,59 @@ CASES: list[Case] = [
         constants=(0,),
         kernels="embedding_s8",
         bound=SUMS,
+    ),
+]
+
+
+def halves(*shape: int):
+    """Return a maker of bytes that hold two 4-bit numbers each."""
+    return stored(*shape, dtype=np.uint8)
+
+
+CASES += [
+    case(
+        "block linear",
+        BlockLinear(),
+        floats(5, 90),
+        halves(37, 3, 16),
+        floats(37, 3, spread=0.01),
+        None,
+        floats(37),
+        constants=(1, 2, 4),
+        kernels="block_linear",
+        noise=NOISE,
+    ),
+    case(
+        "block linear with zeros",
+        BlockLinear(),
+        floats(1, 2048),
+        halves(2048, 64, 16),
+        floats(2048, 64, spread=0.01),
+        below(16, 2048, 64, dtype=np.uint8),
+        constants=(1, 2, 3),
+        kernels="block_linear",
+        noise=NOISE,
+        bench=True,
+    ),
+    case(
+        "rotary",
+        RotaryEmbedding(),
+        floats(2, 3, 5, 16),
+        floats(20, 8),
+        floats(20, 8),
+        just([7]),
+        kernels="rotary_f32",
+        noise=1e-6,
+    ),
+    case(
+        "rotary interleaved",
+        RotaryEmbedding(interleaved=True, heads_last=True),
+        floats(1, 64, 8, 64),
+        floats(128, 24),
+        floats(128, 24),
+        just(3),
+        kernels="rotary_f32",
+        noise=1e-6,
+        bench=True,
     ),
 ]

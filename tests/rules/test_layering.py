@@ -56,6 +56,7 @@ THIRD_PARTY = {
         "tflite_runtime",
     },
     "linnet.commands": {
+        "tokenizers",
         "numpy",
         "msgspec",
         "rich",

@@ -56,9 +56,27 @@ void add_attention(Program& program, uintptr_t q, uintptr_t k, uintptr_t v, uint
               Cost{time, static_cast<size_t>(scratch)});
 }
 
+// `sizes` is (batch, heads, length, depth, capacity), `steps` those of x.
+int cache_append(Program& program, uintptr_t x, uintptr_t start, uintptr_t cache, uintptr_t lengths,
+                 const std::array<int64_t, 5>& sizes, const HeadStepsTuple& steps) {
+  CacheAppendParams p{};
+  p.x = at<const float>(x);
+  p.start = at<const int64_t>(start);
+  p.cache = at<float>(cache);
+  p.lengths = at<int64_t>(lengths);
+  p.x_at = head_steps(steps);
+  p.batch = sizes[0], p.heads = sizes[1], p.length = sizes[2], p.depth = sizes[3];
+  p.capacity = sizes[4];
+  const double bytes = 4.0 * static_cast<double>(p.batch * p.heads * p.length * p.depth);
+  return program.add(Kernel::cache_append, p, Cost{bytes / 20.0, 0});
+}
+
 }  // namespace
 
 inline void bind_attention(ProgramClass& program) {
+  program.def("cache_append", cache_append, py::kw_only(), py::arg("x"), py::arg("start"),
+              py::arg("cache"), py::arg("lengths"), py::arg("sizes"), py::arg("steps"),
+              "Append rows to a cache; sizes = (batch, heads, length, depth, capacity).");
   program.def("attention", add_attention, py::kw_only(), py::arg("q"), py::arg("k"), py::arg("v"),
               py::arg("mask") = 0, py::arg("lengths") = 0, py::arg("out"), py::arg("sizes"),
               py::arg("steps"), py::arg("mask_kind") = 0,

@@ -57,4 +57,19 @@ struct AttentionParams {
   bool from_end;
 };
 
+// cache[b, h, start[0] + i, :] = x[b, h, i, :]; lengths[b] = start[0] + length. A start below 0, or
+// rows beyond the capacity, are bad data.
+struct CacheAppendParams {
+  const float* x;
+  const int64_t* start;
+  float* cache;
+  int64_t* lengths;
+  HeadSteps x_at;
+  int64_t batch;
+  int64_t heads;
+  int64_t length;
+  int64_t depth;
+  int64_t capacity;
+};
+
 }  // namespace linnet

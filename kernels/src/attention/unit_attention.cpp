@@ -1,6 +1,7 @@
 // The attention kernels of one ISA.
 // The int8 tiles come with helpers that only convolutions use.
 #pragma GCC diagnostic ignored "-Wunused-function"
+#include "attention/cache.h"
 #include "attention/flash.h"
 #include "attention/int8.h"
 
@@ -13,6 +14,10 @@ void attention_f32(const AttentionParams& p, const Worker& worker) noexcept {
 
 void attention_s8(const AttentionParams& p, const Worker& worker) noexcept {
   run_attention_s8(p, worker);
+}
+
+void cache_append(const CacheAppendParams& p, const Worker& worker) noexcept {
+  run_cache_append(p, worker);
 }
 
 }  // namespace LINNET_ISA

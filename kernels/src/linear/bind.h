@@ -69,6 +69,43 @@ int embedding_s8(Program& program, uintptr_t table, uintptr_t scale, uintptr_t z
                      Cost{0.2 * static_cast<double>(p.count * p.width), 0});
 }
 
+// `sizes` is (rows, depth, columns, group).
+int block_linear(Program& program, uintptr_t x, uintptr_t weights, uintptr_t scale, uintptr_t zero,
+                 uintptr_t bias, uintptr_t y, const std::array<int64_t, 4>& sizes) {
+  BlockLinearParams p{};
+  p.x = at<const float>(x);
+  p.weights = at<const uint8_t>(weights);
+  p.scale = at<const float>(scale);
+  p.zero = at<const uint8_t>(zero);
+  p.bias = at<const float>(bias);
+  p.y = at<float>(y);
+  p.rows = sizes[0], p.depth = sizes[1], p.columns = sizes[2], p.group = sizes[3];
+  p.padded_depth = padded(p.depth, p.group);
+  const double macs = static_cast<double>(p.rows) * static_cast<double>(p.padded_depth) *
+                      static_cast<double>(p.columns);
+  const int64_t scratch =
+      4 * (p.padded_depth * 2 + p.padded_depth / p.group * 4) + p.padded_depth + 128;
+  return program.add(Kernel::block_linear, p,
+                     Cost{2.0 * macs / rate_of(program), static_cast<size_t>(scratch)});
+}
+
+// `sizes` is (rows, heads, length, depth, half, positions).
+int rotary_f32(Program& program, uintptr_t x, uintptr_t cos, uintptr_t sin, uintptr_t start,
+               uintptr_t y, const std::array<int64_t, 6>& sizes, bool interleaved,
+               bool heads_last) {
+  RotaryParams p{};
+  p.x = at<const float>(x);
+  p.cos = at<const float>(cos);
+  p.sin = at<const float>(sin);
+  p.start = at<const int64_t>(start);
+  p.y = at<float>(y);
+  p.rows = sizes[0], p.heads = sizes[1], p.length = sizes[2], p.depth = sizes[3];
+  p.half = sizes[4], p.positions = sizes[5];
+  p.interleaved = interleaved;
+  p.heads_last = heads_last;
+  return program.add(Kernel::rotary_f32, p, Cost{static_cast<double>(p.rows * p.depth), 0});
+}
+
 }  // namespace
 
 inline void bind_linear(ProgramClass& program) {
@@ -80,6 +117,12 @@ inline void bind_linear(ProgramClass& program) {
            "Add a linear layer on rows quantized as they come; parts = (address, columns) of each "
            "output, sizes = (rows, depth).")
       .def("range_f32", range_f32, py::arg("x"), py::arg("out"), py::arg("count"))
+      .def("block_linear", block_linear, py::kw_only(), py::arg("x"), py::arg("weights"),
+           py::arg("scale"), py::arg("zero"), py::arg("bias"), py::arg("y"), py::arg("sizes"),
+           "Add a layer of 4-bit weights; sizes = (rows, depth, columns, group).")
+      .def("rotary_f32", rotary_f32, py::kw_only(), py::arg("x"), py::arg("cos"), py::arg("sin"),
+           py::arg("start"), py::arg("y"), py::arg("sizes"), py::arg("interleaved"),
+           py::arg("heads_last"), "sizes = (rows, heads, length, depth, half, positions).")
       .def("embedding_s8", embedding_s8, py::kw_only(), py::arg("table"), py::arg("scale"),
            py::arg("zero"), py::arg("indices"), py::arg("y"), py::arg("sizes"), py::arg("per_row"),
            py::arg("wide"), "sizes = (rows of the table, width, indices).");

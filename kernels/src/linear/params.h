@@ -44,6 +44,46 @@ struct DynamicLinearParams {
   Activation activation;
 };
 
+// y[m, n] = step[m] * sum over groups g of scale[n, g] * (sum over k in g of q[m, k] *
+//   (w[n, k] - zero[n, g])) + bias[n], w in 0..15, groups of `group` k (a multiple of 8).
+// q and step are each row's int8 form, step = greatest magnitude / 127.
+// Weights are packed [panel of 16 columns][k / 8][16][4] bytes: the low halves are k to k + 3, the
+// high ones k + 4 to k + 7; scale and zero [panel][group][16]. zero may be null for 8 throughout,
+// bias null. x is read by up to 64 bytes behind its end.
+struct BlockLinearParams {
+  const float* x;
+  const uint8_t* weights;
+  const float* scale;
+  const uint8_t* zero;
+  const float* bias;
+  float* y;
+  int64_t rows;
+  int64_t depth;
+  int64_t padded_depth;  // whole groups
+  int64_t columns;
+  int64_t group;
+};
+
+// Pairs (a, b) of each head turn by the angle of their position: (a cos - b sin, b cos + a sin).
+// Pairs are (x[i], x[i + half]), or neighbors with `interleaved`; depth - 2 * half further numbers
+// stay. Row r of x is at position start[0] + r / heads % length (heads last), or start[0] + r %
+// length. cos and sin are [positions, half].
+struct RotaryParams {
+  const float* x;
+  const float* cos;
+  const float* sin;
+  const int64_t* start;
+  float* y;
+  int64_t rows;
+  int64_t heads;
+  int64_t length;
+  int64_t depth;
+  int64_t half;
+  int64_t positions;
+  bool interleaved;
+  bool heads_last;
+};
+
 // out = (min, max) of x and 0; NaN where x holds NaN or an infinity.
 struct RangeParams {
   const float* x;

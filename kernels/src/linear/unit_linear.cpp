@@ -1,8 +1,10 @@
 // The linear kernels of one ISA.
 // The int8 tiles come with helpers that only convolutions use.
 #pragma GCC diagnostic ignored "-Wunused-function"
+#include "linear/block.h"
 #include "linear/dynamic.h"
 #include "linear/embedding.h"
+#include "linear/rotary.h"
 
 namespace linnet {
 namespace LINNET_ISA {
@@ -21,6 +23,12 @@ void range_f32(const RangeParams& p, const Worker& worker) noexcept {
 void embedding_s8(const EmbeddingParams& p, const Worker& worker) noexcept {
   run_embedding(p, worker);
 }
+
+void block_linear(const BlockLinearParams& p, const Worker& worker) noexcept {
+  run_block_linear(p, worker);
+}
+
+void rotary_f32(const RotaryParams& p, const Worker& worker) noexcept { run_rotary(p, worker); }
 
 }  // namespace LINNET_ISA
 }  // namespace linnet
