@@ -27,6 +27,8 @@ STOLEN = 0.05
 # Governors step by more than a tenth; a probe of speed is itself uncertain by some percent.
 FREQUENCY_DROP = 0.9
 SPEED_DROP = 0.8
+# A busy sibling hyperthread takes about half of a core's work.
+WORK_DROP = 0.7
 # Where a zone names no limit: Raspberry Pi firmware slows down at 80 degrees, phones below that.
 HOT = 80.0
 HEADROOM = 2.0
@@ -53,6 +55,8 @@ class Snapshot:
     worked, stolen, own : float
         Seconds: of all CPUs, kept by a hypervisor, of this process.
     quota_stops : int
+    work : float or None
+        Multiply-accumulates per second of one thread: what else runs on the core shows here.
     """
 
     seconds: float
@@ -67,6 +71,7 @@ class Snapshot:
     stolen: float
     own: float
     quota_stops: int
+    work: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data."""
@@ -93,8 +98,8 @@ class Verdict:
         return not self.problems
 
 
-def take(system: System, speed: float | None = None) -> Snapshot:
-    """Return the machine's state now; ``speed`` is what a probe has just measured."""
+def take(system: System, speed: float | None = None, work: float | None = None) -> Snapshot:
+    """Return the machine's state now; ``speed`` and ``work`` are what a probe has just measured."""
     worked, stolen = system.cpu_seconds()
     times = os.times()
     return Snapshot(
@@ -110,6 +115,7 @@ def take(system: System, speed: float | None = None) -> Snapshot:
         stolen,
         times.user + times.system,
         system.quota_stops(),
+        work,
     )
 
 
@@ -170,6 +176,12 @@ def _judge_throttling(snapshots: Sequence[Snapshot], verdict: Verdict) -> None:
 def _judge_speed(snapshots: Sequence[Snapshot], verdict: Verdict) -> None:
     # The first is from before the load: a governor has reason to be lower then.
     during = snapshots[1:]
+    works = [s.work for s in during if s.work is not None]
+    if works and min(works) < WORK_DROP * max(works):
+        verdict.problems.append(
+            f"the core did up to {max(works) / min(works):.2f} times less work in the same time: "
+            "something shares it (a sibling hyperthread, another guest)"
+        )
     known = [s.frequency for s in during if s.frequency is not None]
     if known:
         if min(known) < FREQUENCY_DROP * max(known):
@@ -218,6 +230,10 @@ def _judge_setting(snapshots: Sequence[Snapshot], system: System, verdict: Verdi
     if allowed and possible and allowed < possible:
         verdict.warnings.append(
             f"the CPU may run at {allowed // 1000} of its {possible // 1000} MHz only"
+        )
+    if system.is_virtual():
+        verdict.warnings.append(
+            "this is a virtual machine: other guests may slow it unseen; measure longer (--seconds)"
         )
     if not snapshots[-1].temperatures:
         verdict.warnings.append("no temperature sensor can be read here")

@@ -11,10 +11,12 @@ import numpy as np
 
 import linnet
 from linnet.graph import Graph
+from linnet.kernels import _core
 from linnet.session import Session
 from linnet.types import Array
 
 from .conditions import Snapshot, Verdict, judge, take
+from .memory import judge_core
 from .peak import SpeedProbe
 from .power import EnergyMeter
 from .spread import repeat_interval, summarize
@@ -55,7 +57,7 @@ class Settings:
 
     threads: int = 1
     warmup: float = 0.3
-    least: float = 1.0
+    least: float = 3.0
     most: float = 10.0
     stable: float = 0.01
     runs: int = 0
@@ -102,7 +104,7 @@ class Watch:
 
     def look(self) -> Snapshot:
         """Return the machine's state now."""
-        return take(self.system, self._probe.read())
+        return take(self.system, self._probe.read(), self._probe.work())
 
 
 def measure(
@@ -142,6 +144,7 @@ def measure(
     watch = Watch(machine)
     rounds = run_rounds(lambda: session.run(feeds), settings, watch, share)
     verdict = judge(rounds.snapshots, machine)
+    judge_core(rounds.snapshots, f"{machine.cpu_model()}, {_core.default_isa()}", verdict)
     return {
         **_result(rounds, settings, verdict),
         "load": loaded - start,
@@ -241,6 +244,7 @@ def _result(rounds: Rounds, settings: Settings, verdict: Verdict) -> dict[str, A
     samples = np.concatenate(rounds.samples)
     medians = rounds.medians
     low, high = repeat_interval(medians)
+    middle = float(np.median(samples))
     stride = -(-len(samples) // KEPT)
     result: dict[str, Any] = {
         "threads": settings.threads,
@@ -249,7 +253,7 @@ def _result(rounds: Rounds, settings: Settings, verdict: Verdict) -> dict[str, A
         "warnings": verdict.warnings,
         **summarize(samples),
         "throughput": 1.0 / float(samples.mean()),
-        "interval": [low, high],
+        "interval": [min(low, middle), max(high, middle)],
         "stable": rounds.stable,
         "rounds": [
             {"median": m, "runs": len(s)} for m, s in zip(medians, rounds.samples, strict=True)

@@ -41,7 +41,8 @@ def bootstrap(
 ) -> tuple[float, float]:
     """Return an interval for the median of values that were measured one after the other.
 
-    Blocks of neighbours are drawn together, because a machine that drifts makes neighbours alike.
+    Blocks of neighbours are drawn together, because a machine that drifts or changes between two
+    speeds makes neighbours alike; the longer it keeps a speed, the longer the blocks.
 
     Parameters
     ----------
@@ -58,7 +59,7 @@ def bootstrap(
     count = len(values)
     if count < 2:
         return float(values[0]), float(values[0])
-    length = max(1, round(count ** (1 / 3)))
+    length = block_length(values)
     blocks = math.ceil(count / length)
     rng = np.random.default_rng(seed)
     starts = rng.integers(0, count, (draws, blocks, 1))
@@ -67,6 +68,30 @@ def bootstrap(
     tail = (1 - confidence) / 2
     low, high = np.quantile(medians, [tail, 1 - tail])
     return float(low), float(high)
+
+
+def block_length(values: Array) -> int:
+    """Return how many neighbors a bootstrap draws together: two times their correlation time.
+
+    Examples
+    --------
+    >>> block_length(np.array([1.0, 2.0] * 10)), block_length(np.repeat([1.0, 2.0], 10))
+    (3, 7)
+    """
+    count = len(values)
+    shortest = max(1, int(np.rint(np.cbrt(count))))
+    longest = max(1, math.ceil(count / 3))
+    gaps = values - values.mean()
+    power = float(gaps @ gaps)
+    if power == 0.0:
+        return shortest
+    time = 1.0
+    for lag in range(1, longest + 1):
+        correlation = float(gaps[:-lag] @ gaps[lag:]) / power
+        if correlation < 0.1:
+            break
+        time += 2 * correlation
+    return min(max(shortest, math.ceil(2 * time) if time > 1 else shortest), longest)
 
 
 def repeat_interval(rounds: Sequence[float] | Array) -> tuple[float, float]:

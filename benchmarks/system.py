@@ -82,6 +82,10 @@ class System:
         board = self.text("proc/device-tree/model") or fields.get("Model")
         return board or fields.get("model name") or os.uname().machine
 
+    def is_virtual(self) -> bool:
+        """Return whether a hypervisor runs this machine."""
+        return bool(re.search(r"^flags\s*:.*\bhypervisor\b", self.text("proc/cpuinfo") or "", re.M))
+
     def governors(self) -> list[str]:
         """Return the frequency governors of the usable CPUs, each once."""
         names = {self.text(f"{CPU}/cpu{n}/cpufreq/scaling_governor") for n in self.cpus}

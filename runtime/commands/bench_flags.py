@@ -40,8 +40,8 @@ def add_bench_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_time(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("how long")
     group.add_argument(
-        "--seconds", "--min_secs", type=float, default=1.0,
-        help="measure at least so long (default 1)",
+        "--seconds", "--min_secs", type=float, default=3.0,
+        help="measure at least so long (default 3)",
     )  # fmt: skip
     group.add_argument(
         "--max-seconds", "--max_secs", type=float, default=10.0,

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from linnet.benchmarks.conditions import Snapshot, judge, take
+from linnet.benchmarks.conditions import Snapshot, Verdict, judge, take
 from linnet.benchmarks.machine import describe_machine
+from linnet.benchmarks.memory import judge_core
 from linnet.benchmarks.power import NO_SENSOR, EnergyMeter, pmic_watts
 from linnet.benchmarks.system import System
 
@@ -151,6 +152,36 @@ def test_speed_stands_in_where_no_frequency_can_be_read(tmp_path):
     assert judge(steady, system).valid
     slowed = [*steady, replace(calm, seconds=4.0, speed=0.5e9)]
     assert "1.98 times as long" in judge(slowed, system).problems[0]
+
+
+def test_a_shared_core_is_seen_by_its_work(tmp_path):
+    system = System(tmp_path, cpus={0})
+    calm = Snapshot(0.0, None, 1e9, {}, None, None, False, None, 0.0, 0.0, 0.0, 0, 7e10)
+    steady = [replace(calm, seconds=float(t)) for t in range(4)]
+    assert judge(steady, system).valid
+    shared = [*steady, replace(calm, seconds=4.0, work=3.5e10)]
+    assert "2.00 times less work" in judge(shared, system).problems[0]
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/cpuinfo").write_text("flags\t\t: fpu hypervisor avx2\n")
+    assert "virtual machine" in " ".join(judge(steady, system).warnings)
+
+
+def test_a_core_that_is_shared_all_the_time_is_known_from_before(tmp_path):
+    file = tmp_path / "cache" / "cores.json"
+
+    def judged(work: float, core: str = "a CPU, avx2") -> list[str]:
+        calm = Snapshot(0.0, None, 1e9, {}, None, None, False, None, 0.0, 0.0, 0.0, 0, work)
+        verdict = Verdict()
+        judge_core([replace(calm, seconds=float(t)) for t in range(5)], core, verdict, file)
+        return verdict.problems
+
+    assert judged(3.5e10) == []
+    assert judged(7e10) == []
+    assert judged(6.5e10) == []
+    assert "0.50 of the work per cycle" in judged(3.5e10)[0]
+    assert judged(3.5e10, "another CPU, avx2") == []
+    file.write_text("not JSON")
+    assert judged(3.5e10) == []
 
 
 def test_the_firmware_is_asked_where_sysfs_does_not_say(tmp_path):
