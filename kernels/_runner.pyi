@@ -1,4 +1,4 @@
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,4 +15,9 @@ class Runner:
         segments: Sequence[tuple[int, int, Callable[[], None] | None]],
     ) -> None: ...
     def fits(self, feeds: dict[str, Any]) -> bool: ...
-    def run(self, feeds: dict[str, Any]) -> dict[str, npt.NDArray[Any]] | int | None: ...
+    def run(
+        self,
+        feeds: dict[str, Any],
+        kept: dict[str, npt.NDArray[Any]] | None = None,
+        hidden: Container[str] = (),
+    ) -> dict[str, npt.NDArray[Any]] | int | None: ...

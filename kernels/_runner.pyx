@@ -104,13 +104,26 @@ cdef class Runner:
                 return False
         return True
 
-    def run(self, dict feeds):
-        """Return the outputs by name; None where the feeds do not fit; -1 - step on bad data."""
+    cdef bint keeps(self, dict kept):
+        cdef _Port port
+        cdef int found = 0
+        for port in self.outputs:
+            if port.name in kept:
+                if not (port.fits(kept[port.name]) and cnp.PyArray_ISWRITEABLE(kept[port.name])):
+                    return False
+                found += 1
+        return found == len(kept)
+
+    def run(self, dict feeds, dict kept=None, hidden=()):
+        """Return the outputs by name; None where the feeds do not fit; -1 - step on bad data.
+
+        Outputs named in ``kept`` overwrite its arrays; those in ``hidden`` are not returned.
+        """
         cdef _Port port
         cdef cnp.ndarray array
         cdef int failed = -1
         cdef dict results = {}
-        if not self.fits(feeds):
+        if not self.fits(feeds) or (kept is not None and not self.keeps(kept)):
             return None
         for port in self.inputs:
             memcpy(port.memory, cnp.PyArray_DATA(<cnp.ndarray>feeds[port.name]), port.nbytes)
@@ -122,6 +135,11 @@ cdef class Runner:
         if failed >= 0:
             return -1 - failed
         for port in self.outputs:
+            if kept is not None and port.name in kept:
+                array = <cnp.ndarray>kept[port.name]
+                memcpy(cnp.PyArray_DATA(array), port.memory, port.nbytes)
+                if port.name in hidden:
+                    continue
             array = cnp.PyArray_EMPTY(port.rank, port.shape, port.type_num, 0)
             memcpy(cnp.PyArray_DATA(array), port.memory, port.nbytes)
             results[port.name] = array

@@ -28,6 +28,7 @@ class StateMemory:
         self._pairs = list(graph.states)
         self._hidden = {state.output for state in graph.states}
         self._contents: dict[str, Array] = {}
+        self._becomes: dict[str, Array] | None = None
 
     def __bool__(self) -> bool:
         """Whether there is any state."""
@@ -61,10 +62,28 @@ class StateMemory:
             outputs.add(output)
             made.append(State(input_, output))
         self._pairs += made
+        self._becomes = None
 
     def reset(self) -> None:
         """Forget the contents: the next run reads the initial ones."""
         self._contents.clear()
+        self._becomes = None
+
+    @property
+    def hidden(self) -> set[str]:
+        """Outputs that callers do not see."""
+        return self._hidden
+
+    def in_place(self) -> tuple[dict[str, Array], dict[str, Array]] | None:
+        """Return the contents by input name and the same arrays by the outputs that renew them.
+
+        None before every state has content. A run may overwrite the arrays.
+        """
+        if len(self._contents) != len(self._pairs):
+            return None
+        if self._becomes is None:
+            self._becomes = {s.output: self._contents[s.input] for s in self._pairs}
+        return self._contents, self._becomes
 
     def contents(self, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
         """Return the array of every state; the shapes of inputs tell the size of new ones."""
@@ -98,6 +117,7 @@ class StateMemory:
 
     def take(self, results: dict[str, Array]) -> dict[str, Array]:
         """Keep what the states became and return the outputs that are the caller's."""
+        self._becomes = None
         for state in self._pairs:
             hidden = state.output in self._hidden
             content = results[state.output]
