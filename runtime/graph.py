@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
+import numpy as np
 
 from .errors import GraphError, LinnetError
 from .ops import Body, Op
@@ -125,7 +126,12 @@ class Graph(Body):
         return name
 
     def add_constant(self, name: str, data: Array, quantization: Quantization | None = None) -> str:
-        """Add a constant under a free name like ``name`` and return that name."""
+        """Add a constant under a free name like ``name`` and return that name.
+
+        Truth values of any bytes but 0 and 1, as damaged files have them, become 1.
+        """
+        if data.dtype == bool and data.size and data.view(np.uint8).max() > 1:
+            data = data.view(np.uint8) != 0
         name = self.unique(name)
         type_ = TensorType.of(data, quantization).with_(value=None)
         self._declare(Value(name, type_, data))

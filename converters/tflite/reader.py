@@ -24,7 +24,7 @@ from .flexible import read_numbers
 from .sparse import traversal
 
 # What flatbuffers and NumPy raise when an offset or length of the file leads out of it.
-_DAMAGE = (struct.error, IndexError, ValueError, TypeError, OverflowError)
+_DAMAGE = (struct.error, IndexError, KeyError, ValueError, TypeError, OverflowError)
 _MAX_RANK = 16
 _MAX_ELEMENTS = 1 << 48
 _BLOCKWISE = 2

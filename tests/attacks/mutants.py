@@ -19,8 +19,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 MODELS = Path(os.environ.get("LINNET_MODELS", ROOT.parent / "shared" / "models"))
-MEMORY = 2 << 30  # beside what importing takes
-SECONDS = 20  # per mutant
+MEMORY = 1 << 30  # beside what importing takes
+SECONDS = 20  # of processor time per mutant
 LARGEST = 60_000  # bytes of a real model
 NUMBERS = (0, 1, 2, 3, 4, 8, 16, 127, 128, 255, 32767, 65535, (1 << 31) - 1, (1 << 32) - 1,
            (1 << 63) - 1, (1 << 64) - 1)  # fmt: skip
@@ -122,14 +122,14 @@ def child(first: int, count: int, keep: Path | None) -> None:
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
     limit = pages * resource.getpagesize() + MEMORY
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    signal.signal(signal.SIGALRM, alarm)
+    signal.signal(signal.SIGPROF, alarm)
     for seed in range(first, first + count):
         print("begin", seed, flush=True)
         data = mutant(seed, sources)
         if keep is not None:
             keep.mkdir(parents=True, exist_ok=True)
             (keep / f"{seed}.bin").write_bytes(data)
-        signal.alarm(SECONDS)
+        signal.setitimer(signal.ITIMER_PROF, SECONDS)
         try:
             result = examine(data)
         except TooSlowError:
@@ -138,7 +138,7 @@ def child(first: int, count: int, keep: Path | None) -> None:
             lines = traceback.format_exc().splitlines()
             result = f"broken {type(error).__name__}: {error} / " + " / ".join(lines[-6:])
         finally:
-            signal.alarm(0)
+            signal.setitimer(signal.ITIMER_PROF, 0)
         print("end", seed, result.replace("\n", " ")[:600], flush=True)
 
 
