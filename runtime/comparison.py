@@ -235,6 +235,15 @@ def _range(type_: TensorType) -> tuple[float, float]:
     return (info.min - zero) * scale, (info.max - zero) * scale
 
 
+def _apart(name: str, type_: TensorType) -> TensorType:
+    """Return a type whose dimensions that only data tells are this value's own."""
+    shape = tuple(
+        f"{name}?{axis}" if isinstance(dim, str) and "?" in dim else dim
+        for axis, dim in enumerate(type_.shape)
+    )
+    return type_.with_(shape=shape)
+
+
 def _showing(graph: Graph, names: Iterable[str]) -> Graph:
     """Return the graph with other outputs, states among them."""
     shown = graph.copy()
@@ -332,7 +341,7 @@ class _Isolated:
         if self.first.constant(a) is not None:
             return self._constant(self.first, a), self._constant(self.second, b)
         if a not in self.graph.values:
-            self.graph.add_input(a, self.first.type_of(a))
+            self.graph.add_input(a, _apart(a, self.first.type_of(a)))
             self.floats.append(a)
         type_ = self.second.type_of(b)
         if not type_.is_quantized:

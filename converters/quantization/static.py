@@ -6,21 +6,24 @@ What is decided where: `plan` which nodes compute in integers, `observe` what th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+
+import numpy as np
 
 from linnet.errors import QuantizationError
 from linnet.graph import Graph
-from linnet.types import DType, Quantization
+from linnet.types import Array, DType, Quantization
 
 from .methods import Job, register
 from .observe import Statistics, output_errors, watch
 from .plan import Plan, joined, make_plan, plan_of
 from .ranges import CALIBRATORS, Range, choose, parameters
 from .rewrite import Recipe, rewrite
+from .smooth import equalize, smooth, smoothable
 
 _JOINED_SHARE = 0.5
-_TRIED = ("minmax", "percentile", "mse")
+_TRIED = ("minmax", "percentile", "mse", "entropy")
 _TYPES = {"int8": DType.INT8, "int16": DType.INT16}
 
 
@@ -42,6 +45,8 @@ def static(
     keep: Iterable[str] = (),
     wide: Iterable[str] = (),
     bias_correction: bool = True,
+    smoothing: float = 0.0,
+    equalization: bool = False,
 ) -> Graph:
     """Quantize weights and activations; inputs and outputs of the model stay float.
 
@@ -50,7 +55,7 @@ def static(
     graph : Graph
     job : Job
     calibrator : {"auto", "minmax", "percentile", "mse", "entropy"}
-        How ranges follow from the samples; see `ranges`. "auto" tries the first three and takes
+        How ranges follow from the samples; see `ranges`. "auto" tries them and takes
         the one whose model is nearest to the float one on (at most 32 of) the samples.
     percentile : float
         Percentage of the values inside the range of calibrator "percentile".
@@ -68,7 +73,17 @@ def static(
         The same for nodes with int16 activations.
     bias_correction : bool
         Take the mean error that rounded weights make out of the biases.
+    smoothing : float
+        SmoothQuant's alpha, 0 for none: scales moved from normalizations into linear layers.
+    equalization : bool
+        Equalize weight ranges over pairs of layers first.
     """
+    if not 0.0 <= smoothing <= 1.0:
+        raise QuantizationError(f"smoothing is {smoothing}; expected 0 to 1")
+    if equalization:
+        job.record["equalized"] = equalize(graph)
+    if smoothing:
+        job.record["smoothed"] = _smooth(graph, job, smoothing)
     calibrated = Calibrated(
         graph,
         job,
@@ -181,6 +196,22 @@ class Calibrated:
         kept = set(keep)
         chosen = {name: dtype for name, dtype in self.plan.nodes.items() if name not in kept}
         return plan_of(self.graph, chosen)
+
+
+def _smooth(graph: Graph, job: Job, alpha: float) -> int:
+    """Smooth by the largest magnitudes that the samples show."""
+    largest: dict[str, Array] = {}
+
+    def see(values: Mapping[str, Array]) -> None:
+        for name, array in values.items():
+            peak = np.abs(array).reshape(-1, array.shape[-1]).max(axis=0)
+            largest[name] = np.maximum(largest.get(name, peak), peak)
+
+    names = list(smoothable(graph))
+    if not names:
+        return 0
+    watch(graph, job, names, see, 0.2)
+    return smooth(graph, largest, alpha)
 
 
 def check_choice(option: str, value: str, choices: Iterable[str]) -> None:
