@@ -38,7 +38,10 @@ def html_report(model: str, analysis: Analysis, report: dict[str, Any] | None) -
         A result of `linnet bench`; its verdict and distribution come first.
     """
     machine = describe_machine() if report is None else report["machine"]
-    name = escape(Path(model).name)
+    path = Path(model)
+    # Model zoos name every file "model" and tell them apart by their folders.
+    shown = f"{path.parent.name}/{path.name}" if path.stem == "model" else path.name
+    name = escape(shown)
     facts = (
         f"{machine['cpu']}, {machine['architecture']}, {machine['isa']}, {machine['cpus']} CPUs, "
         f"{machine['system']}, Python {machine['python']}, linnet {machine['linnet']}"

@@ -23,11 +23,6 @@ SOURCE = str(DIGITS / "cnn_int8_qdq.onnx")
 QUICK = ["--seconds", "0.05", "--max-seconds", "0.1", "--warmup", "0"]
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-
-
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     path = tmp_path_factory.mktemp("bench") / "cnn.linnet"
