@@ -46,6 +46,7 @@ if len(CONVERTERS) != sum(map(len, _FAMILIES)):
 CUSTOM: Mapping[str, Callable[[TfliteNode], None]] = ops_detection.CUSTOM
 
 _RECURRENT = "recurrent operators ({}) are not supported; export the model unrolled"
+_RANDOM = "{} draws random numbers; make the noise an input of the model"
 _TABLES = "{} is not supported; look the table up outside the model"
 
 # Reasons for operators that need more than a missing rule; {} is the operator.
@@ -56,7 +57,12 @@ REFUSED = {
     "HASHTABLE": _TABLES,
     "HASHTABLE_FIND": _TABLES,
     "HASHTABLE_IMPORT": _TABLES,
+    "LSH_PROJECTION": "{} hashes strings; hash outside the model",
+    "MULTINOMIAL": _RANDOM,
+    "RANDOM_STANDARD_NORMAL": _RANDOM,
+    "RANDOM_UNIFORM": _RANDOM,
     "RNN": _RECURRENT,
+    "SKIP_GRAM": "{} works on strings; tokenize outside the model",
     "SVDF": _RECURRENT,
     "UNIDIRECTIONAL_SEQUENCE_RNN": _RECURRENT,
 }

@@ -308,6 +308,9 @@ class _Reader:
         zero = self._numbers(table.ZeroPointAsNumpy()) or (0,)
         if not scale:
             return None
+        limits = np.iinfo(dtype.numpy)
+        if min(zero) < limits.min or max(zero) > limits.max:
+            raise FormatError(f"zero points {min(zero)} to {max(zero)} of {dtype.value}")
         if len(scale) == 1:
             return Quantization(scale, zero)
         axis = table.QuantizedDimension()

@@ -10,7 +10,7 @@ from linnet.errors import ShapeError
 from linnet.types import Array, Cost, DType, NodeTypes, TensorType
 
 from .base import Op
-from .movement import given, length_of, need
+from .movement import given, length_of, need, whole_numbers
 from .operands import broadcast_shapes, work
 
 __all__ = ["BitShift", "Bitcast", "BroadcastShapes", "Bucketize"]
@@ -126,13 +126,19 @@ class BroadcastShapes(Op, frozen=True):
     def infer(self, *types: TensorType | None) -> tuple[TensorType, ...]:
         """Return a vector as long as the longer one."""
         lengths = [length_of(item, "a shape") for item in types]
+        known = [whole_numbers(item, "a shape") for item in types]
+        if all(shape is not None for shape in known):
+            _broadcast(*(shape or () for shape in known))
         return (TensorType(need(types[0], "a shape").dtype, (max(lengths),)),)
 
     def reference(self, types: NodeTypes, *arrays: Array | None) -> tuple[Array, ...]:
         """Broadcast, or raise where dimensions do not fit."""
         left, right = (tuple(int(n) for n in given(array)) for array in arrays)
-        try:
-            shape = np.broadcast_shapes(left, right)
-        except ValueError as error:
-            raise ShapeError(f"shapes {left} and {right} do not broadcast") from error
-        return (np.array(shape, types.outputs[0].dtype.numpy),)
+        return (np.array(_broadcast(left, right), types.outputs[0].dtype.numpy),)
+
+
+def _broadcast(left: tuple[int, ...], right: tuple[int, ...]) -> tuple[int, ...]:
+    try:
+        return np.broadcast_shapes(left, right)
+    except ValueError as error:
+        raise ShapeError(f"shapes {left} and {right} do not broadcast") from error

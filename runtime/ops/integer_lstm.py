@@ -83,7 +83,7 @@ class IntegerLSTM(Op, frozen=True):
             raise ShapeError(f"x {x}, weights {forget} and {recurrent}, states {h} and {c}")
         self._check_weights(types)
         check_shapes(types, _expected(units, outputs, x.shape[2]))
-        scale, _ = pair(c)
+        (scale, _), *_ = pair(c), pair(x), pair(h)
         if 2.0 ** round(np.log2(scale)) != scale or not -15 <= round(np.log2(scale)) <= -9:
             raise UnsupportedError(f"cell states of scale {scale}; expected 2**-15 to 2**-9")
         q = h.quantization
