@@ -244,6 +244,9 @@ def _result(rounds: Rounds, settings: Settings, verdict: Verdict) -> dict[str, A
     samples = np.concatenate(rounds.samples)
     medians = rounds.medians
     low, high = repeat_interval(medians)
+    if not verdict.valid:
+        # What disturbed this run may disturb a repeat more, or not at all.
+        low, high = min(low, *medians), max(high, *medians)
     middle = float(np.median(samples))
     stride = -(-len(samples) // KEPT)
     result: dict[str, Any] = {
