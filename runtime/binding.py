@@ -12,7 +12,7 @@ import numpy as np
 from linnet.kernels import _core
 
 from .buffers import BufferMap, assign_buffers
-from .errors import InputError, ShapeError, UnsupportedError
+from .errors import InputError, UnsupportedError
 from .graph import Graph, Node
 from .ops import Op
 from .plan_check import check_plan
@@ -270,7 +270,7 @@ class _Binder:
         def run() -> None:
             for target, result in zip(targets, compute(*views), strict=True):
                 if result.shape != target.shape:
-                    raise ShapeError(
+                    raise UnsupportedError(
                         f"{item.node} made shape {result.shape}; expected {target.shape}"
                     )
                 np.copyto(target, result, casting="no")

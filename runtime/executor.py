@@ -21,7 +21,7 @@ from linnet.kernels import _core
 from linnet.kernels._runner import Runner
 
 from .binding import Cache, Plan, bind_concrete
-from .errors import InputError, LinnetError, PlanError, ShapeError
+from .errors import InputError, LinnetError, PlanError, UnsupportedError
 from .graph import Graph, Value
 from .ops import Body, Op
 from .specialize import ConcreteGraph, ConcreteNode, specialize
@@ -311,7 +311,9 @@ def _reference(item: ConcreteNode) -> Callable[..., tuple[Array, ...]]:
 def _checked(item: ConcreteNode, type_: TensorType, result: Array) -> Array:
     fits = result.dtype == type_.dtype.numpy and result.ndim == type_.rank
     if not fits:
-        raise ShapeError(f"{item.node} made {result.dtype}{list(result.shape)}, expected {type_}")
+        raise UnsupportedError(
+            f"{item.node} made {result.dtype}{list(result.shape)}, expected {type_}"
+        )
     return np.ascontiguousarray(result).reshape(result.shape)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from . import (
     binary,
+    bits,
+    classic,
     control,
     conv,
     einsum,
@@ -19,4 +21,5 @@ from . import (
     resize,
     selection,
     shape,
+    trees,
 )

@@ -329,12 +329,13 @@ class GraphImporter(Importer):
             if not name or name not in self.state.bound:
                 raise FormatError(f"graph output '{name}' is never computed")
             value = self.state.bound[name]
-            declared = _declared_type(info) if info.type.tensor_type.elem_type else None
+            code = info.type.tensor_type.elem_type
+            declared = dtype_of(code, f"'{name}'") if code else None
             made = self.graph.type_of(value)
-            if declared is not None and declared.dtype != made.dtype:
+            if declared is not None and declared != made.dtype:
                 raise FormatError(
                     f"graph output '{name}' is {made.dtype.value}, "
-                    f"the model declares {declared.dtype.value}"
+                    f"the model declares {declared.value}"
                 )
             if NARROW.get(self._narrow(name), ("",))[0] == "float8e5m2":
                 self.refuse(f"output '{name}'", "is float8e5m2; cast it to float32 at the end")

@@ -137,6 +137,8 @@ def quantize_linear(node: OnnxNode) -> None:
         dtype = node.type(2).dtype
     elif node.integer("output_dtype", 0):
         dtype = dtype_of(node.integer("output_dtype", 0), "output_dtype")
+    if dtype.is_float:
+        raise UnsupportedError("quantizes to floats of 8 or 4 bits; use int8")
     x = node.input(0)
     if not node.type(0).dtype.is_float:
         x = node.emit(ops.Cast(to=DType.FLOAT32), x)

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from .sequence_lstm import *
     from .shape import *
     from .spectrum import *
+    from .trees import *
     from .unary import *
 
 # The ops of every file, its `__all__`; tests/rules/test_completeness.py compares.
@@ -89,6 +90,7 @@ FAMILIES = {
     "sequence_lstm": "SequenceLSTM",
     "shape": "Expand Flatten Identity Reshape Squeeze Unsqueeze",
     "spectrum": "ComplexAbs Imag RFFT2D Real",
+    "trees": "TreeEnsemble",
     "unary": (
         "Abs Ceil Clip Cos Elu Erf Exp Floor Gelu HardSigmoid HardSwish LeakyRelu Log Neg "
         "Reciprocal Round Rsqrt Sigmoid Sign Silu Sin Softplus Sqrt Square Tanh "

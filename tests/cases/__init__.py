@@ -30,6 +30,7 @@ from . import (
     selection,
     sequence_lstm,
     spectrum,
+    trees,
     unary,
     views,
 )
@@ -63,6 +64,7 @@ FAMILIES = (
     selection,
     sequence_lstm,
     spectrum,
+    trees,
     unary,
     views,
 )
