@@ -131,7 +131,7 @@ def _equalize(graph: Graph, first: Node, second: Node) -> None:
 
 
 def _outputs(node: Node, weights: Array) -> int:
-    return weights.shape[3] if isinstance(node.op, ops.DepthwiseConv2D) else weights.shape[0]
+    return int(weights.shape[3 if isinstance(node.op, ops.DepthwiseConv2D) else 0])
 
 
 def _changed(graph: Graph, name: str, factor: Array) -> str:

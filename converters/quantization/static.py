@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from linnet.errors import QuantizationError
-from linnet.graph import Graph
+from linnet.graph import Graph, Node
 from linnet.types import Array, DType, Quantization
 
 from .methods import Job, register
@@ -20,6 +20,7 @@ from .observe import Statistics, output_errors, watch
 from .plan import Plan, joined, make_plan, plan_of
 from .ranges import CALIBRATORS, Range, choose, parameters
 from .rewrite import Recipe, rewrite
+from .rounding import Grams
 from .smooth import equalize, smooth, smoothable
 
 _JOINED_SHARE = 0.5
@@ -47,6 +48,7 @@ def static(
     bias_correction: bool = True,
     smoothing: float = 0.0,
     equalization: bool = False,
+    rounding: str = "nearest",
 ) -> Graph:
     """Quantize weights and activations; inputs and outputs of the model stay float.
 
@@ -77,6 +79,8 @@ def static(
         SmoothQuant's alpha, 0 for none: scales moved from normalizations into linear layers.
     equalization : bool
         Equalize weight ranges over pairs of layers first.
+    rounding : {"nearest", "adaptive"}
+        "adaptive" rounds the weights of matrix products up or down, as keeps their outputs best.
     """
     if not 0.0 <= smoothing <= 1.0:
         raise QuantizationError(f"smoothing is {smoothing}; expected 0 to 1")
@@ -95,6 +99,7 @@ def static(
             per_channel=per_channel,
             weight_bits=weight_bits,
             bias_correction=bias_correction,
+            rounding=rounding,
         ),
         _patterns(keep),
         _patterns(wide),
@@ -118,8 +123,10 @@ class Settings:
     per_channel: bool = True
     weight_bits: int = 8
     bias_correction: bool = True
+    rounding: str = "nearest"
 
     def __post_init__(self) -> None:
+        check_choice("rounding", self.rounding, ("nearest", "adaptive"))
         check_choice("calibrator", self.calibrator, ("auto", *CALIBRATORS))
         check_choice("activations", self.activations, _TYPES)
         if not 2 <= self.weight_bits <= 8:
@@ -152,7 +159,13 @@ class Calibrated:
         means = _product_inputs(graph, self.plan) if settings.bias_correction else []
         self.statistics = Statistics(self.plan.observed, means)
         watch(graph, job, [*self.plan.observed, *means], self.statistics.see, 0.8)
+        self.grams: Grams | None = None
+        if settings.rounding == "adaptive":
+            self.grams = Grams(graph, self.plan)
+            if self.grams.names:
+                watch(graph, job, self.grams.names, self.grams.see, 0.9)
         self._ranges: dict[str, dict[str, Range]] = {}
+        self._rounded: dict[tuple[str, bytes], Array] = {}
 
     def best(self) -> str:
         """Return the calibrator: the one set, or that of the nearest model where it is "auto"."""
@@ -188,8 +201,18 @@ class Calibrated:
             per_channel=self.settings.per_channel,
             bits=self.settings.weight_bits,
             mean=self.statistics.mean,
+            round=self._round if self.grams is not None else None,
         )
         return rewrite(self.graph, recipe), ranges
+
+    def _round(self, node: Node, weights: Array, scale: Array, axis: int) -> Array:
+        """Round a node's weights adaptively, once for all calibrators."""
+        assert self.grams is not None
+        key = node.outputs[0], scale.tobytes()
+        if key not in self._rounded:
+            bits = self.settings.weight_bits
+            self._rounded[key] = self.grams.round(self.graph, node, weights, scale, axis, bits)
+        return self._rounded[key]
 
     def narrowed(self, keep: Iterable[str]) -> Plan | None:
         """Return the plan less nodes given by first output; None where no product is left."""

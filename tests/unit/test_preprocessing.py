@@ -41,9 +41,9 @@ def png(image, filters=(0, 1, 2, 3, 4)):
         corner = np.concatenate([np.zeros(step, int), above[:-step]])
         p = left + above - corner
         gaps = np.abs(p - left), np.abs(p - above), np.abs(p - corner)
-        paeth = np.where((gaps[0] <= gaps[1]) & (gaps[0] <= gaps[2]), left,
+        nearest = np.where((gaps[0] <= gaps[1]) & (gaps[0] <= gaps[2]), left,
                          np.where(gaps[1] <= gaps[2], above, corner))  # fmt: skip
-        guess = (0, left, above, (left + above) // 2, paeth)[kind]
+        guess = (0, left, above, (left + above) // 2, nearest)[kind]
         rows.append(bytes([kind]) + ((row - guess) & 255).astype(np.uint8).tobytes())
         above = row
 
