@@ -18,7 +18,7 @@ static float exponentiate(float* scores, int64_t width, float peak) {
     store_f(scores + j, p);
     sum = sum + p;
   }
-  return sum_f(sum);
+  return total_of(sum);
 }
 
 static void scale_row(float* row, int64_t count, float factor) {
@@ -49,11 +49,10 @@ LINNET_INLINE float* out_rows(const AttentionParams& p, const TaskF32& task, con
 }
 
 // Folds scores of keys [key, key + count) into one row's peak, sum and output.
-static void update_row(const AttentionParams& p, const TaskF32& task, int64_t row, int64_t key,
-                       int64_t count, bool first, float* scores, float* out) {
-  const int64_t i = row % p.length;
+static void update_row(const AttentionParams& p, const TaskF32& task, int64_t row, int64_t head,
+                       int64_t i, int64_t key, int64_t count, bool first, float* scores,
+                       float* out) {
   const KeySpan seen = visible_keys(p, task.batch, i, i);
-  const int64_t head = first_head(p, task) + row / p.length;
   float* peak = task.peaks + (row - task.begin);
   float* sum = task.sums + (row - task.begin);
   const float block = prepare_scores(
@@ -96,9 +95,11 @@ static void attend_block(const AttentionParams& p, const TaskF32& task, int64_t 
               rows.first * p.q_at.row;
     multiply(score, rows.count, 0, count);
     mix.c = out_rows(p, task, rows);
+    int64_t head = first_head(p, task) + rows.head, at = rows.first;
     for (int64_t i = 0; i < rows.count; ++i) {
-      update_row(p, task, row + i, key, count, first, task.scores + i * stride,
+      update_row(p, task, row + i, head, at, key, count, first, task.scores + i * stride,
                  mix.c + i * mix.ldc);
+      if (++at == p.length) at = 0, ++head;
     }
     multiply(mix, rows.count, 0, p.value_depth);
     row += rows.count;

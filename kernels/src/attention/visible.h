@@ -3,6 +3,7 @@
 
 #include "attention/params.h"
 #include "elementwise/math.h"
+#include "linear/fold.h"
 
 namespace linnet {
 namespace LINNET_ISA {
@@ -68,30 +69,67 @@ LINNET_INLINE I lane_numbers() {
   return lanes;
 }
 
+// One vector of scores of which lanes [begin, end) take part; the others become -inf.
+LINNET_INLINE F within(F x, int64_t begin, int64_t end) {
+  const I lanes = lane_numbers();
+  const I inside = (I)(lanes >= splat_i(static_cast<int32_t>(begin))) &
+                   (I)(lanes < splat_i(static_cast<int32_t>(end)));
+  return select(inside, x, splat_f(-kInfinity));
+}
+
+// prepare_scores where all keys up to the last whole vector take part.
+template <bool kCapped>
+static F prepare_whole(float* scores, int64_t width, float factor, float softcap,
+                       const MaskRow& mask) {
+  F peak = splat_f(-kInfinity);
+  const F scale = splat_f(factor);
+  int64_t j = 0;
+  const auto take = [&](F x) {
+    if (kCapped) x = tanh_f(x) * splat_f(softcap);
+    return x;
+  };
+  if (mask.kind == MaskKind::kNone) {
+    for (; j < width; j += kLanes) {
+      const F x = take(load_f(scores + j) * scale);
+      store_f(scores + j, x);
+      peak = max_f(x, peak);
+    }
+  } else if (mask.kind == MaskKind::kFloat && mask.step == 1) {
+    const float* values = static_cast<const float*>(mask.data) + mask.first;
+    for (; j < width; j += kLanes) {
+      const F x = take(load_f(scores + j) * scale) + load_f(values + j);
+      store_f(scores + j, x);
+      peak = max_f(x, peak);
+    }
+  } else {
+    for (; j < width; j += kLanes) {
+      const F x = masked(take(load_f(scores + j) * scale), mask, j);
+      store_f(scores + j, x);
+      peak = max_f(x, peak);
+    }
+  }
+  return peak;
+}
+
 // Scales, caps and masks scores[0, width), of which keys [seen.begin, seen.end) take part, and
 // returns their peak. All other lanes, up to a whole vector, become -inf.
 static float prepare_scores(float* scores, int64_t width, KeySpan seen, float scale, float softcap,
                             const MaskRow& mask) {
-  F peak = splat_f(-kInfinity);
-  const I lanes = lane_numbers();
-  const F factor = splat_f(softcap > 0.0f ? scale / softcap : scale);
-  for (int64_t j = 0; j < width; j += kLanes) {
+  const float factor = softcap > 0.0f ? scale / softcap : scale;
+  const int64_t whole = seen.begin > 0 ? 0 : seen.end < 0 ? 0 : seen.end / kLanes * kLanes;
+  F peak = softcap > 0.0f ? prepare_whole<true>(scores, whole, factor, softcap, mask)
+                          : prepare_whole<false>(scores, whole, factor, softcap, mask);
+  for (int64_t j = whole; j < width; j += kLanes) {
     F x = splat_f(-kInfinity);
     if (j < seen.end && j + kLanes > seen.begin) {
-      x = load_f(scores + j) * factor;
+      x = load_f(scores + j) * splat_f(factor);
       if (softcap > 0.0f) x = tanh_f(x) * splat_f(softcap);
-      x = masked(x, mask, j);
-      if (j < seen.begin || j + kLanes > seen.end) {
-        const I at = lanes + splat_i(static_cast<int32_t>(j));
-        const I inside = (I)(at >= splat_i(static_cast<int32_t>(seen.begin))) &
-                         (I)(at < splat_i(static_cast<int32_t>(seen.end)));
-        x = select(inside, x, splat_f(-kInfinity));
-      }
+      x = within(masked(x, mask, j), seen.begin - j, seen.end - j);
     }
     store_f(scores + j, x);
     peak = max_f(x, peak);
   }
-  return max_of_f(peak);
+  return top_of(peak);
 }
 
 // Query rows of one task in one head, whose rows lie `step` apart: all heads of a group in one

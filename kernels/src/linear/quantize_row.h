@@ -2,6 +2,7 @@
 #pragma once
 
 #include "int8/gather.h"
+#include "linear/fold.h"
 #include "linear/params.h"
 
 namespace linnet {
@@ -9,32 +10,6 @@ namespace LINNET_ISA {
 
 // Bytes 0..255 must be what a tile's activations are.
 static_assert(kLayout.element == 2 || kLayout.shift == 128, "tiles take unsigned activations");
-
-// A vector's lanes folded onto each other by halves.
-template <int kWidth>
-LINNET_INLINE F folded_max(F x) {
-  if constexpr (kWidth >= 1) {
-    I index;
-    for (int i = 0; i < kLanes; ++i) index[i] = i ^ kWidth;
-    return folded_max<kWidth / 2>(max_f(x, (F)__builtin_shuffle(x, index)));
-  } else {
-    return x;
-  }
-}
-
-template <int kWidth>
-LINNET_INLINE F folded_sum(F x) {
-  if constexpr (kWidth >= 1) {
-    I index;
-    for (int i = 0; i < kLanes; ++i) index[i] = i ^ kWidth;
-    return folded_sum<kWidth / 2>(x + (F)__builtin_shuffle(x, index));
-  } else {
-    return x;
-  }
-}
-
-LINNET_INLINE float top_of(F x) { return folded_max<kLanes / 2>(x)[0]; }
-LINNET_INLINE float total_of(F x) { return folded_sum<kLanes / 2>(x)[0]; }
 
 struct Range {
   float low;
