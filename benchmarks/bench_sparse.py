@@ -37,7 +37,7 @@ def feeds(rows: int, depth: int) -> dict[str, Array]:
 
 
 @pytest.mark.parametrize("share", [0.0, 0.7])
-@pytest.mark.parametrize("sizes", SIZES, ids="x".join(["{}"] * 3).format)
+@pytest.mark.parametrize("sizes", SIZES, ids=lambda sizes: "x".join(map(str, sizes)))
 def test_block_sparse(benchmark, sizes, share):  # type: ignore[no-untyped-def]
     """Time one layer, dense and with 70 % of its blocks zero."""
     rows, depth, columns = sizes
