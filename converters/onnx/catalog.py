@@ -5,11 +5,9 @@ from __future__ import annotations
 from .registry import HANDLERS
 
 _NEAREST: dict[str, str] = {
-    "LRN": "use BatchNormalization, or train without local response normalization",
     "GridSample": "use Resize, or cut the model before it",
     "RoiAlign": "cut the model before it",
     "MaxRoiPool": "cut the model before it",
-    "ConvInteger": "export QLinearConv or DequantizeLinear + Conv + QuantizeLinear",
     "DeformConv": "use Conv",
     "MaxUnpool": "use Resize or ConvTranspose",
     "RandomNormal": "make the noise an input of the model",

@@ -177,3 +177,24 @@ def dynamic_quantize_linear(node: OnnxNode) -> None:
     kept = node.emit(bounds, node.emit(ops.Add(), steps, point))
     to_byte = ops.Cast(to=DType.UINT8)
     node.give(node.emit(to_byte, kept), scale, node.emit(to_byte, point))
+
+
+@handles("ConvInteger")
+def conv_integer(node: OnnxNode) -> None:
+    """Convolve integers less their zero points; float32 holds the sums up to 2 ** 24 exactly."""
+    spatial = spatial_rank(node)
+
+    def centered(index: int, zero: int) -> str:
+        x = node.emit(ops.Cast(to=DType.FLOAT32), node.input(index))
+        if not node.optional(zero):
+            return x
+        offset = node.emit(ops.Cast(to=DType.FLOAT32), node.input(zero))
+        if node.type(zero).rank == 1 and node.type(zero).shape != (1,):
+            offset = node.emit(ops.Reshape(shape=(-1, *[1] * (spatial + 1))), offset)
+        return node.emit(ops.Sub(), x, offset)
+
+    x = images_last(node, centered(0, 2))
+    op, perm = convolution(node, node.type(1).shape[1], node.type(1).shape[2:])
+    weights = arranged(node, centered(1, 3), perm, node.rank(1))
+    made = node.emit(ops.Round(), node.emit(op, x, weights))
+    finish_first(node, node.emit(ops.Cast(to=DType.INT32), made), spatial)

@@ -22,7 +22,9 @@ onnx = pytest.importorskip("onnx")
 # Cases of claimed operators that are refused: what the reason says -> why that is right.
 EXCLUDED = {
     r"(is|are) computed at run time": "parameters that decide shapes must be constants",
-    r"has element type (bfloat16|string|u?int[24]|float[48]\w+|complex128)": "no such DType",
+    r"has element type (string|complex128)": "no such DType",
+    r"quantizes to floats|is float8e5m2": "narrow floats come in, but QuantizeLinear makes integers",
+    r"takes a diagonal|BRANCH_MEMBER|input is bool\[": "forms that no exporter was seen to make",
     r"is a (optional|sequence)_type": "only tensors are values",
     r"opset \d+: the oldest": "opset 7 is the oldest",
     r"input of rank \d": "images of one or two spatial axes only",
@@ -55,6 +57,11 @@ def cases() -> dict[str, list[Any]]:
     return grouped
 
 
+def is_narrow(array: np.ndarray) -> bool:
+    """Whether elements have a type that NumPy has not: linnet holds them in wider ones."""
+    return array.dtype.type.__module__ == "ml_dtypes"
+
+
 def outcome(case: Any) -> str:
     """Return "pass", the reason of a refusal, or what is wrong."""
     model = case.model
@@ -69,10 +76,15 @@ def outcome(case: Any) -> str:
 
     for inputs, outputs in case.data_sets:
         names = [i.name for i in model.graph.input]
-        made = execute(graph, {n: np.asarray(array(v)) for n, v in zip(names, inputs, strict=True)})
+        given = {n: np.asarray(array(v)) for n, v in zip(names, inputs, strict=True)}
+        for name, item in given.items():
+            if is_narrow(item):
+                given[name] = item.astype(graph.type_of(name).dtype.numpy)
+        made = execute(graph, given)
         for info, expected in zip(model.graph.output, outputs, strict=True):
             got, wanted = made[info.name], np.asarray(array(expected))
-            if got.shape != wanted.shape or got.dtype != wanted.dtype:
+            same = got.dtype == wanted.dtype or is_narrow(wanted)
+            if got.shape != wanted.shape or not same:
                 return f"wrong: {got.dtype}{got.shape}, expected {wanted.dtype}{wanted.shape}"
             if not np.allclose(
                 got.astype(np.float64), wanted.astype(np.float64), case.rtol, case.atol, True
