@@ -124,11 +124,12 @@ class NarrowSoftmax(Op, frozen=True):
         x = np.moveaxis(content(arrays)[0], self.axis, 0)
         if not len(x):
             return (content(arrays)[0],)
-        powers = _rounded(np.exp(_rounded(x - x.max(0), form, False)), form, False)
-        total = np.zeros_like(powers[0])
-        for power in powers:
-            total = _rounded(total + power, form, False)
-        made = _rounded(powers / total, form, False).astype(x.dtype)
+        with np.errstate(all="ignore"):
+            powers = _rounded(np.exp(_rounded(x - x.max(0), form, False)), form, False)
+            total = np.zeros_like(powers[0])
+            for power in powers:
+                total = _rounded(total + power, form, False)
+            made = _rounded(powers / total, form, False).astype(x.dtype)
         return (np.ascontiguousarray(np.moveaxis(made, 0, self.axis)),)
 
     def cost(self, types: NodeTypes) -> Cost:
