@@ -230,6 +230,9 @@ def attention(
     scale: float | None = None,
     causal: bool = False,
     threads: int = 1,
+    window: int = 0,
+    softcap: float = 0.0,
+    bytes: bool = False,
 ) -> Array:
     """Return softmax(q k^T * scale) v for each head, block by block of keys.
 
@@ -244,6 +247,12 @@ def attention(
     causal : bool
         Query i sees keys 0 to i.
     threads : int
+    window : int
+        Where positive, query i sees keys j > i - window only, and j < i + window.
+    softcap : float
+        Where positive, scores become softcap * tanh(score / softcap).
+    bytes : bool
+        Compute both products in int8 (heads of at most 256 numbers): off by about 1 %.
 
     Returns
     -------
@@ -270,6 +279,7 @@ def attention(
         out=_address(out), sizes=(*query[:2], key[1], query[2], key[2], query[3], value[3]),
         steps=[(n * rows * d, rows * d, d) for _, n, rows, d in shapes],
         scale=1.0 / math.sqrt(max(query[3], 1)) if scale is None else scale, causal=causal,
+        window=window, softcap=softcap, bytes=bytes and 0 < max(query[3], value[3]) <= 256,
     )  # fmt: skip
     program.run()
     return out

@@ -85,3 +85,16 @@ def test_bad_arguments_are_refused(call, message):
 def test_the_table_lists_every_kernel():
     assert len(kernels.table()) > 40
     assert all(isas == kernels.isa_names() for _, isas in kernels.table())
+
+
+@pytest.mark.parametrize("bytes_", [False, True])
+def test_attention_takes_windows_and_caps(bytes_):
+    rng = np.random.default_rng(5)
+    q, k, v = (rng.standard_normal((1, 2, 20, 16)).astype(np.float32) for _ in range(3))
+    got = kernels.attention(q, k, v, causal=True, window=4, softcap=2.0, bytes=bytes_)
+    scores = 2.0 * np.tanh(q @ k.swapaxes(2, 3) / 4.0 / 2.0)
+    at = np.arange(20)
+    seen = (at[None] <= at[:, None]) & (at[None] > at[:, None] - 4)
+    weights = np.where(seen, np.exp(scores), 0.0)
+    want = weights / weights.sum(3, keepdims=True) @ v
+    np.testing.assert_allclose(got, want, atol=0.05 if bytes_ else 1e-5)
