@@ -41,8 +41,8 @@ def bootstrap(
 ) -> tuple[float, float]:
     """Return an interval for the median of values that were measured one after the other.
 
-    Blocks of neighbours are drawn together, because a machine that drifts or changes between two
-    speeds makes neighbours alike; the longer it keeps a speed, the longer the blocks.
+    Blocks of neighbors are drawn together, because a machine that drifts or changes between two
+    speeds makes neighbors alike; the longer it keeps a speed, the longer the blocks.
 
     Parameters
     ----------
