@@ -15,6 +15,12 @@ namespace py = pybind11;
 
 using Triple = std::array<int32_t, 3>;
 
+#if defined(__aarch64__) || defined(__arm__)
+constexpr bool kArm = true;
+#else
+constexpr bool kArm = false;
+#endif
+
 // Bytes of copied activations that share the first-level cache with weights, and the same where the
 // weights are so large that every pass over them reads beyond the second level.
 constexpr int64_t kBlockBytes = 24 * 1024;
@@ -32,11 +38,29 @@ const std::string& isa_of(const Program& program) {
   return isa_names()[static_cast<size_t>(program.isa())];
 }
 
-LayoutS8 layout_of(const Program& program) { return layout_s8(isa_of(program) == "avx512vnni"); }
+ProductS8 product_of(const Program& program) {
+  const std::string& isa = isa_of(program);
+  if (isa == "avx512vnni") return ProductS8::bytes;
+  if (isa == "dotprod" || isa == "i8mm") return ProductS8::quads;
+  return kArm ? ProductS8::sixteens : ProductS8::words;
+}
+
+LayoutS8 layout_of(const Program& program) { return layout_s8(product_of(program)); }
+
+// Whether two weights of one 16-bit sum are both -128; see products_neon.h.
+bool needs_care(const int8_t* weights, int64_t bytes) {
+  for (int64_t i = 0; i < bytes; i += 16) {
+    for (int64_t k = i; k < i + 8; ++k) {
+      if (weights[k] == -128 && weights[k + 8] == -128) return true;
+    }
+  }
+  return false;
+}
 
 // Multiply-accumulates per nanosecond, rough: they only decide how many threads are worth waking.
 double rate_of(const Program& program) {
   const std::string& isa = isa_of(program);
+  if (kArm) return product_of(program) == ProductS8::quads ? 40.0 : 7.0;
   return isa == "avx512vnni" ? 150.0 : isa == "avx2" ? 45.0 : 14.0;
 }
 
@@ -92,7 +116,11 @@ Segments plan_segments(const std::array<int32_t, 5>& image, const std::array<int
   const bool reuses = kernel_h > window[2] || kernel_w > window[3];
   const int64_t weights = static_cast<int64_t>(out[2]) * kernel_h * kernel_w * channels;
   const int32_t least = weights > kSmallWeights ? kLeastBandColumns : kLeastBandColumnsSmall;
-  if (reuses && whole && out[1] >= least) {
+  // Padding every segment to whole lanes may multiply more zeros than copying windows costs.
+  const int64_t length = merged ? kernel_w * channels : channels;
+  const bool tight = layout.group <= 4 || lane_steps(count, length, layout) * 4 <=
+                                              lane_steps(1, count * length, layout) * 5;
+  if (reuses && tight && whole && out[1] >= least) {
     return {SourceS8::band, count, merged ? kernel_w * channels : channels};
   }
   return {SourceS8::windows, 1, kernel_h * kernel_w * channels};
@@ -115,10 +143,11 @@ const int32_t* make_offsets(Program& program, ConvS8Params& p, const LayoutS8& l
   p.steps = static_cast<int32_t>(steps * p.segments + static_cast<int64_t>(more.size()));
   auto* offsets = static_cast<int32_t*>(
       program.keep(allocate_aligned(static_cast<size_t>(p.steps) * sizeof(int32_t))));
+  const int64_t lane = layout.group * layout.element;
   int32_t* to = offsets;
   for (int64_t s = 0; s < p.segments; ++s) {
     const int64_t start = band ? s / across * row_step + s % across * pixel_step : 0;
-    for (int64_t k = 0; k < steps; ++k) *to++ = static_cast<int32_t>(start + 4 * k);
+    for (int64_t k = 0; k < steps; ++k) *to++ = static_cast<int32_t>(start + lane * k);
   }
   for (const int32_t step : more) *to++ = offsets[step];
   return offsets;
@@ -155,6 +184,10 @@ int conv_s8(Program& program, uintptr_t x, uintptr_t y, uintptr_t weights, uintp
     scratch += row_bytes(p.segment, layout) * p.block;
   }
   p.offsets = make_offsets(program, p, layout, more);
+  if (product_of(program) == ProductS8::sixteens) {
+    p.careful = needs_care(p.weights, packed / panel_bytes(p.segments, p.segment, layout) *
+                                          p.groups * p.steps * layout.group * kPanel);
+  }
   const double macs = static_cast<double>(rows) * p.groups * static_cast<double>(packed);
   return program.add(Kernel::conv_s8, p,
                      Cost{macs / rate_of(program), static_cast<size_t>(scratch)});

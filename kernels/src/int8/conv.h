@@ -12,6 +12,10 @@ static BlockS8 group_block(const ConvS8Params& p, int64_t group) {
   BlockS8 block;
   block.offsets = p.offsets;
   block.steps = p.steps;
+  block.segment_steps = lane_steps(1, p.segment, kLayout);
+  block.segments = p.segments;
+  block.careful = p.careful;
+  block.half = ends_in_half(p.segment, kLayout);
   block.row_sums = nullptr;
   block.panel_step = p.steps * (int64_t)(kLayout.group * kPanel);
   block.weights = p.weights + group * panels * block.panel_step;
@@ -60,8 +64,9 @@ static void conv_pixels(const ConvS8Params& p, void* scratch, int64_t group, Spa
                         Span vectors) {
   BlockS8 block = group_block(p, group);
   uint8_t* rows_at = (uint8_t*)scratch;
+  const bool in_place = kInPlace && p.source == SourceS8::rows;
   block.a = rows_at;
-  block.a_step = row_bytes(p.segment, kLayout);
+  block.a_step = in_place ? p.channels : row_bytes(p.segment, kLayout);
   const bool joined = p.y_row == p.out_w * p.y_pixel && p.y_image == p.out_h * p.y_row;
   for (int64_t pixel = pixels.begin; pixel < pixels.end;) {
     int64_t here = pixels.end - pixel;
@@ -73,7 +78,9 @@ static void conv_pixels(const ConvS8Params& p, void* scratch, int64_t group, Spa
                 group * p.out_channels;
     }
     const int rows = (int)(here < p.block ? here : p.block);
-    if (p.source == SourceS8::rows) {
+    if (in_place) {
+      block.a = (const uint8_t*)p.x + pixel * p.channels;
+    } else if (p.source == SourceS8::rows) {
       copy_rows(p, rows_at, block.a_step, pixel, rows);
     } else {
       copy_windows(p, rows_at, block.a_step, pixel, rows, group);

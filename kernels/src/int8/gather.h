@@ -6,11 +6,13 @@
 namespace linnet {
 namespace LINNET_ISA {
 
-constexpr int kChunk = kLanes * kLayout.group;  // activations copied at a time
+constexpr int kChunk = 4 * kLanes / kLayout.element;  // activations copied at a time
 
 LINNET_INLINE I converted(const int8_t* x) {
   if constexpr (kHasDot) {
     return load_i((const int32_t*)x) ^ splat_i((int32_t)0x80808080u);
+  } else if constexpr (kInPlace) {
+    return load_i((const int32_t*)x);
   } else {
     return load_pairs_s8(x);
   }
@@ -29,38 +31,25 @@ LINNET_INLINE void fill_row(uint8_t* to, I value, int64_t count) {
 
 // Ends a row: zeros up to a whole lane, so that sums of rows need no special case.
 LINNET_INLINE void end_row(uint8_t* row, int64_t depth) {
+  if (kInPlace) return;  // sums of rows stop at the depth, weights are zero behind it
   const int64_t end = padded(depth, kLayout.group);
   for (int64_t i = depth * kLayout.element; i < end * kLayout.element; ++i) row[i] = 0;
 }
 
 // Where each lane's worth of k lies: segment s of a window is in its row s / across, s % across
 // pixels from its start.
+constexpr int kLaneBytes = kLayout.group * kLayout.element;
 static void lane_offsets(int32_t* offsets, int64_t segments, int64_t segment, int64_t row_step,
                          int64_t across, int64_t pixel_step) {
   const int64_t steps = lane_steps(1, segment, kLayout);
   for (int64_t s = 0; s < segments; ++s, offsets += steps) {
     const int64_t start = s / across * row_step + s % across * pixel_step;
-    for (int64_t k = 0; k < steps; ++k) offsets[k] = (int32_t)(start + 4 * k);
+    for (int64_t k = 0; k < steps; ++k) offsets[k] = (int32_t)(start + kLaneBytes * k);
   }
-}
-
-// Sum of a row, its last lane filled up with zeros.
-static int32_t row_sum(const uint8_t* row, int64_t depth) {
-  const I ones = kHasDot ? splat_i(0x01010101) : splat_i(0x00010001);
-  const int64_t lanes = padded(depth, kLayout.group) / kLayout.group;
-  I total = splat_i(0);
-  int64_t i = 0;
-  for (; i + kLanes <= lanes; i += kLanes) {
-    total = multiply_add(total, load_i((const int32_t*)(row + 4 * i)), ones);
-  }
-  if (i < lanes) {
-    total = multiply_add(total, load_i((const int32_t*)(row + 4 * i), (int)(lanes - i)), ones);
-  }
-  return sum_i(total);
 }
 
 LINNET_INLINE I stored_padding(int32_t zero) {
-  if constexpr (kHasDot) {
+  if constexpr (kLayout.element == 1) {
     return splat_i((int32_t)(0x01010101u * (uint8_t)(zero + kLayout.shift)));
   } else {
     return splat_i((int32_t)(0x00010001u * (uint16_t)zero));

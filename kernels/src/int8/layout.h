@@ -14,8 +14,16 @@ struct LayoutS8 {
   int element;  // bytes per stored activation
 };
 
-// `dot`: the ISA multiplies bytes; otherwise it multiplies 16-bit pairs.
-constexpr LayoutS8 layout_s8(bool dot) { return dot ? LayoutS8{4, 128, 1} : LayoutS8{2, 0, 2}; }
+// What an ISA multiplies: pairs of 16-bit numbers (words), four u8 * s8 (bytes), four s8 * s8
+// (quads), or 16 s8 * s8 that it adds up in 16 bits first (sixteens).
+enum class ProductS8 { words, bytes, quads, sixteens };
+
+constexpr LayoutS8 layout_s8(ProductS8 product) {
+  return product == ProductS8::words   ? LayoutS8{2, 0, 2}
+         : product == ProductS8::bytes ? LayoutS8{4, 128, 1}
+         : product == ProductS8::quads ? LayoutS8{4, 0, 1}
+                                       : LayoutS8{16, 0, 1};
+}
 
 constexpr int64_t padded(int64_t size, int64_t step) { return (size + step - 1) / step * step; }
 
@@ -32,6 +40,11 @@ constexpr int64_t row_bytes(int64_t depth, const LayoutS8& layout) {
 // Lanes' worth of k in a row.
 constexpr int64_t lane_steps(int64_t segments, int64_t segment, const LayoutS8& layout) {
   return segments * (padded(segment, layout.group) / layout.group);
+}
+
+// Whether the last lane's worth of a segment is at most half full.
+constexpr bool ends_in_half(int64_t segment, const LayoutS8& layout) {
+  return (segment + layout.group - 1) % layout.group < layout.group / 2;
 }
 
 // Bytes of the offsets of each lane's worth, which scratch starts with.

@@ -29,6 +29,24 @@ LINNET_INLINE Bytes16 pairs_high(Bytes16 a, Bytes16 b) {
                                  31);
 }
 
+// Every round of interleaving rows that are half the rows apart turns the bits of a byte's row and
+// column by one place.
+LINNET_INLINE void transpose16(Bytes16* out, const Bytes16* row) {
+  Bytes16 a[16], b[16];
+  for (int i = 0; i < 8; ++i) {
+    a[2 * i] = bytes_low(row[i], row[i + 8]), a[2 * i + 1] = bytes_high(row[i], row[i + 8]);
+  }
+  for (int i = 0; i < 8; ++i) {
+    b[2 * i] = bytes_low(a[i], a[i + 8]), b[2 * i + 1] = bytes_high(a[i], a[i + 8]);
+  }
+  for (int i = 0; i < 8; ++i) {
+    a[2 * i] = bytes_low(b[i], b[i + 8]), a[2 * i + 1] = bytes_high(b[i], b[i + 8]);
+  }
+  for (int i = 0; i < 8; ++i) {
+    out[2 * i] = bytes_low(a[i], a[i + 8]), out[2 * i + 1] = bytes_high(a[i], a[i + 8]);
+  }
+}
+
 // One lane's worth of rows of b (depth, columns), 16 columns each: rows beyond the depth and
 // columns beyond the last are zero.
 LINNET_INLINE void pack_lane(int8_t* to, const int8_t* b, int64_t columns, int rows, int width) {
@@ -43,8 +61,12 @@ LINNET_INLINE void pack_lane(int8_t* to, const int8_t* b, int64_t columns, int r
       row[g] = load16(bytes);
     }
   }
-  const Bytes16 low = bytes_low(row[0], row[1]), high = bytes_high(row[0], row[1]);
   Bytes16* out = (Bytes16*)to;
+  if constexpr (kLayout.group == 16) {
+    transpose16(out, row);
+    return;
+  }
+  const Bytes16 low = bytes_low(row[0], row[1]), high = bytes_high(row[0], row[1]);
   if constexpr (kLayout.group == 2) {
     out[0] = low;
     out[1] = high;
@@ -100,7 +122,6 @@ LINNET_INLINE MatMulScratch matmul_scratch(const MatMulS8Params& p, void* scratc
 // bias[n] = (depth * zero_b - sum of b[:, n]) * (zero_a + shift).
 static void pack_b(const MatMulS8Params& p, const MatMulScratch& s, const int8_t* b) {
   const int64_t step = panel_bytes(1, p.depth, kLayout);
-  const I ones = kHasDot ? splat_i(0x01010101) : splat_i(0x00010001);
   const U zero_a = (U)splat_i(p.a_zero + kLayout.shift);
   const U constant = (U)splat_i((int32_t)((uint32_t)p.depth * (uint32_t)p.b_zero));
   int8_t* panel = s.b;
@@ -109,7 +130,7 @@ static void pack_b(const MatMulS8Params& p, const MatMulScratch& s, const int8_t
     for (int lane = 0; lane < kPanel; lane += kLanes) {
       I sum = splat_i(0);
       for (int64_t k = 0; k < step; k += kPanel * kLayout.group) {
-        sum = multiply_add(sum, ones, load_weights(panel + k + lane * kLayout.group));
+        sum = add_weights(sum, panel + k + lane * kLayout.group);
       }
       store_i(s.bias + column + lane, (I)((constant - (U)sum) * zero_a));
       store_i(s.weight_zero + column + lane, splat_i(p.b_zero));
@@ -123,6 +144,10 @@ static BlockS8 matmul_block(const MatMulS8Params& p, const MatMulScratch& s) {
   block.a_step = row_bytes(p.depth, kLayout);
   block.offsets = s.offsets;
   block.steps = lane_steps(1, p.depth, kLayout);
+  block.segment_steps = block.steps;
+  block.segments = 1;
+  block.careful = true;
+  block.half = ends_in_half(p.depth, kLayout);
   block.row_sums = nullptr;
   block.weights = s.b;
   block.panel_step = panel_bytes(1, p.depth, kLayout);

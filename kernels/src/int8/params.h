@@ -49,6 +49,7 @@ struct ConvS8Params {
   int32_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, top, left;
   int32_t out_h, out_w, out_channels;  // out_channels of one group
   int32_t zero;                        // stored value of the padding
+  bool careful;                        // a product of the weights' pairs may exceed 16 bits
   SourceS8 source;
   int32_t segments, segment;
   const int32_t* offsets;

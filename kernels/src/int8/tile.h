@@ -8,7 +8,14 @@
 namespace linnet {
 namespace LINNET_ISA {
 
-constexpr LayoutS8 kLayout = layout_s8(kHasDot);
+#if defined(LINNET_NEON)
+constexpr ProductS8 kProduct = kHasDotS8 ? ProductS8::quads : ProductS8::sixteens;
+#else
+constexpr ProductS8 kProduct = kHasDot ? ProductS8::bytes : ProductS8::words;
+#endif
+constexpr LayoutS8 kLayout = layout_s8(kProduct);
+// Activations are multiplied as they are stored, so rows need not be copied.
+constexpr bool kInPlace = kLayout.element == 1 && kLayout.shift == 0;
 constexpr int kVectorsPerPanel = kPanel / kLanes;
 
 // Sums wrap around: the whole one fits int32, partial ones need not.
@@ -21,6 +28,10 @@ struct BlockS8 {
   int64_t a_step;
   const int32_t* offsets;
   int64_t steps;
+  int64_t segment_steps;  // the first segments * segment_steps of them lie in runs of so many
+  int64_t segments;
+  bool careful;             // see ConvS8Params
+  bool half;                // the last lane's worth of a segment is at most half full
   const int32_t* row_sums;  // null where the weights' zero points are zero
   const int8_t* weights;
   int64_t panel_step;
@@ -30,23 +41,15 @@ struct BlockS8 {
   int channels;
 };
 
-// A template, so that an ISA without byte products need not declare them.
-template <class Vector>
-LINNET_INLINE Vector multiply_add(Vector sum, Vector a, Vector b) {
-  if constexpr (kHasDot) {
-    return dot_u8s8(sum, a, b);
-  } else {
-    return (Vector)((U)sum + (U)madd16(a, b));
-  }
-}
-
-LINNET_INLINE I load_weights(const int8_t* w) {
-  if constexpr (kHasDot) {
-    return load_i((const int32_t*)w);
-  } else {
-    return load_pairs_s8(w);
-  }
-}
+}  // namespace LINNET_ISA
+}  // namespace linnet
+#if defined(LINNET_NEON)
+#include "int8/products_neon.h"
+#else
+#include "int8/products_x86.h"
+#endif
+namespace linnet {
+namespace LINNET_ISA {
 
 // Sums start as the bias, less what the weights' zero points contribute.
 template <int MR, int NV>
@@ -66,67 +69,6 @@ LINNET_INLINE void start_sums(I (&sum)[MR][NV], const BlockS8& block, int row, i
       sum[i][j] = (I)((U)sum[i][j] - zero * (U)splat_i(block.row_sums[row + i]));
     }
   }
-}
-
-// Independent sums that hide the latency of multiply_add where a tile has few of its own.
-constexpr int ways(int sums) { return sums >= 8 ? 1 : sums >= 4 ? 2 : 4; }
-
-// One flat loop over k, whatever the shape of the window: GCC moves accumulators about between the
-// levels of a nest.
-template <int MR, int NV>
-LINNET_INLINE void add_products(I (&sum)[MR][NV], const BlockS8& block, int row, int vector) {
-  constexpr int kWays = ways(MR * NV);
-  const int64_t a_step = block.a_step, steps = block.steps;
-  const int32_t* offsets = block.offsets;
-  const uint8_t* a[(MR + 2) / 3];
-#pragma GCC unroll 8
-  for (int i = 0; i < MR; i += 3) a[i / 3] = block.a + (row + i) * a_step;
-  const int8_t* w[NV];
-#pragma GCC unroll 4
-  for (int j = 0; j < NV; ++j) {
-    w[j] = block.weights + (vector + j) / kVectorsPerPanel * block.panel_step +
-           (vector + j) % kVectorsPerPanel * kLanes * kLayout.group;
-  }
-  const auto add = [&](I(&to)[MR][NV], int64_t k) __attribute__((always_inline)) {
-    I b[NV];
-#pragma GCC unroll 4
-    for (int j = 0; j < NV; ++j) b[j] = load_weights(w[j] + k * kPanel * kLayout.group);
-    const int64_t offset = offsets[k];
-#pragma GCC unroll 16
-    for (int i = 0; i < MR; ++i) {
-      const I x = splat_i(load_word(a[i / 3] + i % 3 * a_step + offset));
-#pragma GCC unroll 4
-      for (int j = 0; j < NV; ++j) to[i][j] = multiply_add(to[i][j], x, b[j]);
-    }
-  };
-  int64_t k = 0;
-  if constexpr (kWays > 1) {
-    I more[kWays - 1][MR][NV];
-#pragma GCC unroll 64
-    for (int n = 0; n < (kWays - 1) * MR * NV; ++n) {
-      more[n / (MR * NV)][n / NV % MR][n % NV] = splat_i(0);
-    }
-#pragma GCC unroll 1
-    for (; k + kWays <= steps; k += kWays) {
-      add(sum, k);
-#pragma GCC unroll 4
-      for (int way = 1; way < kWays; ++way) add(more[way - 1], k + way);
-    }
-#pragma GCC unroll 64
-    for (int n = 0; n < (kWays - 1) * MR * NV; ++n) {
-      I& to = sum[n / NV % MR][n % NV];
-      to = (I)((U)to + (U)more[n / (MR * NV)][n / NV % MR][n % NV]);
-    }
-  }
-  if constexpr (kWays == 1) {
-#pragma GCC unroll 1
-    for (; k + 2 <= steps; k += 2) {
-      add(sum, k);
-      add(sum, k + 1);
-    }
-  }
-#pragma GCC unroll 1
-  for (; k < steps; ++k) add(sum, k);
 }
 
 template <int MR, int NV>
@@ -175,14 +117,6 @@ static void tiles_s8(const BlockS8& block, int row, int count, int vector) {
 
 using TilesS8 = void (*)(const BlockS8&, int, int, int);
 
-// Most rows of a tile by its number of vectors: accumulators, weights and one broadcast fit the
-// registers (32 with 16 lanes, 16 otherwise).
-constexpr int kMaxVectors = kLanes == 16 ? 4 : 2;
-constexpr int kMaxRows = kLanes == 16 ? 12 : 6;
-constexpr int most_rows(int vectors) {
-  return kLanes == 16 ? (vectors <= 2 ? 12 : vectors == 3 ? 8 : 6) : kLanes == 8 ? 6 : 4;
-}
-
 template <int MR, int NV>
 static constexpr TilesS8 tiles_or_null() {
   if constexpr (MR <= most_rows(NV) && NV <= kMaxVectors) {
@@ -200,12 +134,6 @@ static constexpr TilesS8 tiles_or_null() {
 static constexpr TilesS8 kTiles[4][12] = {LINNET_TILES(1), LINNET_TILES(2), LINNET_TILES(3),
                                           LINNET_TILES(4)};
 #undef LINNET_TILES
-
-// Vectors of the next tile: as many as fit, but no lonely last one after a full tile.
-LINNET_INLINE int next_vectors(int left) {
-  if (left <= kMaxVectors) return left;
-  return kMaxVectors == 4 && left == 5 ? 3 : kMaxVectors;
-}
 
 // Rows [0, rows) against `vectors` vectors from `vector` on: in tiles of even height, or in whole
 // ones where several rows leave together.

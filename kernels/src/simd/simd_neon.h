@@ -126,14 +126,18 @@ LINNET_INLINE int16x8_t stored_words(I a, I b, const ByteBounds& bounds) {
 }
 template <int N>
 LINNET_INLINE void store_s8_clipped(int8_t* p, const I (&x)[N], const ByteBounds& b, int n) {
-  static_assert(N == 1 || N == 2 || N == 4, "whole halves of a vector of bytes");
+  static_assert(N <= 4, "four vectors fill 16 bytes");
   const int8x8_t first = vqmovn_s16(stored_words(x[0], x[N > 1 ? 1 : 0], b));
-  const int8x8_t last = N == 4 ? vqmovn_s16(stored_words(x[N - 2], x[N - 1], b)) : first;
+  int8x8_t last = first;
+  if constexpr (N > 2) last = vqmovn_s16(stored_words(x[2], x[N - 1], b));
   const int8x16_t bytes = vminq_s8(vmaxq_s8(vcombine_s8(first, last), b.low), b.high);
   if (N == 4 && n >= 16) {
     vst1q_s8(p, bytes);
   } else if (N == 2 && n >= 8) {
     vst1_s8(p, vget_low_s8(bytes));
+  } else if (N == 1 && n >= 4) {
+    const int32_t four = vgetq_lane_s32(vreinterpretq_s32_s8(bytes), 0);
+    memcpy(p, &four, sizeof four);
   } else {
     int8_t lanes[16];
     vst1q_s8(lanes, bytes);

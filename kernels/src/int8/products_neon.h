@@ -1,0 +1,139 @@
+// Products of activations and packed weights on Arm: what tile.h leaves to the ISA.
+//
+// With dot products (dotprod, i8mm) a lane's worth is four k; without, a chunk of 16 k is
+// multiplied in two halves into 16-bit sums of two products each, which fit unless all four factors
+// are -128.
+#pragma once
+
+#include "int8/params.h"
+#include "simd/simd.h"
+
+namespace linnet {
+namespace LINNET_ISA {
+
+// Adds to each of kLanes channels the sum of its lane's worth of weights.
+LINNET_INLINE I add_weights(I sum, const int8_t* w) {
+#if defined(__ARM_FEATURE_DOTPROD)
+  return dot_s8s8(sum, load_i((const int32_t*)w), splat_i(0x01010101));
+#else
+  int32x4_t part[4];
+  for (int n = 0; n < 4; ++n) part[n] = vpaddlq_s16(vpaddlq_s8(vld1q_s8(w + 16 * n)));
+  return sum + (I)add_pairs(add_pairs(part[0], part[1]), add_pairs(part[2], part[3]));
+#endif
+}
+
+// Sum of a row of activations, exactly `depth` of them.
+static int32_t row_sum(const uint8_t* row, int64_t depth) {
+  const int8_t* x = (const int8_t*)row;
+  int32x4_t total = vdupq_n_s32(0);
+  int64_t k = 0;
+  for (; k + 16 <= depth; k += 16) {
+    total = vaddq_s32(total, vpaddlq_s16(vpaddlq_s8(vld1q_s8(x + k))));
+  }
+  int32_t rest = 0;
+  for (; k < depth; ++k) rest += x[k];
+  return rest + sum_i((I)total);
+}
+
+#if defined(__ARM_FEATURE_DOTPROD)
+
+constexpr int kMaxVectors = 4;
+constexpr int kMaxRows = 8;
+constexpr int most_rows(int vectors) { return vectors <= 2 ? 8 : vectors == 3 ? 5 : 4; }
+
+// One lane's worth, `kLane` of the activations in a.
+template <int kLane, int MR, int NV>
+LINNET_INLINE void add_lane(I (&sum)[MR][NV], const int8x16_t (&a)[MR], const int8_t* w) {
+  int8x16_t b[NV];
+#pragma GCC unroll 4
+  for (int j = 0; j < NV; ++j) b[j] = vld1q_s8(w + 16 * j);
+#pragma GCC unroll 8
+  for (int i = 0; i < MR; ++i) {
+#pragma GCC unroll 4
+    for (int j = 0; j < NV; ++j) {
+      sum[i][j] = (I)vdotq_laneq_s32(raw(sum[i][j]), b[j], a[i], kLane);
+    }
+  }
+}
+
+template <int MR, int NV>
+LINNET_INLINE void add_products(I (&sum)[MR][NV], const BlockS8& block, int row, int vector) {
+  const int8_t* base[MR];
+#pragma GCC unroll 8
+  for (int i = 0; i < MR; ++i) base[i] = (const int8_t*)block.a + (row + i) * block.a_step;
+  const int8_t* w = block.weights + vector / 4 * block.panel_step + vector % 4 * 16;
+  const int64_t runs = block.segments * block.segment_steps;
+  for (int64_t segment = 0; segment < runs; segment += block.segment_steps) {
+    const int64_t offset = block.offsets[segment];
+    int64_t lanes = block.segment_steps, k = offset;
+    int8x16_t a[MR];
+    for (; lanes >= 4; lanes -= 4, k += 16, w += 256) {
+#pragma GCC unroll 8
+      for (int i = 0; i < MR; ++i) a[i] = vld1q_s8(base[i] + k);
+      add_lane<0>(sum, a, w);
+      add_lane<1>(sum, a, w + 64);
+      add_lane<2>(sum, a, w + 128);
+      add_lane<3>(sum, a, w + 192);
+    }
+    if (lanes == 0) continue;
+#pragma GCC unroll 8
+    for (int i = 0; i < MR; ++i) a[i] = vld1q_s8(base[i] + k);
+    add_lane<0>(sum, a, w);
+    if (lanes > 1) add_lane<1>(sum, a, w + 64);
+    if (lanes > 2) add_lane<2>(sum, a, w + 128);
+    w += 64 * lanes;
+  }
+  for (int64_t step = runs; step < block.steps; ++step, w += 64) {
+    int8x16_t a[MR];
+#pragma GCC unroll 8
+    for (int i = 0; i < MR; ++i)
+      a[i] = (int8x16_t)splat_i(load_word(base[i] + block.offsets[step]));
+    add_lane<0>(sum, a, w);
+  }
+}
+
+#else
+
+constexpr int kMaxVectors = 1;
+#if defined(__aarch64__)
+constexpr int kMaxRows = 4;
+#else
+constexpr int kMaxRows = 2;
+#endif
+constexpr int most_rows(int) { return kMaxRows; }
+
+}  // namespace LINNET_ISA
+}  // namespace linnet
+#if defined(__aarch64__)
+#include "int8/sixteens_neon64.h"
+#else
+#include "int8/sixteens_neon32.h"
+#endif
+namespace linnet {
+namespace LINNET_ISA {
+
+template <int MR, int NV>
+LINNET_INLINE void add_products(I (&sum)[MR][NV], const BlockS8& block, int row, int vector) {
+  static_assert(NV == 1, "a vector is four channels");
+  const int8_t* a = (const int8_t*)block.a + row * block.a_step;
+  const int8_t* w = block.weights + vector / 4 * block.panel_step + vector % 4 * 64;
+  // Only the last chunk may be half empty, and only where nothing follows it in another segment.
+  const bool half = block.half && block.segments == 1 && block.steps == block.segment_steps;
+  const SixteensS8 job = {a, block.a_step, w, block.offsets, block.steps - (half ? 1 : 0), half};
+  I found[MR];
+  if (block.careful) {
+    multiply_sixteens<MR, true>(found, job);
+  } else {
+    multiply_sixteens<MR, false>(found, job);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < MR; ++i) sum[i][0] = (I)((U)sum[i][0] + (U)found[i]);
+}
+
+#endif
+
+// Vectors of the next tile; tiles do not straddle panels.
+LINNET_INLINE int next_vectors(int left) { return left < kMaxVectors ? left : kMaxVectors; }
+
+}  // namespace LINNET_ISA
+}  // namespace linnet
