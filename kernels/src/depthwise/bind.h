@@ -50,6 +50,7 @@ DepthwiseShape shape_of(Four input, Three output, Two kernel, Two strides, Two d
 double rate(DepthwiseLanes lanes, bool floats) {
   if (lanes.lanes == 16) return floats ? 14 : 50;
   if (lanes.lanes == 8) return floats ? 10 : 18;
+  if (lanes.taps != 2) return lanes.taps == 4 ? 12 : 3;
   return floats ? 3 : 6;
 }
 
@@ -70,8 +71,7 @@ py::capsule add_s8(Program& program, DepthwiseS8Params& p, const Array<int16_t>&
                    const Array<int64_t>& bias, const Array<float>& scale) {
   const DepthwiseLanes lanes = lanes_of(program);
   const int16_t* first = weights.data();
-  const auto range = std::minmax_element(first, first + weights.size());
-  const size_t scratch = plan_s8(p, lanes, *range.first, *range.second);
+  const size_t scratch = plan_s8(p, lanes, first);
   AlignedBytes packed = pack_s8(p, lanes, first, bias.data(), scale.data());
   program.add(Kernel::depthwise_s8, p, Cost{work_of(p.shape) / rate(lanes, false), scratch});
   return owner(std::move(packed));

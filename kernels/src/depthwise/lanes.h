@@ -47,6 +47,37 @@ LINNET_INLINE void finish(int8_t* y, const I* real, int zero, int low, int high)
   _mm512_storeu_si512(y, _mm512_min_epi8(floor, _mm512_set1_epi8((char)high)));
 }
 
+#elif defined(__ARM_FEATURE_DOTPROD)
+
+// s8 taps, four per lane.
+typedef int8_t Raw;
+constexpr int kTaps = 4;
+
+LINNET_INLINE Raw raw_of(int value, int) { return (Raw)value; }
+LINNET_INLINE void widen16(Raw* to, const int8_t* from, int) { vst1q_s8(to, vld1q_s8(from)); }
+LINNET_INLINE void widen_unit(Raw* to, const int8_t* from, int) { widen16(to, from, 0); }
+LINNET_INLINE I zip_low(int8x16_t a, int8x16_t b) {
+  return (I)vzip1q_s16(vreinterpretq_s16_s8(a), vreinterpretq_s16_s8(b));
+}
+LINNET_INLINE I zip_high(int8x16_t a, int8x16_t b) {
+  return (I)vzip2q_s16(vreinterpretq_s16_s8(a), vreinterpretq_s16_s8(b));
+}
+LINNET_INLINE void interleave(I* to, const Raw* const* taps, ptrdiff_t at) {
+  const int8x16_t a = vld1q_s8(taps[0] + at), b = vld1q_s8(taps[1] + at);
+  const int8x16_t c = vld1q_s8(taps[2] + at), d = vld1q_s8(taps[3] + at);
+  const int8x16_t ab = vzip1q_s8(a, b), ab2 = vzip2q_s8(a, b);
+  const int8x16_t cd = vzip1q_s8(c, d), cd2 = vzip2q_s8(c, d);
+  to[0] = zip_low(ab, cd);
+  to[1] = zip_high(ab, cd);
+  to[2] = zip_low(ab2, cd2);
+  to[3] = zip_high(ab2, cd2);
+}
+LINNET_INLINE I dot(I sum, I taps, I weights) { return dot_s8s8(sum, taps, weights); }
+LINNET_INLINE void finish(int8_t* y, const I* real, int zero, int low, int high) {
+  const I stored[4] = {real[0], real[1], real[2], real[3]};
+  store_s8_clipped(y, stored, byte_bounds(zero, low, high), kUnit);
+}
+
 #else
 
 // s16 taps (value - zero point), two per lane.

@@ -47,6 +47,8 @@ struct DepthwiseS8Params {
   const float* scale;   // [block][unit]
   int zero_in, zero_out, low, high;
   bool direct;
+  bool columns;  // Arm: rows stay bytes, a lane takes the taps of one kernel column
+  bool wide;     // Arm, not interleaved [block][kernel_h * kernel_w][unit]: int16 weights, not int8
   int rows;
   const int64_t* picks;  // flat, stride 2: [block][8], which qwords of the input a unit takes
   int groups;            // groups of taps per kernel row

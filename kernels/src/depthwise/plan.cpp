@@ -77,6 +77,7 @@ size_t ring_bytes(const DepthwiseShape& s, const DepthwiseTiles& t, size_t row_b
 // Where in a unit's vectors (vector * lanes + lane) its channel `c` lies after the interleaving,
 // which works within 128-bit parts of registers.
 int lane_of_channel(DepthwiseLanes l, int c) {
+  if (l.taps == 1) return c;
   const int values = l.taps == 4 ? 4 * l.lanes : 2 * l.lanes;  // per register
   const int part = values / (l.lanes / 4);
   const int vector = c / values * (part / 4) + c % part / 4;
@@ -116,7 +117,8 @@ bool picks_fit(const DepthwiseShape& s, int unit, int blocks) {
 bool choose_direct(DepthwiseS8Params& p, DepthwiseLanes l) {
   const DepthwiseShape& s = p.shape;
   const int unit = 4 * l.lanes;
-  if (l.taps != 4 || s.multiplier != 1 || p.pieces > 2 || s.stride_w > 2) return false;
+  if (l.lanes != 16 || l.taps != 4 || s.multiplier != 1 || p.pieces > 2 || s.stride_w > 2)
+    return false;
   choose_mapping(s, p.tiles, unit, kColumnWaste);
   p.rows = s.stride_h == 1 && s.kernel_h == 3 ? 2 : 1;
   const bool flat = (s.kernel_h == 3 || s.kernel_h == 4) &&
@@ -128,8 +130,28 @@ bool choose_direct(DepthwiseS8Params& p, DepthwiseLanes l) {
   return p.tiles.flat ? flat : columns;
 }
 
+// Arm's dot-product kernel that keeps columns in registers; kernels of few rows gain nothing by it.
+bool by_columns(const DepthwiseS8Params& p, DepthwiseLanes l) {
+  const DepthwiseShape& s = p.shape;
+  return l.lanes == 4 && l.taps == 4 && p.pieces == 1 && s.kernel_w == 3 && s.dilation_w == 1 &&
+         (s.kernel_h == 3 || s.kernel_h == 4) && s.stride_w <= 2;
+}
+
+// Weights as they are, in the order of their channels.
+void put_plain(const DepthwiseS8Params& p, void* weights, size_t place, int weight) {
+  if (p.wide) {
+    static_cast<int16_t*>(weights)[place] = static_cast<int16_t>(weight);
+  } else {
+    static_cast<int8_t*>(weights)[place] = static_cast<int8_t>(weight);
+  }
+}
+
 void put_weight(const DepthwiseS8Params& p, DepthwiseLanes l, int32_t* words, int tap, int weight) {
   const int kx = tap % p.shape.kernel_w, ky = tap / p.shape.kernel_w, unit = 4 * l.lanes;
+  if (p.columns) {
+    reinterpret_cast<int8_t*>(words + kx * unit)[ky] = static_cast<int8_t>(weight);
+    return;
+  }
   for (int i = 0; p.direct && i < p.rows * p.pieces; ++i) {
     int8_t* lane = reinterpret_cast<int8_t*>(words + (i * p.shape.kernel_w + kx) * unit);
     lane[ky + i / p.pieces] = static_cast<int8_t>(piece_of(weight, i % p.pieces));
@@ -156,22 +178,65 @@ void choose_planes(DepthwiseS8Params& p, DepthwiseLanes l) {
   p.shift = shared && p.groups > 1 ? (p.tiles.flat ? values / unit : columns / s.stride_w) : 0;
 }
 
+size_t plan_direct(const DepthwiseShape& s, DepthwiseTiles& t, DepthwiseLanes l, size_t value) {
+  const int unit = 4 * l.lanes;
+  choose_mapping(s, t, unit, kWaste);
+  const int step = t.flat ? 1 : s.stride_w;
+  choose_tile(s, t, unit, 0, static_cast<size_t>(step * unit) * value);
+  choose_pixels(s, t, unit, std::min(t.tile, units_per_row(s, t, unit)), 1);
+  const size_t sources = sizeof(void*) * static_cast<size_t>(s.kernel_h * s.kernel_w);
+  return ring_bytes(s, t, copied_values(s, t, unit) * value) + sources;
+}
+
+// Whether two taps of one 16-bit sum are both -128, or some weight is beyond int8.
+bool needs_words(const DepthwiseShape& s, const int16_t* weights, int lowest, int highest) {
+  if (lowest < -128 || highest > 127) return true;
+  for (int tap = 0; tap + 1 < s.kernel_h * s.kernel_w; tap += 2) {
+    const int16_t* first = weights + static_cast<size_t>(tap) * s.outputs;
+    for (int c = 0; c < s.outputs; ++c) {
+      if (first[c] == -128 && first[c + s.outputs] == -128) return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 DepthwiseLanes depthwise_lanes(const std::string& isa) {
-  if (isa == "avx512vnni") return {16, 4};
-  if (isa == "avx2") return {8, 2};
-  return {4, 2};
+  if (isa == "avx512vnni") return {16, 4, 128};
+  if (isa == "avx2") return {8, 2, 0};
+  if (isa == "dotprod" || isa == "i8mm") return {4, 4, 0};
+#if defined(__aarch64__) || defined(__arm__)
+  return {4, 1, 0};
+#else
+  return {4, 2, 0};
+#endif
 }
 
-size_t plan_s8(DepthwiseS8Params& p, DepthwiseLanes l, int lowest, int highest) {
+size_t plan_s8(DepthwiseS8Params& p, DepthwiseLanes l, const int16_t* weights) {
   const DepthwiseShape& s = p.shape;
+  const auto range = std::minmax_element(
+      weights, weights + static_cast<size_t>(s.kernel_h) * s.kernel_w * s.outputs);
+  const int lowest = *range.first, highest = *range.second;
+  if (l.taps == 1) {
+    p.wide = needs_words(s, weights, lowest, highest);
+    return plan_direct(s, p.tiles, l, p.wide ? sizeof(int16_t) : sizeof(int8_t));
+  }
   const int unit = 4 * l.lanes;
   const size_t value = l.taps == 4 ? sizeof(int8_t) : sizeof(int16_t);
   p.pieces = 1;
   if (l.taps == 4 && (lowest < -128 || highest > 127)) p.pieces = highest > 254 ? 3 : 2;
   p.direct = choose_direct(p, l);
   if (p.direct) return static_cast<size_t>(s.width) * static_cast<size_t>(s.channels) + 2 * 64;
+  if (by_columns(p, l)) {
+    choose_mapping(s, p.tiles, unit, kColumnWaste);
+    p.columns = !p.tiles.flat;
+  }
+  if (p.columns) {
+    choose_tile(s, p.tiles, unit, 0, static_cast<size_t>(s.stride_w * unit));
+    choose_pixels(s, p.tiles, unit, p.tiles.tile, 1);
+    return ring_bytes(s, p.tiles, copied_values(s, p.tiles, unit) * value);
+  }
   choose_mapping(s, p.tiles, unit, kWaste);
   p.groups = ceil_div(s.kernel_w, l.taps);
   choose_planes(p, l);
@@ -186,17 +251,10 @@ size_t plan_s8(DepthwiseS8Params& p, DepthwiseLanes l, int lowest, int highest) 
 }
 
 size_t plan_f32(DepthwiseF32Params& p, DepthwiseLanes l) {
-  const DepthwiseShape& s = p.shape;
-  const int unit = 4 * l.lanes;
-  if (s.multiplier == 1) {
-    return 2 * sizeof(void*) * static_cast<size_t>(s.kernel_h * s.kernel_w);
+  if (p.shape.multiplier == 1) {
+    return 2 * sizeof(void*) * static_cast<size_t>(p.shape.kernel_h * p.shape.kernel_w);
   }
-  choose_mapping(s, p.tiles, unit, kWaste);
-  const int step = p.tiles.flat ? 1 : s.stride_w;
-  choose_tile(s, p.tiles, unit, 0, static_cast<size_t>(step * unit) * sizeof(float));
-  choose_pixels(s, p.tiles, unit, std::min(p.tiles.tile, units_per_row(s, p.tiles, unit)), 1);
-  const size_t sources = sizeof(void*) * static_cast<size_t>(s.kernel_h * s.kernel_w);
-  return ring_bytes(s, p.tiles, copied_values(s, p.tiles, unit) * sizeof(float)) + sources;
+  return plan_direct(p.shape, p.tiles, l, sizeof(float));
 }
 
 AlignedBytes pack_s8(DepthwiseS8Params& p, DepthwiseLanes l, const int16_t* weights,
@@ -205,7 +263,10 @@ AlignedBytes pack_s8(DepthwiseS8Params& p, DepthwiseLanes l, const int16_t* weig
   const int unit = 4 * l.lanes, taps = s.kernel_h * s.kernel_w;
   const size_t channels = static_cast<size_t>(p.tiles.blocks) * unit;
   const size_t per_channel =
-      static_cast<size_t>(p.pieces * (p.direct ? p.rows * s.kernel_w : s.kernel_h * p.groups));
+      l.taps == 1 ? static_cast<size_t>(taps)
+      : p.columns ? static_cast<size_t>(s.kernel_w)
+                  : static_cast<size_t>(p.pieces *
+                                        (p.direct ? p.rows * s.kernel_w : s.kernel_h * p.groups));
   AlignedBytes memory = allocate_aligned(channels * (per_channel + 3) * sizeof(int32_t));
   int32_t* words = static_cast<int32_t*>(memory.get());
   int32_t* sums = words + channels * per_channel;
@@ -216,7 +277,7 @@ AlignedBytes pack_s8(DepthwiseS8Params& p, DepthwiseLanes l, const int16_t* weig
        ++block) {
     pick_qwords(s, unit, block, picks + 8 * block);
   }
-  const int offset = l.taps == 4 ? p.zero_in + 128 : 0;
+  const int offset = l.taps == 2 ? 0 : p.zero_in + l.shift;
   for (int i = 0; i < static_cast<int>(channels); ++i) {
     const int block = i / unit, channel = channel_of(s, p.tiles, unit, block, i % unit);
     const int lane = lane_of_channel(l, i % unit);
@@ -225,7 +286,11 @@ AlignedBytes pack_s8(DepthwiseS8Params& p, DepthwiseLanes l, const int16_t* weig
     for (int tap = 0; tap < taps; ++tap) {
       const int weight = weights[static_cast<size_t>(tap) * s.outputs + channel];
       total += weight;
-      put_weight(p, l, first, tap, weight);
+      if (l.taps == 1) {
+        put_plain(p, words, (static_cast<size_t>(block) * taps + tap) * unit + i % unit, weight);
+      } else {
+        put_weight(p, l, first, tap, weight);
+      }
     }
     sums[block * unit + lane] = static_cast<int32_t>(bias[channel] - offset * total);
     scales[block * unit + lane] = scale[channel];

@@ -1,4 +1,6 @@
 // ISA unit of the int8 depthwise kernel.
+#include "depthwise/channels_neon.h"
+#include "depthwise/columns_neon.h"
 #include "depthwise/direct_s8.h"
 
 namespace linnet {
@@ -7,8 +9,13 @@ namespace LINNET_ISA {
 void depthwise_s8(const DepthwiseS8Params& p, const Worker& w) noexcept {
 #if defined(LINNET_ISA_avx512vnni)
   if (p.direct) return direct_s8(p, w);
+#elif defined(__ARM_FEATURE_DOTPROD)
+  if (p.columns) return columns_s8(p, w);
+#elif defined(LINNET_NEON)
+  return p.wide ? channels_s8<int16_t>(p, w) : channels_s8<int8_t>(p, w);
 #endif
   dw_s8(p, w);
+#endif
 }
 
 }  // namespace LINNET_ISA
