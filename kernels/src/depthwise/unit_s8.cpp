@@ -15,7 +15,6 @@ void depthwise_s8(const DepthwiseS8Params& p, const Worker& w) noexcept {
   return p.wide ? channels_s8<int16_t>(p, w) : channels_s8<int8_t>(p, w);
 #endif
   dw_s8(p, w);
-#endif
 }
 
 }  // namespace LINNET_ISA

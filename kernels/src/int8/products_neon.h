@@ -119,7 +119,14 @@ LINNET_INLINE void add_products(I (&sum)[MR][NV], const BlockS8& block, int row,
   const int8_t* w = block.weights + vector / 4 * block.panel_step + vector % 4 * 64;
   // Only the last chunk may be half empty, and only where nothing follows it in another segment.
   const bool half = block.half && block.segments == 1 && block.steps == block.segment_steps;
-  const SixteensS8 job = {a, block.a_step, w, block.offsets, block.steps - (half ? 1 : 0), half};
+  const SixteensS8 job = {a,
+                          block.a_step,
+                          w,
+                          block.offsets,
+                          block.steps - (half ? 1 : 0),
+                          half,
+                          block.segment_steps,
+                          block.segments};
   I found[MR];
   if (block.careful) {
     multiply_sixteens<MR, true>(found, job);

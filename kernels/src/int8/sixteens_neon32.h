@@ -12,6 +12,7 @@ struct SixteensS8 {
   const int32_t* offsets;
   int64_t chunks;
   bool half;  // another chunk follows, whose second half is empty
+  int64_t run, runs;
 };
 }  // namespace
 
