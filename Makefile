@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 BUILD_TOOLS := "setuptools>=77" wheel "Cython>=3.0" "pybind11>=2.12" "numpy>=1.26"
 
-.PHONY: demo test check quick bench fuzz check-arm clean
+.PHONY: demo test check quick bench fuzz check-arm test-arm wheels mca-arm estimate-arm clean
 
 demo: $(VENV)/demo.stamp  ## convert, inspect, run and compare the digits models
 	$(BIN)/python examples/digits/demo.py
@@ -23,6 +23,15 @@ fuzz: $(VENV)/test.stamp  ## 20,000 mutated model files, in child processes with
 
 check-arm:  ## compile the kernels for aarch64 and armhf, make nothing
 	PYTHON=$(PYTHON) tools/arm/check.sh
+
+test-arm: $(VENV)/test.stamp  ## kernels, ops and golden bytes as Raspberry Pi 3, 4, 5, max, armhf
+	PYTHON=$(CURDIR)/$(BIN)/python tools/arm/test.sh
+
+mca-arm:  ## cycles of the Arm kernels' inner loops by llvm-mca; after test-arm
+	$(PYTHON) tools/arm/mca.py
+
+estimate-arm: $(VENV)/test.stamp  ## estimated time as Raspberry Pi 3, 4, 5 beside LiteRT's
+	PYTHON=$(CURDIR)/$(BIN)/python tools/arm/estimate.sh
 
 SOURCES := $(shell find runtime kernels converters benchmarks -name '*.py' -o -name '*.pyx' \
 	-o -name '*.cpp' -o -name '*.h' -o -name '*.inc' -o -name '*.pyi' -o -name '*.md')

@@ -60,7 +60,7 @@ def _pack(step: Step, splits: tuple[int, ...]) -> PackedLinear:
             at += -(-part.size // PANEL) * PANEL
         return full
 
-    group = step.program.layout_s8[0]
+    group = step.program.word_layout_s8[0]
     packed = [pack_weights(part, group) for part in np.split(w.array, np.cumsum(splits)[:-1])]
     return PackedLinear(
         packed[0] if len(packed) == 1 else _joined(packed),

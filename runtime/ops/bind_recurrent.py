@@ -66,7 +66,7 @@ def lstm_s8(op: IntegerLSTM, step: Step, cell: CellConstants) -> bool:
         return False
     batch, units = c.type.static_shape
     time, depth = x.type.static_shape[0 if op.time_major else 1], x.type.static_shape[2]
-    layout = step.program.layout_s8
+    layout = step.program.word_layout_s8
     packed = step.cached("gates", lambda: _pack(cell, units, layout))
     if packed is None or cell.factors["hidden"][1] > 1:
         return False
@@ -129,7 +129,7 @@ def _pack_cell(step: Step, units: int) -> PackedCell:
             continue
         sums = aligned((full.shape[0],), np.int32)
         sums[:] = full.sum(axis=1, dtype=np.int64)
-        packed = pack_weights(full, step.program.layout_s8[0])
+        packed = pack_weights(full, step.program.word_layout_s8[0])
         found.append([packed, _spread(q.scale, 4, units, np.float32), sums])
     (w, w_scale, w_sums), (r, r_scale, r_sums) = found
     bias, peepholes = step.inputs[3], step.inputs[4]

@@ -75,9 +75,7 @@ def simulate(texts: list[list[str]], cpu: str) -> dict[int, float]:
          "-resource-pressure=0"],
         input=source, capture_output=True, text=True, check=False,
     ).stdout  # fmt: skip
-    pattern = (
-        r"Code Region - r(\d+)\s+Iterations:\s+\d+\s+Instructions:\s+\d+\s+Total Cycles:\s+(\d+)"
-    )
+    pattern = r"Region - r(\d+)\s+Iterations:\s+\d+\s+Instructions:\s+\d+\s+Total Cycles:\s+(\d+)"
     return {int(m[1]): int(m[2]) / ITERATIONS for m in re.finditer(pattern, report)}
 
 

@@ -91,11 +91,11 @@ def table(rows: list[dict[str, Any]]) -> str:
     lines = [
         "# Raspberry Pi: estimated, not measured",
         "",
-        "Made by `make estimate-arm`: instructions that one inference executes under an emulated core,",
-        "times llvm-mca's cycles for each block, one thread. Memory, branch misses and threads are not",
-        "modelled; take it for comparisons of one engine with another, not for a time.",
+        "Made by `make estimate-arm`: instructions that one inference executes under an emulated",
+        "core, times llvm-mca's cycles for each block, one thread. Memory and branch misses",
+        "are not modelled: compare engines by it, do not take it for a time.",
         "",
-        "| model | Pi | engine | million instructions | million cycles | ms (estimated) | linnet / peer |",
+        "| model | Pi | engine | 10^6 instructions | 10^6 cycles | ms, estimated | of peer |",
         "|---|---|---|---|---|---|---|",
     ]
     peers = {(r["model"], r["pi"]): r["cycles"] for r in rows if r["engine"] != "linnet"}

@@ -38,9 +38,8 @@ def sources(wanted: list[str]) -> dict[str, Path]:
     own = {f"own_{p.stem}": p for p in sorted((TOP / "tests" / "golden").glob("*.linnet"))}
     real = {}
     if MODELS.is_dir():
-        for folder in sorted(p for p in MODELS.iterdir() if p.is_dir()):
-            files = [*folder.glob("model.tflite"), *folder.glob("model.onnx")]
-            real |= {folder.name: file for file in files[:1]}
+        files = [*MODELS.glob("*/model.tflite"), *MODELS.glob("*/model.onnx")]
+        real = {file.parent.name: file for file in sorted(files)}
     return {n: p for n, p in (own | real).items() if not wanted or n in wanted or n in own}
 
 

@@ -94,9 +94,7 @@ def main() -> None:
             for unit in UNITS:
                 path = folder / isa / "kernels" / "src" / f"{unit}.o"
                 if not path.exists():
-                    raise SystemExit(
-                        f"{path} is absent: cross-build first (tools/arm/setup.sh arm64)"
-                    )
+                    raise SystemExit(f"{path} is absent: run tools/arm/setup.sh arm64 first")
                 rows = []
                 for name, code in functions(path).items():
                     for body in inner_loops(code):
@@ -105,9 +103,8 @@ def main() -> None:
                             rows.append((macs / spent, macs, spent, len(body), name))
                 for rate, macs, spent, size, name in sorted(rows, reverse=True)[:MOST_LISTED]:
                     short = re.sub(r"linnet::\w+::|\(anonymous namespace\)::|\(.*", "", name)
-                    print(
-                        f"{rate:6.2f} = {macs:4d} / {spent:6.2f} cycles, {size:3d} instructions  {short}"
-                    )
+                    shown = f"{rate:6.2f} = {macs:4d} / {spent:6.2f} cycles"
+                    print(f"{shown}, {size:3d} instructions  {short}")
 
 
 if __name__ == "__main__":

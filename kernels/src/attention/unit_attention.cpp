@@ -1,6 +1,7 @@
 // The attention kernels of one ISA.
 // The int8 tiles come with helpers that only convolutions use.
 #pragma GCC diagnostic ignored "-Wunused-function"
+#define LINNET_WORD_TILES 1
 #include "attention/cache.h"
 #include "attention/flash.h"
 #include "attention/int8.h"

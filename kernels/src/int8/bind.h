@@ -47,6 +47,11 @@ ProductS8 product_of(const Program& program) {
 
 LayoutS8 layout_of(const Program& program) { return layout_s8(product_of(program)); }
 
+// The layout of tiles that other families build on: Arm multiplies 16-bit pairs there.
+LayoutS8 word_layout_of(const Program& program) {
+  return kArm ? layout_s8(ProductS8::words) : layout_of(program);
+}
+
 // Whether two weights of one 16-bit sum are both -128; see products_neon.h.
 bool needs_care(const int8_t* weights, int64_t bytes) {
   for (int64_t i = 0; i < bytes; i += 16) {
@@ -235,6 +240,13 @@ inline void bind_int8(ProgramClass& program) {
   program.def_property_readonly(
       "layout_s8", layout_tuple,
       "How this program's ISA packs int8 weights: (k bytes per lane, shift of activations).");
+  program.def_property_readonly(
+      "word_layout_s8",
+      [](const Program& self) {
+        const LayoutS8 layout = word_layout_of(self);
+        return py::make_tuple(layout.group, layout.shift);
+      },
+      "The same for linear and recurrent layers.");
   program.def("conv_s8_segments", segments_tuple, py::arg("image"), py::arg("window"),
               py::arg("out"), "The (number, length) of the runs of k that weights are packed in.");
   program.def("conv_s8", conv_s8, py::arg("x"), py::arg("y"), py::arg("weights"), py::arg("bias"),

@@ -41,7 +41,7 @@ LINNET_INLINE void store_rows_clipped(int8_t* p, int64_t step, const I (&x)[N], 
   }
 }
 
-#elif defined(LINNET_NEON) && !defined(__ARM_FEATURE_DOTPROD) && defined(__aarch64__)
+#elif defined(__aarch64__) && !defined(__ARM_FEATURE_DOTPROD) && !defined(LINNET_WORD_TILES)
 
 // Rows of one vector that fill 16 bytes.
 constexpr int rows_together(int vectors) { return vectors == 1 ? 4 : 1; }

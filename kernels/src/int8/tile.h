@@ -8,7 +8,8 @@
 namespace linnet {
 namespace LINNET_ISA {
 
-#if defined(LINNET_NEON)
+// LINNET_WORD_TILES: a unit whose own code knows tiles of 16-bit pairs and of unsigned bytes only.
+#if defined(LINNET_NEON) && !defined(LINNET_WORD_TILES)
 constexpr ProductS8 kProduct = kHasDotS8 ? ProductS8::quads : ProductS8::sixteens;
 #else
 constexpr ProductS8 kProduct = kHasDot ? ProductS8::bytes : ProductS8::words;
@@ -43,7 +44,7 @@ struct BlockS8 {
 
 }  // namespace LINNET_ISA
 }  // namespace linnet
-#if defined(LINNET_NEON)
+#if defined(LINNET_NEON) && !defined(LINNET_WORD_TILES)
 #include "int8/products_neon.h"
 #else
 #include "int8/products_x86.h"

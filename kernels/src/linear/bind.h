@@ -20,7 +20,7 @@ int dynamic_linear(Program& program, uintptr_t x, uintptr_t range, uintptr_t wei
                    uintptr_t scale, uintptr_t bias, uintptr_t column_sums, uintptr_t weight_zero,
                    uintptr_t residual, const std::vector<std::array<int64_t, 2>>& parts,
                    const std::array<int64_t, 2>& sizes, int activation) {
-  const LayoutS8 layout = layout_of(program);
+  const LayoutS8 layout = word_layout_of(program);
   DynamicLinearParams p{};
   p.x = at<const float>(x);
   p.range = at<const float>(range);

@@ -1,6 +1,7 @@
 // The linear kernels of one ISA.
 // The int8 tiles come with helpers that only convolutions use.
 #pragma GCC diagnostic ignored "-Wunused-function"
+#define LINNET_WORD_TILES 1
 #include "linear/block.h"
 #include "linear/dynamic.h"
 #include "linear/embedding.h"

@@ -23,7 +23,7 @@ int lstm_s8(Program& program, const std::array<uintptr_t, 3>& given,
             const std::array<uintptr_t, 3>& tables, const Scales& scales,
             const std::array<int32_t, 3>& cell, const std::array<int64_t, 4>& sizes, bool coupled,
             bool time_major) {
-  const LayoutS8 layout = layout_of(program);
+  const LayoutS8 layout = word_layout_of(program);
   LstmS8Params p{};
   p.x = at<const int8_t>(given[0]);
   p.h_before = at<const int8_t>(given[1]);
@@ -61,7 +61,7 @@ int lstm_s8(Program& program, const std::array<uintptr_t, 3>& given,
 int lstm_f32(Program& program, const std::array<uintptr_t, 3>& given,
              const std::array<uintptr_t, 3>& made, const std::array<uintptr_t, 9>& packed,
              float clip, const std::array<int64_t, 4>& sizes, const std::array<bool, 4>& flags) {
-  const LayoutS8 layout = layout_of(program);
+  const LayoutS8 layout = word_layout_of(program);
   LstmF32Params p{};
   p.x = at<const float>(given[0]);
   p.h_before = at<const float>(given[1]);

@@ -1,6 +1,7 @@
 // The recurrent kernels of one ISA.
 // The int8 tiles come with helpers that only convolutions use.
 #pragma GCC diagnostic ignored "-Wunused-function"
+#define LINNET_WORD_TILES 1
 #include "recurrent/lstm_f32.h"
 
 namespace linnet {
