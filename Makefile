@@ -27,6 +27,10 @@ check-arm:  ## compile the kernels for aarch64 and armhf, make nothing
 test-arm: $(VENV)/test.stamp  ## kernels, ops and golden bytes as Raspberry Pi 3, 4, 5, max, armhf
 	PYTHON=$(CURDIR)/$(BIN)/python tools/arm/test.sh
 
+wheels: $(VENV)/test.stamp  ## release wheels for x86_64, aarch64 and armv7l in dist
+	$(BIN)/pip install -q --disable-pip-version-check auditwheel
+	PYTHON=$(CURDIR)/$(BIN)/python tools/arm/wheels.sh
+
 mca-arm:  ## cycles of the Arm kernels' inner loops by llvm-mca; after test-arm
 	$(PYTHON) tools/arm/mca.py
 

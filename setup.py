@@ -47,6 +47,16 @@ CXX_FLAGS = [
 ISA_UNIT_FLAGS = ["-fno-exceptions", "-fno-rtti", "-fno-asynchronous-unwind-tables"]
 
 
+# Release wheels (LINNET_PORTABLE) run with glibc 2.17: what the static libstdc++ takes from newer
+# ones is wrapped, and the unwinder is the system's, because the static one needs a newer loader.
+OLD_GLIBC = "core/old_glibc.cpp"
+WRAPPED = (
+    "pthread_create", "pthread_once", "pthread_detach", "pthread_mutex_trylock",
+    "__pthread_key_create", "fstat64",
+)  # fmt: skip
+PORTABLE_LINK = [f"-Wl,--wrap={name}" for name in WRAPPED]
+
+
 def target() -> str:
     """Return the machine that is built for; `sysconfig` knows it in cross builds too."""
     machine = sysconfig.get_platform().rpartition("-")[2].lower()
@@ -191,7 +201,12 @@ def native_core() -> Extension:
 
     folder = Path("kernels/src")
     units = sorted(str(p) for p in folder.rglob("unit*.cpp"))
-    plain = sorted(str(p) for p in folder.rglob("*.cpp") if not p.name.startswith("unit"))
+    portable = bool(os.environ.get("LINNET_PORTABLE"))
+    plain = sorted(
+        str(p)
+        for p in folder.rglob("*.cpp")
+        if not p.name.startswith("unit") and (portable or p != folder / OLD_GLIBC)
+    )
     rows = " ".join(f"LINNET_ISA_ROW({isa})" for isa in ISA_FLAGS)
     return IsaExtension(
         "linnet.kernels._core",
@@ -204,7 +219,7 @@ def native_core() -> Extension:
             "-pthread",
             "-s",
             "-static-libstdc++",
-            "-static-libgcc",
+            *(PORTABLE_LINK if portable else ["-static-libgcc"]),
             "-Wl,--gc-sections",
             "-Wl,--exclude-libs,ALL",
         ],
