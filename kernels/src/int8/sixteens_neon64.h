@@ -62,40 +62,40 @@ LINNET_INLINE void multiply_plain(I (&found)[MR], const SixteensS8& job) {
 #define LINNET_MLA4(a, t0, t1, t2, t3) \
   LINNET_MLA(a, t0, 4) LINNET_MLA(a, t1, 5) LINNET_MLA(a, t2, 6) LINNET_MLA(a, t3, 7)
 #define LINNET_ADD(s, t) "sadalp v" #s ".4s, v" #t ".8h\n"
-#define LINNET_ADD_UPPER                                                                         \
-  LINNET_ADD(16, 8)                                                                              \
-  LINNET_ADD(17, 9)                                                                              \
-  LINNET_ADD(18, 10) LINNET_ADD(19, 11) LINNET_ADD(20, 12) LINNET_ADD(21, 13) LINNET_ADD(22, 14) \
-      LINNET_ADD(23, 15)
-#define LINNET_ADD_LOWER                                                                         \
-  LINNET_ADD(24, 8)                                                                              \
-  LINNET_ADD(25, 9)                                                                              \
-  LINNET_ADD(26, 10) LINNET_ADD(27, 11) LINNET_ADD(28, 12) LINNET_ADD(29, 13) LINNET_ADD(30, 14) \
-      LINNET_ADD(31, 15)
-#define LINNET_MULTIPLY                                                            \
-  LINNET_ADD_LOWER                                                                 \
-  LINNET_MUL4(0, 8, 9, 10, 11)                                                     \
-  LINNET_MUL4(1, 12, 13, 14, 15)                                                   \
-  LINNET_MLA4(0, 8, 9, 10, 11) LINNET_MLA4(1, 12, 13, 14, 15)                      \
-      LINNET_ADD_UPPER LINNET_MUL4(2, 8, 9, 10, 11) LINNET_MUL4(3, 12, 13, 14, 15) \
-          LINNET_MLA4(2, 8, 9, 10, 11) LINNET_MLA4(3, 12, 13, 14, 15)
+#define LINNET_ADD_UPPER \
+  LINNET_ADD(16, 8)      \
+  LINNET_ADD(17, 9)      \
+  LINNET_ADD(18, 10)     \
+  LINNET_ADD(19, 11) LINNET_ADD(20, 12) LINNET_ADD(21, 13) LINNET_ADD(22, 14) LINNET_ADD(23, 15)
+#define LINNET_ADD_LOWER \
+  LINNET_ADD(24, 8)      \
+  LINNET_ADD(25, 9)      \
+  LINNET_ADD(26, 10)     \
+  LINNET_ADD(27, 11) LINNET_ADD(28, 12) LINNET_ADD(29, 13) LINNET_ADD(30, 14) LINNET_ADD(31, 15)
+#define LINNET_MULTIPLY                                                        \
+  LINNET_ADD_LOWER                                                             \
+  LINNET_MUL4(0, 8, 9, 10, 11)                                                 \
+  LINNET_MUL4(1, 12, 13, 14, 15)                                               \
+  LINNET_MLA4(0, 8, 9, 10, 11)                                                 \
+  LINNET_MLA4(1, 12, 13, 14, 15) LINNET_ADD_UPPER LINNET_MUL4(2, 8, 9, 10, 11) \
+      LINNET_MUL4(3, 12, 13, 14, 15) LINNET_MLA4(2, 8, 9, 10, 11) LINNET_MLA4(3, 12, 13, 14, 15)
 #define LINNET_HALF              \
   LINNET_ADD_LOWER               \
   LINNET_MUL4(0, 8, 9, 10, 11)   \
   LINNET_MUL4(1, 12, 13, 14, 15) \
   LINNET_ADD_UPPER LINNET_MUL4(2, 8, 9, 10, 11) LINNET_MUL4(3, 12, 13, 14, 15)
 // The step's integer instructions go where they issue together with loads.
-#define LINNET_LOAD(more)        \
-  "ldr q4, [%[w]]\n"             \
-  "ldr q5, [%[w], #16]\n"        \
-  "ldr q6, [%[w], #32]\n"        \
-  "ldr q7, [%[w], #48]\n"        \
-  "ldr q0, [%[a0], %[k]]\n"      \
-  "add %[w], %[w], #256\n"       \
-  "ldr q1, [%[a1], %[k]]\n" more \
-  "ldr q2, [%[a2], %[k]]\n"      \
-  "ldr q3, [%[a3], %[k]]\n"      \
-  "add %[k], %[k], #16\n"
+#define LINNET_LOAD(more)         \
+  "ldr q0, [%[a0], %[k]]\n"       \
+  "add %[w], %[w], #256\n"        \
+  "ldr q1, [%[a1], %[k]]\n"       \
+  "ldr q2, [%[a2], %[k]]\n"       \
+  "ldr q3, [%[a3], %[k]]\n"       \
+  "add %[k], %[k], #16\n"         \
+  "ldur q4, [%[w], #-256]\n"      \
+  "ldur q5, [%[w], #-240]\n" more \
+  "ldur q6, [%[w], #-224]\n"      \
+  "ldur q7, [%[w], #-208]\n"
 
 LINNET_INLINE void multiply_four(I (&found)[4], const SixteensS8& job) {
   const int8_t *a0 = job.a, *a1 = a0 + job.a_step, *a2 = a1 + job.a_step, *a3 = a2 + job.a_step;
