@@ -77,8 +77,9 @@ LINNET_INLINE void multiply_plain(I (&found)[MR], const SixteensS8& job) {
   LINNET_MUL4(0, 8, 9, 10, 11)                                                 \
   LINNET_MUL4(1, 12, 13, 14, 15)                                               \
   LINNET_MLA4(0, 8, 9, 10, 11)                                                 \
-  LINNET_MLA4(1, 12, 13, 14, 15) LINNET_ADD_UPPER LINNET_MUL4(2, 8, 9, 10, 11) \
-      LINNET_MUL4(3, 12, 13, 14, 15) LINNET_MLA4(2, 8, 9, 10, 11) LINNET_MLA4(3, 12, 13, 14, 15)
+  LINNET_MLA4(1, 12, 13, 14, 15)                                               \
+  LINNET_ADD_UPPER LINNET_MUL4(2, 8, 9, 10, 11) LINNET_MUL4(3, 12, 13, 14, 15) \
+      LINNET_MLA4(2, 8, 9, 10, 11) LINNET_MLA4(3, 12, 13, 14, 15)
 #define LINNET_HALF              \
   LINNET_ADD_LOWER               \
   LINNET_MUL4(0, 8, 9, 10, 11)   \
