@@ -322,11 +322,14 @@ def pack(
     scales = _spread(scale.astype(np.float32), outputs)
     flat = weights.reshape(outputs, -1)
     start = np.zeros(outputs, np.int64) if bias is None else bias.astype(np.int64)
-    centered = flat.astype(np.int16) - zeros[:, None].astype(np.int16)
-    reach = np.abs(centered).sum(axis=1, dtype=np.int64) * max(zero + 128, 127 - zero) + abs(start)
-    if not (reach * np.maximum(scales.astype(np.float64), 1.0) < _INT32).all():
-        return None
-    folded = start - centered.sum(axis=1, dtype=np.int64) * (zero + shift)
+    centered = flat.astype(np.int16) - zeros[:, None].astype(np.int16) if zeros.any() else flat
+    farthest, most = max(zero + 128, 127 - zero), np.maximum(scales.astype(np.float64), 1.0)
+    reach = flat.shape[1] * 255 * farthest + abs(start)
+    if not (reach * most < _INT32).all():
+        sizes = np.abs(centered.astype(np.int16)).sum(axis=1, dtype=np.int64)
+        if not ((sizes * farthest + abs(start)) * most < _INT32).all():
+            return None
+    folded = start - centered.sum(axis=1, dtype=np.int32).astype(np.int64) * (zero + shift)
     wrapped = (folded + _INT32) % (2 * _INT32) - _INT32
     per_group = outputs // groups
     panels = -(-per_group // PANEL)
@@ -346,9 +349,13 @@ def _lanes(weights: Array, group: int) -> tuple[Array, list[int]]:
     each of those continues.
     """
     outputs, segments, segment = weights.shape
-    rest = np.zeros((outputs, segments, -(-segment // group) * group), np.int16)
-    rest[:, :, :segment] = weights
+    rest = weights
+    if segment % group:
+        rest = np.zeros((outputs, segments, -(-segment // group) * group), weights.dtype)
+        rest[:, :, :segment] = weights
     rest = rest.reshape(outputs, -1, group)
+    if rest.dtype == np.int8:
+        return rest, []
     found = [np.clip(rest, -128, 127).astype(np.int8)]
     more: list[int] = []
     rest = rest - found[0]
@@ -369,12 +376,15 @@ def _panels(lanes: Array, panels: int) -> Array:
     """Return (groups, outputs, steps, group) as [groups][panel][step][16][group]."""
     groups, outputs, steps, group = lanes.shape
     packed = aligned((groups, panels, steps, PANEL, group), np.int8)
+    word = np.dtype(f"V{group}")  # a lane moves as one word
+    moved = packed.view(word)[..., 0]
+    source = np.ascontiguousarray(lanes).view(word)[..., 0]
     whole = outputs // PANEL
-    split = lanes[:, : whole * PANEL].reshape(groups, whole, PANEL, steps, group)
-    packed[:, :whole] = split.transpose(0, 1, 3, 2, 4)
+    split = source[:, : whole * PANEL].reshape(groups, whole, PANEL, steps)
+    moved[:, :whole] = split.swapaxes(2, 3)
     if whole < panels:
         packed[:, whole] = 0
-        packed[:, whole, :, : outputs - whole * PANEL] = lanes[:, whole * PANEL :].swapaxes(1, 2)
+        moved[:, whole, :, : outputs - whole * PANEL] = source[:, whole * PANEL :].swapaxes(1, 2)
     return packed
 
 
