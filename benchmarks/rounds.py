@@ -54,7 +54,8 @@ class Tree:
             command += ["--benchmark-only", f"--benchmark-json={target}", "-p", "no:cacheprovider"]
             command += ["--import-mode=importlib", *(["-k", words] if words else [])]
             mirror = self.folder / "build" / "tree"
-            path = {"PYTHONPATH": str(mirror)} if mirror.is_dir() else {}
+            built = any((mirror / "linnet" / "kernels").glob("_core.*.so"))
+            path = {"PYTHONPATH": str(mirror)} if built else {}
             done = subprocess.run(
                 [*command, "benchmarks"], cwd=self.folder, env={**os.environ, **path},
                 capture_output=True, text=True, check=False,

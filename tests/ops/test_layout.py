@@ -212,12 +212,19 @@ def test_pad_crops_by_negative_counts() -> None:
     )
 
 
+def test_pad_wraps_around() -> None:
+    np.testing.assert_array_equal(
+        apply(Pad(pads=(0, 2, 1, 0, 1, 3), mode="wrap"), X),
+        np.pad(X, [(0, 0), (2, 1), (1, 3)], mode="wrap"),
+    )
+
+
 def test_pad_refuses() -> None:
     x = TensorType.of(X)
     with pytest.raises(ShapeError, match="expected 6"):
         Pad(pads=(1, 1)).infer(x)
-    with pytest.raises(UnsupportedError, match="'wrap'"):
-        Pad(pads=(0,) * 6, mode="wrap").infer(x)
+    with pytest.raises(UnsupportedError, match="'spiral'"):
+        Pad(pads=(0,) * 6, mode="spiral").infer(x)
     with pytest.raises(ShapeError, match="do not fit axis 0 of 2"):
         Pad(pads=(2, 0, 0, 0, 0, 0), mode="reflect").infer(x)
     with pytest.raises(ShapeError, match="do not fit axis 1 of 3"):
