@@ -52,6 +52,7 @@ def prepared(name: str) -> dict[str, Path]:
 
 def region(pi: str, engine: str, path: Path | str) -> dict[str, Any]:
     """Return instructions and estimated cycles of one call."""
+    (OUT / "estimate").mkdir(parents=True, exist_ok=True)
     counts_file = OUT / "estimate" / f"{engine}.{pi}.counts"
     command = [HERE / "profile.sh", counts_file, HERE / "infer.py", OUT / "marker.so", engine, path]
     done = subprocess.run(command, env={**os.environ, "PI": pi}, capture_output=True, text=True)

@@ -26,7 +26,7 @@ TOLERANCE = 1e-3  # of the largest output, where that is float
 def filled(rng: Any, spec: Any) -> Any:
     """Return a random input of a small size for every symbolic dimension."""
     shape = [d if isinstance(d, int) else 2 for d in spec.shape]
-    kind = spec.dtype.numpy
+    kind = spec.dtype
     if np.issubdtype(kind, np.integer):
         info = np.iinfo(kind)
         return rng.integers(max(info.min, -128), min(info.max, 127) + 1, shape).astype(kind)

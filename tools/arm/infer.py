@@ -17,6 +17,7 @@ import numpy as np
 def filled(shape: Any, dtype: Any) -> Any:
     """Return random values: the time of int8 kernels does not depend on them."""
     rng = np.random.default_rng(0)
+    shape = [1 if isinstance(dim, str) else int(dim) for dim in shape]
     if np.issubdtype(dtype, np.integer):
         return rng.integers(0, 100, shape).astype(dtype)
     return rng.standard_normal(shape).astype(dtype)
@@ -27,7 +28,7 @@ def linnet_call(path: str) -> Callable[[], Any]:
     import linnet
 
     session = linnet.load(path, threads=1)
-    feeds = {t.name: filled(t.shape, t.dtype.numpy) for t in session.inputs}
+    feeds = {t.name: filled(t.shape, t.dtype) for t in session.inputs}
     return lambda: session.run(feeds)
 
 
@@ -50,10 +51,7 @@ def onnxruntime_call(path: str) -> Callable[[], Any]:
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     kinds = {"tensor(int8)": np.int8, "tensor(uint8)": np.uint8, "tensor(float)": np.float32}
-    feeds = {
-        t.name: filled([d if isinstance(d, int) else 1 for d in t.shape], kinds[t.type])
-        for t in session.get_inputs()
-    }
+    feeds = {t.name: filled(t.shape, kinds[t.type]) for t in session.get_inputs()}
     return lambda: session.run(None, feeds)
 
 

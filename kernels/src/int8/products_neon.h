@@ -115,6 +115,7 @@ namespace LINNET_ISA {
 template <int MR, int NV>
 LINNET_INLINE void add_products(I (&sum)[MR][NV], const BlockS8& block, int row, int vector) {
   static_assert(NV == 1, "a vector is four channels");
+  if (block.steps == 0) return;
   const int8_t* a = (const int8_t*)block.a + row * block.a_step;
   const int8_t* w = block.weights + vector / 4 * block.panel_step + vector % 4 * 64;
   // Only the last chunk may be half empty, and only where nothing follows it in another segment.
