@@ -23,6 +23,6 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         show_json(facts)
     else:
-        rows = [(k, ", ".join(v) if isinstance(v, list) else v) for k, v in facts.items()]
+        rows = [(k, ", ".join(map(str, v)) if isinstance(v, list) else v) for k, v in facts.items()]
         show_table("", ("fact", "value"), rows)
     return 0

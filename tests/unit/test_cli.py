@@ -96,6 +96,11 @@ def test_compare_fails_against_another_model(model, image, capsys):
     assert "beyond the tolerance" in capsys.readouterr().err
 
 
+def test_info_is_a_table(capsys):
+    assert main(["info"]) == 0
+    assert "features" in capsys.readouterr().out
+
+
 def test_info(capsys):
     assert main(["info", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["linnet"] == linnet.__version__
