@@ -159,6 +159,16 @@ def remove(graph: Graph, node: Node) -> None:
     del graph.nodes[position(graph, node)]
 
 
+def absorb(graph: Graph, links: Links, maker: Node, node: Node) -> None:
+    """Let a node's maker, whose op now computes both, give what the node gave; remove the node."""
+    for name in maker.outputs:
+        del graph.values[name]
+    remove(graph, node)
+    maker.outputs = node.outputs
+    links.drop(node)
+    links.touch(maker)
+
+
 def bypass(graph: Graph, node: Node) -> bool:
     """Remove a node whose output equals its first input; return whether that was possible.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from linnet import ops
-from linnet.converters.rewrite import Links, remove
+from linnet.converters.rewrite import Links, absorb
 from linnet.graph import Graph, Node
 from linnet.ops import Clamp
 
@@ -37,11 +37,7 @@ def _fuse(graph: Graph, links: Links, node: Node) -> bool:
         maker.op = ops.Clip(minimum=joined[0], maximum=joined[1])
     else:
         maker.op = msgspec.structs.replace(maker.op, clamp=joined)
-    del graph.values[source]
-    remove(graph, node)
-    maker.outputs = node.outputs
-    links.drop(node)
-    links.touch(maker)
+    absorb(graph, links, maker, node)
     return True
 
 

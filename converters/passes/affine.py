@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 
 from linnet import ops
-from linnet.converters.rewrite import Links, before, new_constant, remove
+from linnet.converters.rewrite import Links, absorb, before, new_constant
 from linnet.graph import Graph, Node
 from linnet.ops import NO_CLAMP
 from linnet.types import Array
@@ -67,13 +67,8 @@ def _fold(graph: Graph, links: Links, node: Node) -> bool:
         if not _plain(graph, links, maker, bool((factor != 1.0).any())):
             continue
         _rescale(graph, maker, factor, term)
-        source = node.inputs[index]
         maker.op = _clamped(maker, node)
-        del graph.values[source]
-        remove(graph, node)
-        maker.outputs = node.outputs
-        links.drop(node)
-        links.touch(maker)
+        absorb(graph, links, maker, node)
         return True
     return False
 

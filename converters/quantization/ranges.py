@@ -49,9 +49,7 @@ def mse(histogram: Histogram, levels: int, percentile: float) -> Range:
     low, high = minmax(histogram, levels, percentile)
     if not histogram.top:
         return low, high
-    counts, centers = histogram.counts.astype(np.float64), histogram.centers
-    zero = int(np.searchsorted(centers, 0.0))
-    counts[zero] = max(counts[zero] - histogram.zeros, 0.0)
+    counts, centers = _without_zeros(histogram)
     lows = low * _SHARES if low < 0 else np.zeros(1)
     highs = high * _SHARES if high > 0 else np.zeros(1)
     below, beneath = _outside(counts, centers, lows)
@@ -61,6 +59,14 @@ def mse(histogram: Histogram, levels: int, percentile: float) -> Range:
     error = below[:, None] + above[None, :] + inside * steps**2 / 12.0
     i, j = np.unravel_index(int(np.argmin(error)), error.shape)
     return float(lows[i]), float(highs[j])
+
+
+def _without_zeros(histogram: Histogram) -> tuple[Array, Array]:
+    """Return the counts but those of exact zeros, which every range keeps, and the bins' centers."""
+    counts, centers = histogram.counts.astype(np.float64), histogram.centers
+    zero = int(np.searchsorted(centers, 0.0))
+    counts[zero] = max(counts[zero] - histogram.zeros, 0.0)
+    return counts, centers
 
 
 def _outside(counts: Array, centers: Array, ends: Array) -> tuple[Array, Array]:
@@ -76,9 +82,7 @@ def entropy(histogram: Histogram, levels: int, percentile: float) -> Range:
     low, high = minmax(histogram, levels, percentile)
     if not histogram.top:
         return low, high
-    counts, centers = histogram.counts.astype(np.float64), histogram.centers
-    zero = int(np.searchsorted(centers, 0.0))
-    counts[zero] = max(counts[zero] - histogram.zeros, 0.0)
+    counts, centers = _without_zeros(histogram)
     tried = [(_divergence(counts, centers, low * s, high * s, levels), -s) for s in _SHARES[20:]]
     share = -min(tried)[1]
     return low * share, high * share

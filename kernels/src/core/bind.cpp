@@ -65,8 +65,6 @@ py::list program_steps(const Program& program) {
   return steps;
 }
 
-const std::string& isa_name(int isa) { return isa_names()[static_cast<size_t>(isa)]; }
-
 }  // namespace
 }  // namespace linnet
 
@@ -104,7 +102,7 @@ PYBIND11_MODULE(_core, module) {
       .def_property_readonly("began", &Program::began)
       .def_property_readonly("ended", &Program::ended)
       .def_property_readonly("steps", program_steps)
-      .def_property_readonly("isa", [](const Program& self) { return isa_name(self.isa()); })
+      .def_property_readonly("isa", &Program::isa_name)
       .def_property_readonly("handle", [](Program& self) {
         return py::capsule(static_cast<void*>(&self), "linnet.Program");
       });
@@ -113,7 +111,7 @@ PYBIND11_MODULE(_core, module) {
   module.def("kernel_rows", kernel_rows);
   module.def("isa_names", isa_names);
   module.def("available_isas", available_isas);
-  module.def("default_isa", [] { return isa_name(default_isa()); });
+  module.def("default_isa", [] { return isa_names()[static_cast<size_t>(default_isa())]; });
   module.def("cpu_features", cpu_features);
   module.def("usable_cpus", usable_cpus);
   module.def(

@@ -72,6 +72,7 @@ class Program {
   size_t arena_bytes() const { return arena_->bytes(); }
   int size() const { return static_cast<int>(steps_.size()); }
   int isa() const { return isa_; }
+  const std::string& isa_name() const { return isa_names()[static_cast<size_t>(isa_)]; }
   int threads() const { return threads_; }
   Kernel kernel(int step) const { return steps_[static_cast<size_t>(step)].kernel; }
   int step_threads(int step) const { return steps_[static_cast<size_t>(step)].threads; }

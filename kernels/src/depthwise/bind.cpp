@@ -51,9 +51,7 @@ double work_of(const DepthwiseShape& s) {
   return outputs * (s.kernel_h * s.kernel_w + 6);
 }
 
-DepthwiseLanes lanes_of(const Program& program) {
-  return depthwise_lanes(isa_names()[static_cast<size_t>(program.isa())]);
-}
+DepthwiseLanes lanes_of(const Program& program) { return depthwise_lanes(program.isa_name()); }
 
 AlignedBytes add_s8(Program& program, DepthwiseS8Params& p, const Values<int16_t>& weights,
                     const Values<int64_t>& bias, const Values<float>& scale) {

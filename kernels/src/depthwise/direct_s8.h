@@ -36,15 +36,6 @@ LINNET_INLINE __m512i flipped(__m512i x) {
   return _mm512_xor_si512(x, _mm512_set1_epi8((char)0x80));
 }
 
-LINNET_INLINE void interleave_taps(I* to, __m512i a, __m512i b, __m512i c, __m512i d) {
-  const __m512i ab = _mm512_unpacklo_epi8(a, b), ab2 = _mm512_unpackhi_epi8(a, b);
-  const __m512i cd = _mm512_unpacklo_epi8(c, d), cd2 = _mm512_unpackhi_epi8(c, d);
-  to[0] = (I)_mm512_unpacklo_epi16(ab, cd);
-  to[1] = (I)_mm512_unpackhi_epi16(ab, cd);
-  to[2] = (I)_mm512_unpacklo_epi16(ab2, cd2);
-  to[3] = (I)_mm512_unpackhi_epi16(ab2, cd2);
-}
-
 // Constants of the outputs, held in registers: stores of bytes might change any memory.
 namespace {
 struct DirectBounds {

@@ -19,8 +19,8 @@ struct ImageRows {
 }  // namespace
 
 // Rows of output row `i`; those beyond the kernel repeat its last one.
-static ImageRows image_rows(const DepthwiseShape& s, const int8_t* image, int i, int channel,
-                            const int8_t* padding) {
+LINNET_INLINE ImageRows image_rows(const DepthwiseShape& s, const int8_t* image, int i, int channel,
+                                   const int8_t* padding) {
   ImageRows r;
   r.padding = padding, r.width = s.width, r.left = s.left;
   for (int k = 0; k < kMostRows; ++k) {

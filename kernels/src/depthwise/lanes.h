@@ -25,15 +25,17 @@ LINNET_INLINE void widen16(Raw* to, const int8_t* from, int) {
   const __m128i flip = _mm_set1_epi8((char)0x80);
   _mm_storeu_si128((__m128i*)to, _mm_xor_si128(_mm_loadu_si128((const __m128i*)from), flip));
 }
-LINNET_INLINE void interleave(I* to, const Raw* const* taps, ptrdiff_t at) {
-  const __m512i a = _mm512_loadu_si512(taps[0] + at), b = _mm512_loadu_si512(taps[1] + at);
-  const __m512i c = _mm512_loadu_si512(taps[2] + at), d = _mm512_loadu_si512(taps[3] + at);
+LINNET_INLINE void interleave_taps(I* to, __m512i a, __m512i b, __m512i c, __m512i d) {
   const __m512i ab = _mm512_unpacklo_epi8(a, b), ab2 = _mm512_unpackhi_epi8(a, b);
   const __m512i cd = _mm512_unpacklo_epi8(c, d), cd2 = _mm512_unpackhi_epi8(c, d);
   to[0] = (I)_mm512_unpacklo_epi16(ab, cd);
   to[1] = (I)_mm512_unpackhi_epi16(ab, cd);
   to[2] = (I)_mm512_unpacklo_epi16(ab2, cd2);
   to[3] = (I)_mm512_unpackhi_epi16(ab2, cd2);
+}
+LINNET_INLINE void interleave(I* to, const Raw* const* taps, ptrdiff_t at) {
+  interleave_taps(to, _mm512_loadu_si512(taps[0] + at), _mm512_loadu_si512(taps[1] + at),
+                  _mm512_loadu_si512(taps[2] + at), _mm512_loadu_si512(taps[3] + at));
 }
 LINNET_INLINE I dot(I sum, I taps, I weights) { return dot_u8s8(sum, taps, weights); }
 LINNET_INLINE __m512i packed(I a, I b, __m512i zero) {

@@ -53,7 +53,7 @@ void add_gemm(Program& program, uintptr_t a, uintptr_t b, uintptr_t bias, uintpt
 
 // Floats of a vector.
 int64_t float_lanes(const Program& program) {
-  const std::string isa = isa_names()[static_cast<size_t>(program.isa())];
+  const std::string& isa = program.isa_name();
   return isa == "avx512vnni" ? 16 : isa == "avx2" ? 8 : 4;
 }
 

@@ -24,12 +24,8 @@ constexpr int64_t kLargeWeights = 512 * 1024;
 // A copied row may be written up to a vector beyond its end.
 constexpr int64_t kSlack = 128;
 
-inline const std::string& isa_of(const Program& program) {
-  return isa_names()[static_cast<size_t>(program.isa())];
-}
-
 inline ProductS8 product_of(const Program& program) {
-  const std::string& isa = isa_of(program);
+  const std::string& isa = program.isa_name();
   if (isa == "avx512vnni") return ProductS8::bytes;
   if (isa == "dotprod" || isa == "i8mm") return ProductS8::quads;
   return kArm ? ProductS8::sixteens : ProductS8::words;
@@ -44,7 +40,7 @@ inline LayoutS8 word_layout_of(const Program& program) {
 
 // Multiply-accumulates per nanosecond, rough: they only decide how many threads are worth waking.
 inline double rate_of(const Program& program) {
-  const std::string& isa = isa_of(program);
+  const std::string& isa = program.isa_name();
   if (kArm) return product_of(program) == ProductS8::quads ? 40.0 : 7.0;
   return isa == "avx512vnni" ? 150.0 : isa == "avx2" ? 45.0 : 14.0;
 }
