@@ -62,7 +62,7 @@ def mse(histogram: Histogram, levels: int, percentile: float) -> Range:
 
 
 def _without_zeros(histogram: Histogram) -> tuple[Array, Array]:
-    """Return the counts but those of exact zeros, which every range keeps, and the bins' centers."""
+    """Return the counts without exact zeros, which every range keeps, and the centers."""
     counts, centers = histogram.counts.astype(np.float64), histogram.centers
     zero = int(np.searchsorted(centers, 0.0))
     counts[zero] = max(counts[zero] - histogram.zeros, 0.0)
