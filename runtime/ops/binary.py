@@ -49,10 +49,13 @@ class _Clamped(_Binary, frozen=True):
         return (clip(result, self.clamp),)
 
     def bind(self, step: Step) -> bool:
-        """Bind quantized bytes by table, float32 by the kernel of the op's name."""
+        """Bind quantized bytes by table, other numbers by the kernel of the op's name."""
         if step.types.outputs[0].is_quantized:
             return bind_elementwise.pair_table(self, step)
-        return bind_elementwise.binary_f32(type(self).__name__, step, self.clamp)
+        name = type(self).__name__
+        if bind_elementwise.binary_f32(name, step, self.clamp):
+            return True
+        return self.clamp == NO_CLAMP and bind_elementwise.whole(name, step)
 
 
 def _centered(types: NodeTypes, *arrays: Array) -> list[Array]:
@@ -159,6 +162,7 @@ class Pow(_Binary, frozen=True):
     """Raise x to the power y; plain integers to a negative power truncate toward zero."""
 
     vectorized: ClassVar[bool] = False
+    whole: ClassVar[bool] = False
     operations: ClassVar[int] = 30
 
     def bind(self, step: Step) -> bool:
@@ -233,6 +237,11 @@ class Mod(_Binary, frozen=True):
     vectorized: ClassVar[bool] = False
     operations: ClassVar[int] = 6
 
+    def bind(self, step: Step) -> bool:
+        """Bind plain integers, the rest like other pairs."""
+        fmod = self.fmod and bind_elementwise.whole("Fmod", step)
+        return fmod or super().bind(step)
+
     def _function(self, x: Array, y: Array) -> Array:
         return np.fmod(x, y) if self.fmod else np.mod(x, y)
 
@@ -242,6 +251,7 @@ class Atan2(_Binary, frozen=True):
 
     since: ClassVar[int] = 2
     vectorized: ClassVar[bool] = False
+    whole: ClassVar[bool] = False
     operations: ClassVar[int] = 20
 
     def _function(self, x: Array, y: Array) -> Array:

@@ -14,6 +14,7 @@ from .base import NO_CLAMP, Clamp, Op, Step
 
 MAX_DIMS = 6
 _BYTES = (DType.INT8, DType.UINT8)
+_WHOLE = (DType.INT32, DType.INT64, DType.UINT8, DType.BOOL)
 _NUMBERS = (DType.FLOAT32, DType.INT32, DType.INT64, DType.INT8, DType.UINT8, DType.BOOL)
 # Runs this long hide what it costs to start one.
 _LONG_RUN = 512
@@ -195,28 +196,38 @@ def pair_table(op: Op, step: Step) -> bool:
     return True
 
 
-def both(step: Step) -> bool:
-    """Bind a conjunction of bool: y where x holds, else x."""
-    return _picked(step, (0, 1, 0))
-
-
-def either(step: Step) -> bool:
-    """Bind a disjunction of bool: x where x holds, else y."""
-    return _picked(step, (0, 0, 1))
-
-
-def _picked(step: Step, roles: tuple[int, int, int]) -> bool:
-    """Bind a selection whose condition and choices are two operands of bool."""
-    if step.types.outputs[0].dtype is not DType.BOOL:
+def whole(name: str, step: Step, swapped: bool = False) -> bool:
+    """Bind an op of two operands of plain integers or bool, in either order, by name."""
+    route = walk(step) if _are_whole(step) else None
+    if route is None:
         return False
-    operands = [item.static_shape for item in step.types.inputs if item is not None]
-    sizes, strides = collapse(step.types.outputs[0].static_shape, operands)
-    if len(sizes) > MAX_DIMS:
-        return False
-    pointers = [step.inputs[role].pointer for role in roles]
-    target = step.outputs[0].pointer
-    step.program.where(*pointers, target, sizes, [strides[role] for role in roles], 1)
+    left, right, target, sizes, strides = route
+    if swapped:
+        left, right, strides = right, left, strides[::-1]
+    kind = step.inputs[0].type.dtype.value
+    step.program.binary_whole(name, left, right, target, sizes, strides, kind)
     return True
+
+
+def whole_with(step: Step, *pairs: tuple[str, int]) -> bool:
+    """Bind an op of one operand of plain integers or bool: named ops with a number, in turn."""
+    if not _are_whole(step):
+        return False
+    (x,), (z,) = step.inputs, step.outputs
+    source = x.pointer
+    for name, number in pairs:
+        other = step.keep(np.array([number]).astype(x.type.dtype.numpy))
+        ends = source, other.ctypes.data, z.pointer
+        step.program.binary_whole(name, *ends, [z.type.size], [[1], [0]], x.type.dtype.value)
+        source = z.pointer
+    return True
+
+
+def _are_whole(step: Step) -> bool:
+    """Whether the inputs are what the kernel of plain integers and bool takes."""
+    return all(
+        t is not None and not t.is_quantized and t.dtype in _WHOLE for t in step.types.inputs
+    )
 
 
 def where(step: Step) -> bool:

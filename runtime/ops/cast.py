@@ -32,6 +32,11 @@ class Not(Op, frozen=True):
         """Invert every bit that the type has."""
         return (np.invert(content(arrays)[0]),)
 
+    def bind(self, step: Step) -> bool:
+        """Bind what has a kernel of plain integers; see `Op.bind`."""
+        ones = 1 if step.types.outputs[0].dtype is DType.BOOL else -1
+        return bind_elementwise.whole_with(step, ("Xor", ones))
+
     def cost(self, types: NodeTypes) -> Cost:
         """Count one operation per element."""
         return work(types, 1)

@@ -20,14 +20,16 @@ class _Binary(Op, frozen=True):
     Notes
     -----
     ``exact`` tells that float32 operands are computed in float32 (one rounding per operation),
-    otherwise in float64 and rounded once; ``vectorized`` that there is a float32 kernel; ``total``
-    that any plain integers have a result, modulo their size.
+    otherwise in float64 and rounded once; ``vectorized`` that there is a float32 kernel, ``whole``
+    that there is one of plain integers; ``total`` that any plain integers have a result, modulo
+    their size.
     """
 
     arity: ClassVar[tuple[int, int]] = (2, 2)
     in_place: ClassVar[tuple[int, ...]] = (0, 1)
     exact: ClassVar[bool] = False
     vectorized: ClassVar[bool] = True
+    whole: ClassVar[bool] = True
     total: ClassVar[bool] = False
     operations: ClassVar[int] = 1
 
@@ -68,10 +70,13 @@ class _Binary(Op, frozen=True):
             return (self._function(x, y).astype(left.dtype.numpy),)
 
     def bind(self, step: Step) -> bool:
-        """Bind pairs of quantized bytes by table, float32 by the kernel of the op's name."""
+        """Bind pairs of quantized bytes by table, other numbers by the kernel of the op's name."""
         if all(item is not None and item.is_quantized for item in step.types.inputs):
             return bind_elementwise.pair_table(self, step)
-        return self.vectorized and bind_elementwise.binary_f32(type(self).__name__, step)
+        name = type(self).__name__
+        if self.vectorized and bind_elementwise.binary_f32(name, step):
+            return True
+        return self.whole and bind_elementwise.whole(name, step)
 
     def cost(self, types: NodeTypes) -> Cost:
         """Count the operations per element of the output."""

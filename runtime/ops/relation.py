@@ -40,10 +40,14 @@ class _Comparison(_Binary, frozen=True):
         return (TensorType(DType.BOOL, broadcast_shapes(x, y)),)
 
     def bind(self, step: Step) -> bool:
-        """Bind pairs of quantized bytes by table, float32 by the kernel of the op's name."""
+        """Bind pairs of quantized bytes by table, other numbers by the kernel of the op's name."""
         if all(item is not None and item.is_quantized for item in step.types.inputs):
             return bind_elementwise.pair_table(self, step)
-        return bind_elementwise.compare_f32(type(self).__name__, step)
+        name = type(self).__name__
+        if bind_elementwise.compare_f32(name, step):
+            return True
+        mirrored = name.replace("Greater", "Less")
+        return bind_elementwise.whole(mirrored, step, swapped=mirrored != name)
 
     def reference(self, types: NodeTypes, *arrays: Array | None) -> tuple[Array, ...]:
         """Compare what is stored, or the reals where it is quantized."""
@@ -109,20 +113,12 @@ class And(_Logic, frozen=True):
     def _function(self, x: Array, y: Array) -> Array:
         return np.bitwise_and(x, y)
 
-    def bind(self, step: Step) -> bool:
-        """Bind where operands are bool; see `Op.bind`."""
-        return bind_elementwise.both(step)
-
 
 class Or(_Logic, frozen=True):
     """Disjunction."""
 
     def _function(self, x: Array, y: Array) -> Array:
         return np.bitwise_or(x, y)
-
-    def bind(self, step: Step) -> bool:
-        """Bind where operands are bool; see `Op.bind`."""
-        return bind_elementwise.either(step)
 
 
 class Xor(_Logic, frozen=True):

@@ -15,7 +15,7 @@ from linnet.types import Array, Cost, NodeTypes, TensorType
 
 from . import bind_elementwise
 from .base import Op, Step
-from .operands import clip, content, given, real, store, work
+from .operands import clip, content, given, integer_bounds, real, store, work
 
 __all__ = [
     "Abs",
@@ -93,8 +93,14 @@ class _Unary(Op, frozen=True):
         return type(self).__name__, 0.0, 0.0
 
     def bind(self, step: Step) -> bool:
-        """Bind quantized bytes by table, float32 by its kernel."""
-        return bind_elementwise.unary(self, step, self._kernel())
+        """Bind quantized bytes by table, float32 by its kernel, plain integers by some."""
+        if bind_elementwise.unary(self, step, self._kernel()):
+            return True
+        return self.integers and self._bind_whole(step)
+
+    def _bind_whole(self, step: Step) -> bool:
+        """Bind plain integers by ops of two operands."""
+        return False
 
     def cost(self, types: NodeTypes) -> Cost:
         """Count the operations of the function per element."""
@@ -119,6 +125,10 @@ class Clip(_Unary, frozen=True):
 
     def _whole(self, x: Array) -> Array:
         return clip(x, (self.minimum, self.maximum))
+
+    def _bind_whole(self, step: Step) -> bool:
+        low, high = integer_bounds((self.minimum, self.maximum), step.types.outputs[0].dtype)
+        return bind_elementwise.whole_with(step, ("Maximum", low), ("Minimum", high))
 
 
 class LeakyRelu(_Unary, frozen=True):
@@ -198,6 +208,9 @@ class Neg(_Unary, frozen=True):
     def _whole(self, x: Array) -> Array:
         return np.negative(x)
 
+    def _bind_whole(self, step: Step) -> bool:
+        return bind_elementwise.whole_with(step, ("Mul", -1))
+
 
 class Abs(_Unary, frozen=True):
     """Magnitude; the least plain integer wraps to itself."""
@@ -210,6 +223,9 @@ class Abs(_Unary, frozen=True):
     def _whole(self, x: Array) -> Array:
         return np.abs(x)
 
+    def _bind_whole(self, step: Step) -> bool:
+        return bind_elementwise.whole_with(step, ("PRelu", -1))
+
 
 class Square(_Unary, frozen=True):
     """Product of x with itself; plain integers wrap."""
@@ -221,6 +237,9 @@ class Square(_Unary, frozen=True):
 
     def _whole(self, x: Array) -> Array:
         return x * x
+
+    def _bind_whole(self, step: Step) -> bool:
+        return bind_elementwise.whole_with(step, ("SquaredDifference", 0))
 
 
 class Erf(_Unary, frozen=True):
@@ -383,6 +402,11 @@ class Sign(_Unary, frozen=True):
 
     def _whole(self, x: Array) -> Array:
         return np.sign(x)
+
+    def _bind_whole(self, step: Step) -> bool:
+        pairs = [("Minimum", 1), ("Maximum", -1)]
+        signed = step.types.outputs[0].dtype.numpy.kind == "i"
+        return bind_elementwise.whole_with(step, *pairs[: 1 + signed])
 
 
 def erf(x: Array) -> Array:

@@ -66,17 +66,39 @@ def both(op: Op, vectorized: bool, kernel: str, shapes: tuple, suffix: str, **fi
     ]
 
 
-def integers(op: Op) -> Case:
-    """Return the case of plain integers, small enough to be raised to powers."""
-    x, y = (below(9, 6, 7, low=-8, dtype=np.int32) for _ in range(2))
-    return case(f"{label(op)} integers", op, x, y)
+def integers(op: Op) -> list[Case]:
+    """Return the cases of plain integers, small enough to be raised to powers."""
+    found = []
+    for name, dtype in (("integers", np.int32), ("long integers", np.int64), ("bytes", np.int8)):
+        x = below(9, 6, 7, 19, low=-8, dtype=dtype)
+        y = below(9, 7, 1, low=-8, dtype=dtype)
+        host = dtype is np.int8 or isinstance(op, ops.Pow)
+        rows = () if host else "binary_whole"
+        found.append(case(f"{label(op)} {name}", op, x, y, kernels=rows))
+    return found
+
+
+def extremes(op: Op) -> list[Case]:
+    """Return cases of whole ranges of types, where results wrap and divisions could trap."""
+    found = []
+    for dtype in (np.uint8, np.int32, np.int64):
+        ends = [np.iinfo(dtype).min, np.iinfo(dtype).max, 7, 0, 3]
+        ends += [-1] if np.iinfo(dtype).min < 0 else []
+        x, y = just([[end] for end in ends], dtype), just(ends, dtype)
+        mode = " fmod" if isinstance(op, ops.Mod) and op.fmod else ""
+        name = f"{label(op)}{mode} extremes of {np.dtype(dtype)}"
+        found.append(case(name, op, x, y, kernels="binary_whole"))
+    return found
 
 
 LARGE = ((1, 56, 56, 64), (1, 56, 56, 64))
+WHOLE = [type(row[0])() for row in ARITHMETIC if not isinstance(row[0], ops.Pow)]
+WHOLE.append(ops.Mod(fmod=True))
 CASES: list[Case] = [
     *(one for row in ARITHMETIC for name, pair in SHAPES.items() for one in both(*row, pair, name)),
     *(one for row in ARITHMETIC[:3] for one in both(*row, OUTER, " outer")),
-    *(integers(type(row[0])()) for row in ARITHMETIC),
+    *(one for row in ARITHMETIC for one in integers(type(row[0])())),
+    *(one for op in WHOLE for one in extremes(op)),
     case(
         "Add bytes unsigned",
         ops.Add(clamp=RELU6),
@@ -117,6 +139,14 @@ CASES: list[Case] = [
     case("Mod sign of the divisor float", ops.Mod(), floats(5, 7, spread=9.0), floats(7)),
     *(one for row in ARITHMETIC[:3] for one in both(*row, LARGE, " large", bench=True)),
     of_floats(ops.Div(), True, ((1, 56, 56, 64), (64,)), " large", bench=True),
+    case(
+        "Add integers large",
+        ops.Add(),
+        below(99, 56, 56, 64),
+        below(99, 64),
+        kernels="binary_whole",
+        bench=True,
+    ),
     of_bytes(ops.Div(), "pair_table_u8", LARGE, " large", bench=True),
     of_bytes(ops.PRelu(), "binary_s8", ((1, 56, 56, 64), (64,)), " large", bench=True),
 ]

@@ -39,26 +39,34 @@ def relations() -> list[Case]:
                 quantizations=(LEFT, RIGHT),
                 kernels="pair_table_u8",
             ),
-            case(f"{name} integers", op, below(3, 5, 7), below(3, 7)),
+            case(f"{name} integers", op, below(3, 5, 37), below(3, 5, 1), kernels="binary_whole"),
+            case(
+                f"{name} small integers",
+                op,
+                below(3, 5, 37, low=-2, dtype=np.int32),
+                below(3, 37, low=-2, dtype=np.int32),
+                kernels="binary_whole",
+            ),
+            case(f"{name} words", op, below(3, 70, dtype=np.int16), below(3, 70, dtype=np.int16)),
         ]
     return found
 
 
 CASES: list[Case] = [
     *relations(),
-    case("Equal truths", ops.Equal(), booleans(5, 7), booleans(5, 7)),
+    case("Equal truths", ops.Equal(), booleans(5, 7), booleans(5, 7), kernels="binary_whole"),
     *(
         one
         for op in (ops.And(), ops.Or(), ops.Xor())
         for one in (
+            case(f"{type(op).__name__}", op, booleans(5, 7), booleans(7), kernels="binary_whole"),
             case(
-                f"{type(op).__name__}",
+                f"{type(op).__name__} bits",
                 op,
-                booleans(5, 7),
-                booleans(7),
-                kernels=() if isinstance(op, ops.Xor) else "where",
+                below(99, 5, 7),
+                below(99, 5, 1),
+                kernels="binary_whole",
             ),
-            case(f"{type(op).__name__} bits", op, below(99, 5, 7), below(99, 5, 1)),
         )
     ),
     case(

@@ -43,6 +43,7 @@ FUNCTIONS: list[tuple[Op, float, float]] = [
 ]
 HOST_ONLY = (ops.Sin, ops.Cos)
 OF_POSITIVE = (ops.Log, ops.Sqrt, ops.Rsqrt, ops.Reciprocal)
+ROUNDING = (ops.Floor, ops.Ceil, ops.Round)
 OF_INTEGERS = (ops.Neg, ops.Abs, ops.Square, ops.Floor, ops.Ceil, ops.Round, ops.Sign)
 BENCHED = (ops.Clip, ops.Sigmoid, ops.Gelu, ops.HardSwish)
 
@@ -90,7 +91,12 @@ CASES: list[Case] = [
     *(of_bytes(row[0], (5, 67), zero=-9) for row in FUNCTIONS),
     of_bytes(ops.HardSwish(), (5, 67), dtype=np.uint8),
     *(
-        case(f"{label(row[0])} integers", row[0], stored(5, 7, dtype=np.int32))
+        case(
+            f"{label(row[0])} integers",
+            row[0],
+            stored(5, 7, dtype=np.int32),
+            kernels=() if isinstance(row[0], ROUNDING) else "binary_whole",
+        )
         for row in FUNCTIONS
         if isinstance(row[0], OF_INTEGERS)
     ),
@@ -100,7 +106,18 @@ CASES: list[Case] = [
         stored(3, 35, dtype=np.uint8),
         kernels="table_u8",
     ),
-    case("Clip integers", ops.Clip(minimum=-9.5), stored(3, 35, dtype=np.int64)),
+    case(
+        "Clip integers",
+        ops.Clip(minimum=-9.5),
+        stored(3, 35, dtype=np.int64),
+        kernels="binary_whole",
+    ),
+    case(
+        "Sign unsigned",
+        ops.Sign(),
+        lambda rng: rng.integers(0, 3, 70, np.uint8),
+        kernels="table_u8",
+    ),
     case(
         "Sigmoid int16",
         ops.Sigmoid(),
@@ -109,8 +126,8 @@ CASES: list[Case] = [
         output_quantization=Quantization(2.0**-15),
     ),
     case("Sqrt double", ops.Sqrt(), lambda rng: rng.random((3, 7))),
-    case("Not", ops.Not(), booleans(3, 35)),
-    case("Not bits", ops.Not(), stored(3, 35, dtype=np.int32)),
+    case("Not", ops.Not(), booleans(3, 35), kernels="binary_whole"),
+    case("Not bits", ops.Not(), stored(3, 35, dtype=np.int32), kernels="binary_whole"),
     *(
         of_floats(*row, (1, 56, 56, 64), " large")
         for row in FUNCTIONS

@@ -13,6 +13,7 @@ using Sizes = std::vector<int64_t>;
 constexpr double kMove = 0.1;
 constexpr double kArithmetic = 0.25;
 constexpr double kFunction = 1.0;
+constexpr double kDivision = 5.0;
 
 int index_of(const std::vector<std::string>& names, const std::string& name) {
   for (size_t i = 0; i < names.size(); ++i) {
@@ -26,6 +27,7 @@ int index_of(const std::vector<std::string>& names, const std::string& name) {
 const std::vector<std::string> kUnaryNames = {LINNET_UNARY_OPS(LINNET_NAME)};
 const std::vector<std::string> kBinaryNames = {LINNET_BINARY_OPS(LINNET_NAME)};
 const std::vector<std::string> kCompareNames = {LINNET_COMPARE_OPS(LINNET_NAME)};
+const std::vector<std::string> kWholeNames = {LINNET_WHOLE_OPS(LINNET_NAME)};
 const std::vector<std::string> kNumberNames = {LINNET_NUMBER_TYPES(LINNET_TYPE_NAME)};
 #undef LINNET_NAME
 #undef LINNET_TYPE_NAME
@@ -126,6 +128,21 @@ int add_compare(Program& program, const std::string& name, Address x, Address y,
   return program.add(Kernel::compare_f32, params, Cost{nanoseconds(shape.count, kArithmetic), 0});
 }
 
+int add_whole(Program& program, const std::string& name, Address x, Address y, Address z,
+              const Sizes& sizes, const std::vector<Sizes>& strides, const std::string& type) {
+  const auto op = static_cast<WholeOp>(index_of(kWholeNames, name));
+  const Broadcast shape = broadcast(sizes, strides);
+  const BinaryWholeParams params{at<const void>(x),
+                                 at<const void>(y),
+                                 at<void>(z),
+                                 shape,
+                                 op,
+                                 static_cast<NumberType>(index_of(kNumberNames, type))};
+  const bool divides = op >= WholeOp::Div && op <= WholeOp::Fmod;
+  const double each = divides ? kDivision : kArithmetic;
+  return program.add(Kernel::binary_whole, params, Cost{nanoseconds(shape.count, each), 0});
+}
+
 int add_where(Program& program, Address condition, Address x, Address y, Address z,
               const Sizes& sizes, const std::vector<Sizes>& strides, int32_t itemsize) {
   const Broadcast shape = broadcast(sizes, strides);
@@ -187,6 +204,7 @@ void bind_elementwise(Methods& program) {
       .def("binary_s8", add_binary_s8)
       .def("pair_table_u8", add_pair_table)
       .def("compare_f32", add_compare)
+      .def("binary_whole", add_whole)
       .def("where", add_where)
       .def("quantize_f32", add_quantize)
       .def("dequantize_8", add_dequantize)

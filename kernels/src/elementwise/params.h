@@ -133,6 +133,41 @@ struct CompareParams {
   CompareOp op;
 };
 
+#define LINNET_NUMBER_TYPES(X) \
+  X(float32, float)            \
+  X(int32, int32_t) X(int64, int64_t) X(int8, int8_t) X(uint8, uint8_t) X(bool, bool)
+
+enum class NumberType : int32_t {
+#define LINNET_NAME(name, type) name##_,
+  LINNET_NUMBER_TYPES(LINNET_NAME)
+#undef LINNET_NAME
+};
+
+// clang-format off
+#define LINNET_WHOLE_OPS(X)                                                 \
+  X(Add) X(Sub) X(Mul) X(Div) X(FloorDiv) X(Mod) X(Fmod)                    \
+  X(Minimum) X(Maximum) X(SquaredDifference) X(PRelu)                       \
+  X(And) X(Or) X(Xor) X(Equal) X(Less) X(LessOrEqual)
+// clang-format on
+
+enum class WholeOp : int32_t {
+#define LINNET_NAME(name) name,
+  LINNET_WHOLE_OPS(LINNET_NAME)
+#undef LINNET_NAME
+};
+
+// z = op(x, y) of int32, int64, uint8 or bool (which counts as uint8), modulo their range. Div
+// truncates, FloorDiv rounds down, Mod has the sign of y and Fmod that of x; by zero all four give
+// 0. Relations give bytes of 0 and 1, everything else the operands' type.
+struct BinaryWholeParams {
+  const void* x;
+  const void* y;
+  void* z;
+  Broadcast shape;
+  WholeOp op;
+  NumberType type;
+};
+
 // z = x where condition != 0, else y; elements of 1, 2, 4 or 8 bytes.
 struct WhereParams {
   const uint8_t* condition;
@@ -167,16 +202,6 @@ struct DequantizeParams {
   float* y;
   AffineLayout layout;
   bool is_unsigned;
-};
-
-#define LINNET_NUMBER_TYPES(X) \
-  X(float32, float)            \
-  X(int32, int32_t) X(int64, int64_t) X(int8, int8_t) X(uint8, uint8_t) X(bool, bool)
-
-enum class NumberType : int32_t {
-#define LINNET_NAME(name, type) name##_,
-  LINNET_NUMBER_TYPES(LINNET_NAME)
-#undef LINNET_NAME
 };
 
 // y[i] = x[i] in another type: floats truncate toward zero and saturate, NaN becomes 0; integers
