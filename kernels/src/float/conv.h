@@ -43,21 +43,20 @@ static ConvWorkF32 conv_work(const ConvF32Params& p, void* scratch) {
   return work;
 }
 
-// Calls run(tile, rows) for tiles of `most` pixels at most; tile.c and tile.rows are set.
+// Calls run(tile, rows) for strips of tiles; tile.c and tile.rows are set.
 template <class Run>
-LINNET_INLINE void conv_tiles(const ConvWorkF32& work, const BandF32& band, const PixelsF32& pixels,
-                              int most, TileF32& t, float* y, int64_t group_depth, const Run& run) {
+LINNET_INLINE void conv_strips(const ConvWorkF32& work, const BandF32& band,
+                               const PixelsF32& pixels, TileF32& t, float* y, int64_t group_depth,
+                               const Run& run) {
   const ConvF32Params& p = *work.p;
-  const float* rows[kMostTileRows];
-  t.rows = rows;
   BandF32 from = band;
   from.first += group_depth;
   int64_t row = pixels.begin / p.out_width, column = pixels.begin % p.out_width;
   for (int64_t at = pixels.begin; at < pixels.end;) {
     int64_t left = pixels.end - at;
     if (!work.flat && left > p.out_width - column) left = p.out_width - column;
-    const int count = next_rows(left, most);
-    place_rows(from, row - pixels.first_row, column, p.out_width, count, rows);
+    const int count = static_cast<int>(left < kStripRows ? left : kStripRows);
+    place_rows(from, row - pixels.first_row, column, p.out_width, count, t.rows);
     t.c = y + row * p.y_row + column * p.y_pixel;
     run(t, count);
     at += count;
@@ -88,8 +87,8 @@ static void conv_columns(const ConvWorkF32& work, const BandF32& band, const Pix
     t.b = p.w + group * runs * ((work.length + p.fold - 1) / p.fold) * kLanes;
     t.bias = bias;
     t.columns = p.outputs;
-    conv_tiles(work, band, pixels, kFoldRows, t, y, group * p.depth,
-               [&](const TileF32& tile, int rows) { run_fold(p.fold, rows, tile); });
+    conv_strips(work, band, pixels, t, y, group * p.depth,
+                [&](const TileF32& tile, int rows) { run_fold(p.fold, rows, tile); });
     return;
   }
   const float* b = p.w + group * padded * depth;
@@ -110,8 +109,8 @@ static void conv_columns(const ConvWorkF32& work, const BandF32& band, const Pix
       t.b = panel + run * work.length * kPanelF32;
       t.first = run == 0;
       t.last = run + t.runs == runs;
-      conv_tiles(work, band, pixels, tile_rows(vectors), t, y + column, group * p.depth,
-                 [&](const TileF32& tile, int rows) { run_tile(vectors, rows, tile); });
+      conv_strips(work, band, pixels, t, y + column, group * p.depth,
+                  [&](const TileF32& tile, int rows) { run_strip(vectors, rows, tile); });
     }
     column += t.columns;
   }

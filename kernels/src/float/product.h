@@ -26,19 +26,15 @@ static void pack_columns(const ProductF32& p, int64_t k, int64_t depth, int64_t 
 // All rows of the tile columns that `t` describes, the first `vectors` * kLanes of them.
 static void multiply_rows(const ProductF32& p, const float* a, int64_t rows, int vectors,
                           TileF32& t) {
-  const float* at[kMostTileRows];
-  t.rows = at;
   if (rows == 1) {
-    at[0] = a;
+    t.rows[0] = a;
     return run_row<kRowVectors>(vectors, t);
   }
-  const int most = tile_rows(vectors);
-  for (int64_t row = 0; row < rows;) {
-    const int count = next_rows(rows - row, most);
-    for (int i = 0; i < count; ++i, a += p.lda) at[i] = a;
-    run_tile(vectors, count, t);
+  for (int64_t row = 0; row < rows; row += kStripRows) {
+    const int count = static_cast<int>(rows - row < kStripRows ? rows - row : kStripRows);
+    for (int i = 0; i < count; ++i, a += p.lda) t.rows[i] = a;
+    run_strip(vectors, count, t);
     t.c += count * p.ldc;
-    row += count;
   }
 }
 

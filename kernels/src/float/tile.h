@@ -24,16 +24,18 @@ constexpr int tile_rows(int vectors) {
          : kLanes == 8 ? (vectors == 2 ? 6 : 10)
                        : (vectors == 2 ? 4 : 8);
 }
-constexpr int kMostTileRows = 12;
+
+// Rows whose addresses are at hand at a time: whole tiles of every height above.
+constexpr int kStripRows = 120;
 
 // Widest tile of a product with one row: at most four panels, because every panel is a stream of
 // its own and streams that lie a power of two apart compete for the same cache sets.
 constexpr int kRowVectors = kLanes == 16 ? 4 : 8;
 
-// A tile's row i reads `runs` runs of `length` values of A, run r from rows[i] + offsets[r] on. A
-// product has one run, a convolution one per kernel row or tap.
+// A strip of tiles below each other: its row i reads `runs` runs of `length` values of A, run r
+// from rows[i] + offsets[r] on. A product has one run, a convolution one per kernel row or tap.
 struct TileF32 {
-  const float* const* rows;
+  const float* rows[kStripRows];
   const ptrdiff_t* offsets;
   int64_t runs;
   int64_t length;
@@ -54,7 +56,7 @@ struct TileF32 {
 LINNET_INLINE F clamp_number(F x, F low, F high) { return min_f(high, max_f(low, x)); }
 
 template <int MR, int NV>
-LINNET_INLINE void start_tile(F (&acc)[MR][NV], const TileF32& t) {
+LINNET_INLINE void start_tile(F (&acc)[MR][NV], const TileF32& t, const float* c) {
   if (t.first) {
     LINNET_UNROLL for (int j = 0; j < NV; ++j) {
       const F bias = t.bias != nullptr ? load_f(t.bias + j * kLanes) : splat_f(0.0f);
@@ -63,7 +65,6 @@ LINNET_INLINE void start_tile(F (&acc)[MR][NV], const TileF32& t) {
     return;
   }
   const int tail = static_cast<int>(t.columns) - (NV - 1) * kLanes;
-  const float* c = t.c;
   LINNET_UNROLL for (int i = 0; i < MR; ++i, c += t.ldc) {
     LINNET_UNROLL for (int j = 0; j + 1 < NV; ++j) acc[i][j] = load_f(c + j * kLanes);
     acc[i][NV - 1] = load_f(c + (NV - 1) * kLanes, tail);
@@ -71,10 +72,9 @@ LINNET_INLINE void start_tile(F (&acc)[MR][NV], const TileF32& t) {
 }
 
 template <int MR, int NV>
-LINNET_INLINE void store_tile(const F (&acc)[MR][NV], const TileF32& t) {
+LINNET_INLINE void store_tile(const F (&acc)[MR][NV], const TileF32& t, float* c) {
   const int tail = static_cast<int>(t.columns) - (NV - 1) * kLanes;
   const ptrdiff_t ldc = t.ldc;
-  float* c = t.c;
   if (tail == kLanes) {
     LINNET_UNROLL for (int i = 0; i < MR; ++i, c += ldc) {
       LINNET_UNROLL for (int j = 0; j < NV; ++j) store_f(c + j * kLanes, acc[i][j]);
@@ -108,55 +108,86 @@ LINNET_INLINE void tile_step(F (&acc)[MR][NV], const float* const (&rows)[MR], p
   }
 }
 
-// Four steps per turn: so few turns that the end of a short loop is predicted.
+// Keeps the compiler from working with several copies of a pointer, for which registers lack.
+LINNET_INLINE void keep_pointer(const float*& pointer) { __asm__("" : "+r"(pointer)); }
+
+// Adds the products of a tile's rows. Four steps per turn: so few turns that the end of a short
+// loop is predicted.
 template <int MR, int NV>
-static __attribute__((noinline)) void tile(const TileF32& t) {
-  F acc[MR][NV];
-  start_tile(acc, t);
+LINNET_INLINE void multiply_tile(F (&acc)[MR][NV], const TileF32& t, const float* const* at) {
   const float* rows[MR];
-  LINNET_UNROLL for (int i = 0; i < MR; ++i) rows[i] = t.rows[i];
+  LINNET_UNROLL for (int i = 0; i < MR; ++i) rows[i] = at[i];
   const float* b = t.b;
   const ptrdiff_t ldb = t.ldb, panel = t.panel;
   for (int64_t run = 0; run < t.runs; ++run) {
     ptrdiff_t k = t.offsets[run];
     const ptrdiff_t end = k + t.length;
     for (const ptrdiff_t last = end - 3; k < last; k += 4) {
-      LINNET_UNROLL for (int step = 0; step < 4; ++step, b += ldb) {
+      LINNET_UNROLL for (int step = 0; step < 4; ++step) {
         tile_step(acc, rows, k + step, b, panel);
+        b += ldb;
+        keep_pointer(b);
       }
     }
     for (; k < end; ++k, b += ldb) tile_step(acc, rows, k, b, panel);
   }
-  if (t.last) clamp_tile(acc, t);
-  store_tile(acc, t);
+}
+
+// Tiles of MR rows from row `first` of a strip to row `end`.
+template <int MR, int NV>
+static __attribute__((noinline)) void tiles(const TileF32& t, int first, int end) {
+  float* c = t.c + first * t.ldc;
+  for (int row = first; row < end; row += MR, c += MR * t.ldc) {
+    F acc[MR][NV];
+    start_tile(acc, t, c);
+    multiply_tile(acc, t, t.rows + row);
+    if (t.last) clamp_tile(acc, t);
+    store_tile(acc, t, c);
+  }
 }
 
 template <int MR, int NV>
-static void run_tile(int rows, const TileF32& t) {
-  if (rows == MR) {
-    tile<MR, NV>(t);
+static void run_tiles(int high, const TileF32& t, int first, int end) {
+  if (high == MR) {
+    tiles<MR, NV>(t, first, end);
   } else if constexpr (MR > 1) {
-    run_tile<MR - 1, NV>(rows, t);
+    run_tiles<MR - 1, NV>(high, t, first, end);
   }
 }
 
 template <int NV>
 static void run_row(int vectors, const TileF32& t) {
   if (vectors == NV) {
-    tile<1, NV>(t);
+    tiles<1, NV>(t, 0, 1);
   } else if constexpr (NV > 1) {
     run_row<NV - 1>(vectors, t);
   }
 }
 
-// A tile of `rows` rows and `vectors` vectors of columns.
-static inline void run_tile(int vectors, int rows, const TileF32& t) {
+// Calls run(height, first, end) for the even tiles that a strip of `rows` rows falls into.
+template <class Run>
+LINNET_INLINE void even_tiles(int rows, int most, const Run& run) {
+  const int count = (rows + most - 1) / most, low = rows / count,
+            high_end = rows % count * (low + 1);
+  if (high_end > 0) run(low + 1, 0, high_end);
+  run(low, high_end, rows);
+}
+
+template <int NV>
+static void run_strip(int rows, const TileF32& t) {
+  constexpr int kMost = tile_rows(NV);
+  even_tiles(rows, kMost,
+             [&](int high, int first, int end) { run_tiles<kMost, NV>(high, t, first, end); });
+}
+
+// A strip of `rows` rows and `vectors` vectors of columns.
+static inline void run_strip(int vectors, int rows, const TileF32& t) {
   if constexpr (kTileVectors == 4) {
-    if (vectors == 4) return run_tile<tile_rows(4), 4>(rows, t);
-    if (vectors == 3) return run_tile<tile_rows(3), 3>(rows, t);
+    if (vectors == 4) return run_strip<4>(rows, t);
+    if (vectors == 3) return run_strip<3>(rows, t);
   }
-  if (vectors == 2) return run_tile<tile_rows(2), 2>(rows, t);
-  run_tile<tile_rows(1), 1>(rows, t);
+  if (vectors == 2) return run_strip<2>(rows, t);
+  run_strip<1>(rows, t);
 }
 
 // Vectors of the next tile where `vectors` are left: tiles of even width where any vector may start
@@ -165,12 +196,6 @@ LINNET_INLINE int next_vectors(int64_t vectors, int widest) {
   if (kPanelVectors > 1) return static_cast<int>(vectors < widest ? vectors : widest);
   const int64_t tiles = (vectors + widest - 1) / widest;
   return static_cast<int>((vectors + tiles - 1) / tiles);
-}
-
-// Rows of the next tile where `rows` are left: tiles of even height.
-LINNET_INLINE int next_rows(int64_t rows, int most) {
-  const int64_t tiles = (rows + most - 1) / most;
-  return static_cast<int>((rows + tiles - 1) / tiles);
 }
 
 }  // namespace LINNET_ISA
