@@ -13,7 +13,8 @@ from .base import Step
 from .bind_float import padded, readable
 
 PANEL = 16
-_INT32 = 2**31
+# Sums over a deeper column do not fit the two 16-bit numbers that the kernel multiplies.
+_DEEPEST = 1 << 15
 
 
 class PackedLinear(NamedTuple):
@@ -65,10 +66,15 @@ def _pack(step: Step, splits: tuple[int, ...]) -> PackedLinear:
     return PackedLinear(
         packed[0] if len(packed) == 1 else _joined(packed),
         spread(q.scale, np.float32),
-        spread(w.array.sum(axis=1, dtype=np.int64), np.int32),
+        spread(_halves(w.array.sum(axis=1, dtype=np.int64)), np.int32),
         spread(q.zero_point, np.int32) if q.zero_point.any() else None,
         None if bias is None else spread(bias.array, np.float32),
     )
+
+
+def _halves(sums: Array) -> Array:
+    """Return sums as two 16-bit numbers, the low one in 0..127, the high one in steps of 128."""
+    return sums & 127 | sums >> 7 << 16
 
 
 def _joined(packed: list[Array]) -> Array:
@@ -91,7 +97,7 @@ def dynamic(step: Step, activation: int, per_tensor: bool, splits: tuple[int, ..
     whole = (*x.type.static_shape[:-1], outputs)
     if residual is not None and not whole == residual.type.static_shape == y.type.static_shape:
         return False
-    if 255 * 255 * depth >= _INT32:
+    if depth > _DEEPEST:
         return False
     packed: PackedLinear = step.cached("dynamic linear", lambda: _pack(step, splits or (outputs,)))
     rows = math.prod(x.type.static_shape[:-1])

@@ -34,14 +34,17 @@ static inline int64_t task_rows(const AttentionParams& p, int threads) {
   return whole > 480 ? 480 : whole < kChunkRows ? kChunkRows : whole;
 }
 
+// Rows of a chunk, padded to every ISA's vectors.
+constexpr int64_t kRowFloats = 32;
+
 // Scratch of the float kernel: a transposed block of keys, the scores of a chunk, a peak and a sum
-// per row.
+// per row, and three numbers for each row of a chunk.
 static inline int64_t transposed_floats(const AttentionParams& p) {
   return p.depth * key_block(p.keys) + 16;
 }
 
 static inline int64_t attention_floats(const AttentionParams& p) {
-  return transposed_floats(p) + kChunkRows * key_block(p.keys) + 2 * p.task_rows;
+  return transposed_floats(p) + kChunkRows * key_block(p.keys) + 2 * p.task_rows + 3 * kRowFloats;
 }
 
 // Scratch of the int8 kernel, in bytes from its start. Keys and values of one head are packed as
@@ -50,9 +53,6 @@ struct AttentionS8Scratch {
   int64_t offsets, keys, key_bias, key_scale, values, value_scale, value_step, means, q, scores,
       weights, mixed, rows, bytes;
 };
-
-// Rows of a chunk, padded to every ISA's vectors.
-constexpr int64_t kByteRowFloats = 32;
 
 static inline AttentionS8Scratch attention_s8_scratch(const AttentionParams& p,
                                                       const LayoutS8& layout) {
@@ -78,7 +78,7 @@ static inline AttentionS8Scratch attention_s8_scratch(const AttentionParams& p,
   s.value_step = take(blocks * 4);
   s.means = take((padded(p.depth, kPanel) + padded(p.value_depth, kPanel)) * 4);
   s.mixed = take(kChunkRows * padded(p.value_depth, kPanel) * 4);
-  s.rows = take(7 * kByteRowFloats * 4);
+  s.rows = take(7 * kRowFloats * 4);
   s.bytes = at;
   return s;
 }

@@ -2,24 +2,23 @@
 #pragma once
 
 #include "attention/blocking.h"
-#include "attention/exp.h"
-#include "attention/visible.h"
+#include "attention/running.h"
 #include "float/multiply.h"
 #include "float/transpose.h"
 
 namespace linnet {
 namespace LINNET_ISA {
 
-// Turns scores into e^(score * scale - peak) and returns their sum.
-static float exponentiate(float* scores, int64_t width, float scale, float peak) {
+// Turns scores into e^(score * factor - peak) and returns their sums lane by lane.
+LINNET_INLINE F exponentiate(float* scores, int64_t width, float factor, float peak) {
   F sum = splat_f(0.0f);
-  const F factor = splat_f(scale), less = splat_f(-peak);
+  const F scale = splat_f(factor), less = splat_f(-peak);
   for (int64_t j = 0; j < width; j += kLanes) {
-    const F p = exp_of_negative(fma(load_f(scores + j), factor, less));
+    const F p = exp_of_negative(fma(load_f(scores + j), scale, less));
     store_f(scores + j, p);
     sum = sum + p;
   }
-  return total_of(sum);
+  return sum;
 }
 
 static void scale_row(float* row, int64_t count, float factor) {
@@ -36,8 +35,7 @@ struct TaskF32 {
   int64_t end;
   float* transposed;
   float* scores;
-  float* peaks;
-  float* sums;
+  RunningRows run;  // peaks and sums of all rows
 };
 
 LINNET_INLINE int64_t first_head(const AttentionParams& p, const TaskF32& task) {
@@ -49,29 +47,20 @@ LINNET_INLINE float* out_rows(const AttentionParams& p, const TaskF32& task, con
          rows.first * p.out_at.row;
 }
 
-// Folds scores of keys [key, key + count) into one row's peak, sum and output.
-static void update_row(const AttentionParams& p, const TaskF32& task, int64_t row, int64_t head,
-                       int64_t i, int64_t key, int64_t count, bool first, bool plain, float* scores,
-                       float* out) {
-  float* peak = task.peaks + (row - task.begin);
-  float* sum = task.sums + (row - task.begin);
-  float block;
-  if (plain) {
-    block = top_of(peaks_of(scores, count)) * p.scale;
-  } else {
-    const KeySpan seen = visible_keys(p, task.batch, i, i);
-    const int64_t end = seen.end - key < count ? seen.end - key : count;
-    block = prepare_scores(scores, count, {seen.begin - key, end}, p.scale, p.softcap,
-                           mask_row(p, task.batch, head, i, key));
+// Turns a chunk's scores into weights, and shrinks the rows of `out` to their new peaks.
+static void weigh_rows(const RunningRows& run, int64_t rows, float* scores, int64_t stride,
+                       int64_t count) {
+  for (int64_t row = 0; row < rows; row += kLanes) {
+    const int lanes = static_cast<int>(rows - row < kLanes ? rows - row : kLanes);
+    float base[kLanes];
+    store_f(base, finite_peak(load_f(run.peaks + row, lanes)));
+    F sums[kLanes];
+    for (int i = 0; i < kLanes; ++i, scores += stride) {
+      sums[i] =
+          i < lanes ? exponentiate(scores, count, run.factors[row + i], base[i]) : splat_f(0.0f);
+    }
+    store_f(run.sums + row, load_f(run.sums + row, lanes) + totals_of(sums), lanes);
   }
-  const float highest = block > *peak ? block : *peak;
-  // Without a visible key so far any finite peak will do: -inf - -inf would be NaN.
-  const float base = highest == -kInfinity ? 0.0f : highest;
-  const float total = exponentiate(scores, count, plain ? p.scale : 1.0f, base);
-  const float factor = exp_of_negative(splat_f(*peak - base))[0];
-  *sum = *sum * factor + total;
-  *peak = highest;
-  if (!first && factor != 1.0f) scale_row(out, p.value_depth, factor);
 }
 
 // Keys [key, key + count) for every row of the task.
@@ -101,36 +90,44 @@ static void attend_block(const AttentionParams& p, const TaskF32& task, int64_t 
               rows.first * p.q_at.row;
     multiply(score, rows.count, 0, count);
     mix.c = out_rows(p, task, rows);
-    int64_t head = first_head(p, task) + rows.head, at = rows.first;
-    const int64_t last = at + rows.count - 1;
-    const bool plain = is_plain(p, task.batch, last < p.length ? at : 0,
+    const int64_t last = rows.first + rows.count - 1;
+    const bool plain = is_plain(p, task.batch, last < p.length ? rows.first : 0,
                                 last < p.length ? last : p.length - 1, key, count);
-    for (int64_t i = 0; i < rows.count; ++i) {
-      update_row(p, task, row + i, head, at, key, count, first, plain, task.scores + i * stride,
-                 mix.c + i * mix.ldc);
-      if (++at == p.length) at = 0, ++head;
+    RunningRows run = task.run;
+    run.peaks += row - task.begin, run.sums += row - task.begin;
+    find_peaks(p, {rows, task.batch, task.kv_head, key, count, plain}, run, task.scores, stride,
+               nullptr, 1.0f);
+    fold_peaks(run, rows.count, 1.0f);
+    weigh_rows(run, rows.count, task.scores, stride, count);
+    for (int64_t i = 0; i < rows.count && !first; ++i) {
+      if (run.keep[i] != 1.0f) scale_row(mix.c + i * mix.ldc, p.value_depth, run.keep[i]);
     }
     multiply(mix, rows.count, 0, p.value_depth);
     row += rows.count;
   }
 }
 
+// Divides rows by the sums of their weights; rows that saw no key become zeros.
 static void finish_rows(const AttentionParams& p, const TaskF32& task, bool none) {
-  for (int64_t row = task.begin; row < task.end; ++row) {
-    float* out = out_rows(p, task, next_rows(p, row, task.end, 1));
-    const float sum = task.sums[row - task.begin];
-    if (sum != 0.0f && !none) {
-      scale_row(out, p.value_depth, 1.0f / sum);
-    } else {
-      for (int64_t d = 0; d < p.value_depth; ++d) out[d] = 0.0f;
+  for (int64_t row = task.begin; row < task.end;) {
+    const HeadRows rows = next_rows(p, row, task.end, task.end - task.begin);
+    const float* sums = task.run.sums + (row - task.begin);
+    float* out = out_rows(p, task, rows);
+    for (int64_t i = 0; i < rows.count; ++i, out += row_step(p, p.out_at)) {
+      if (sums[i] != 0.0f && !none) {
+        scale_row(out, p.value_depth, 1.0f / sums[i]);
+      } else {
+        for (int64_t d = 0; d < p.value_depth; ++d) out[d] = 0.0f;
+      }
     }
+    row += rows.count;
   }
 }
 
 static void attend(const AttentionParams& p, const TaskF32& task) {
   for (int64_t i = 0; i < task.end - task.begin; ++i) {
-    task.peaks[i] = -kInfinity;
-    task.sums[i] = 0.0f;
+    task.run.peaks[i] = -kInfinity;
+    task.run.sums[i] = 0.0f;
   }
   const bool one_head = task.begin / p.length == (task.end - 1) / p.length;
   const int64_t low = one_head ? task.begin % p.length : 0;
@@ -152,8 +149,11 @@ static void run_attention(const AttentionParams& p, const Worker& worker) {
   TaskF32 task;
   task.transposed = scratch;
   task.scores = task.transposed + transposed_floats(p);
-  task.peaks = task.scores + kChunkRows * key_block(p.keys);
-  task.sums = task.peaks + height;
+  task.run.peaks = task.scores + kChunkRows * key_block(p.keys);
+  task.run.sums = task.run.peaks + height;
+  task.run.own = task.run.sums + height;
+  task.run.keep = task.run.own + kRowFloats;
+  task.run.factors = task.run.keep + kRowFloats;
   const Span units = split(p.batch * p.kv_heads * blocks, worker);
   for (int64_t unit = units.begin; unit < units.end; ++unit) {
     task.batch = unit / blocks / p.kv_heads;

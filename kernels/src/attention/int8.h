@@ -3,24 +3,13 @@
 #pragma once
 
 #include "attention/pack_s8.h"
-#include "attention/visible.h"
+#include "attention/running.h"
 #include "linear/tiles.h"
 
 namespace linnet {
 namespace LINNET_ISA {
 
 constexpr float kLog2E = 1.44269504f;
-
-// 2^x for x <= 0, relative error below 8e-5; at most 2^-126 below -126.
-LINNET_INLINE F exp2_rough(F x) {
-  const F bounded = max_f(x, splat_f(-126.0f));
-  const I n = to_i_round(bounded);
-  const F f = bounded - to_f(n);
-  F p = fma(splat_f(0.05517167f), f, splat_f(0.24261112f));
-  p = fma(p, f, splat_f(0.69326099f));
-  p = fma(p, f, splat_f(0.99992807f));
-  return as_f(as_i(p) + (n << 23));
-}
 
 namespace {
 
@@ -110,12 +99,8 @@ struct TaskS8 {
   uint8_t* weights;
   float* mixed;   // rows of whole panels
   float* steps;   // per row: scale of its queries
-  float* peaks;   // per row: running peak, in powers of two
-  float* sums;    // per row: running sum
-  float* keep;    // per row: what the block leaves of the rows before
   float* factor;  // per row: what the block's bytes stand for
-  float* block_peaks;
-  float* powers;  // per row: from a score to powers of two
+  RunningRows run;
   int64_t block, q_step, weight_step, mixed_step, key_panel, value_panel, value_panels;
   int64_t batch;
   int64_t kv_head;
@@ -146,12 +131,12 @@ static TaskS8 task_s8(const AttentionParams& p, void* scratch) {
   t.scores = floats(at.scores);
   t.weights = reinterpret_cast<uint8_t*>(base + at.weights);
   t.mixed = floats(at.mixed);
-  float** const rows[] = {&t.steps,  &t.peaks,       &t.sums,  &t.keep,
-                          &t.factor, &t.block_peaks, &t.powers};
+  float** const rows[] = {&t.steps,   &t.factor,   &t.run.peaks,  &t.run.sums,
+                          &t.run.own, &t.run.keep, &t.run.factors};
   float* next = floats(at.rows);
   for (float** row : rows) {
     *row = next;
-    next += kByteRowFloats;
+    next += kRowFloats;
   }
   t.batch = t.kv_head = -1;
   return t;
@@ -172,52 +157,17 @@ LINNET_INLINE F weigh(uint8_t* to, const float* scores, int64_t width, float fac
   return sum;
 }
 
-// Peaks of a block in powers of two, and what takes scores there.
-static void peaks_of_rows(const AttentionParams& p, const TaskS8& task, const HeadRows& rows,
-                          int64_t key, int64_t count, bool plain) {
-  float* scores = task.scores;
-  if (plain) {
-    for (int64_t row = 0; row < rows.count; row += kLanes) {
-      F most[kLanes];
-      for (int i = 0; i < kLanes; ++i) {
-        most[i] =
-            row + i < rows.count ? peaks_of(scores + (row + i) * task.block, count) : splat_f(0.0f);
-      }
-      const F powers = load_f(task.steps + row) * splat_f(p.scale * kLog2E);
-      store_f(task.powers + row, powers);
-      store_f(task.block_peaks + row, tops_of(most) * powers);
-    }
-    return;
-  }
-  int64_t head = task.kv_head * (p.heads / p.kv_heads) + rows.head, row = rows.first;
-  for (int64_t i = 0; i < rows.count; ++i, scores += task.block) {
-    const KeySpan seen = visible_keys(p, task.batch, row, row);
-    const int64_t end = seen.end - key < count ? seen.end - key : count;
-    const MaskRow mask = mask_row(p, task.batch, head, row, key);
-    const float scale = task.steps[i] * p.scale;
-    task.powers[i] = kLog2E;
-    task.block_peaks[i] =
-        prepare_scores(scores, count, {seen.begin - key, end}, scale, p.softcap, mask) * kLog2E;
-    if (++row == p.length) row = 0, ++head;
-  }
-}
-
-// Running peaks, and what they leave of blocks before and make of this one.
-static void fold_peaks(const TaskS8& task, int64_t rows) {
+// What the bytes of a block stand for in rows whose peak joined the running ones; own peaks become
+// finite.
+static void fold_factors(const TaskS8& task, int64_t rows) {
   const F none = splat_f(-kInfinity), zero = splat_f(0.0f);
   for (int64_t i = 0; i < rows; i += kLanes) {
-    const F before = load_f(task.peaks + i), own = load_f(task.block_peaks + i);
-    const F highest = max_f(before, own);
-    // Without a visible key so far any finite peak will do: -inf - -inf would be NaN.
-    const F base = select((I)(highest == none), zero, highest);
-    const F older = select((I)(before == none), zero, exp2_rough(before - base));
-    const F mine = select((I)(own == none), zero, exp2_rough(own - base));
-    store_f(task.keep + i, select((I)(before == base), splat_f(1.0f), older));
-    store_f(task.factor + i, select((I)(own == base), splat_f(1.0f), mine));
-    store_f(task.block_peaks + i, select((I)(own == none), zero, own));
-    store_f(task.peaks + i, highest);
+    const F own = load_f(task.run.own + i);
+    const F highest = finite_peak(load_f(task.run.peaks + i));
+    const F power = select((I)(own == highest), splat_f(1.0f), exp2_rough(own - highest));
+    store_f(task.factor + i, select((I)(own == none), zero, power));
+    store_f(task.run.own + i, finite_peak(own));
   }
-  for (int64_t i = 0; i < rows; ++i) task.sums[i] *= task.keep[i];
 }
 
 static void score_rows(const AttentionParams& p, const TaskS8& task, int rows, int64_t key,
@@ -244,7 +194,7 @@ static void mix_rows(const TaskS8& task, int rows, int64_t block, int64_t count)
   mix.tile.steps = lane_steps(1, count, kLayout);
   mix.tile.panel_step = task.value_panel;
   mix.tile.weights = task.values + block * task.value_panels * task.value_panel;
-  mix.keep = task.keep;
+  mix.keep = task.run.keep;
   mix.factor = task.factor;
   mix.out = task.mixed;
   mix.step = task.mixed_step;
@@ -256,20 +206,22 @@ static void attend_keys(const AttentionParams& p, const TaskS8& task, const Head
                         int64_t block, int64_t count, bool plain) {
   const int64_t key = block * task.block;
   score_rows(p, task, static_cast<int>(rows.count), key, count);
-  peaks_of_rows(p, task, rows, key, count, plain);
-  fold_peaks(task, rows.count);
+  find_peaks(p, {rows, task.batch, task.kv_head, key, count, plain}, task.run, task.scores,
+             task.block, task.steps, kLog2E);
+  fold_peaks(task.run, rows.count, kLog2E);
+  fold_factors(task, rows.count);
   const float* scores = task.scores;
   uint8_t* weights = task.weights;
   for (int64_t row = 0; row < rows.count; row += kLanes) {
     F sums[kLanes];
     for (int i = 0; i < kLanes; ++i, scores += task.block, weights += task.weight_step) {
       const int64_t r = row + i;
-      sums[i] = r < rows.count ? weigh(weights, scores, count, task.powers[r], task.block_peaks[r],
+      sums[i] = r < rows.count ? weigh(weights, scores, count, task.run.factors[r], task.run.own[r],
                                        task.value_scale + key)
                                : splat_f(0.0f);
     }
     const F factor = load_f(task.factor + row);
-    store_f(task.sums + row, fma(totals_of(sums), factor, load_f(task.sums + row)));
+    store_f(task.run.sums + row, fma(totals_of(sums), factor, load_f(task.run.sums + row)));
     store_f(task.factor + row, factor * splat_f(task.value_step[block]));
   }
   mix_rows(task, static_cast<int>(rows.count), block, count);
@@ -295,9 +247,9 @@ static void attend_rows(const AttentionParams& p, const TaskS8& task, const Head
       p.out + task.batch * p.out_at.batch + head * p.out_at.head + rows.first * p.out_at.row;
   const int64_t q_step = row_step(p, p.q_at), out_step = row_step(p, p.out_at);
   query_rows(task.q, task.q_step, task.steps, q, q_step, rows.count, p.depth);
-  for (int64_t i = 0; i < kByteRowFloats; ++i) {
-    task.peaks[i] = -kInfinity;
-    task.sums[i] = 0.0f;
+  for (int64_t i = 0; i < kRowFloats; ++i) {
+    task.run.peaks[i] = -kInfinity;
+    task.run.sums[i] = 0.0f;
   }
   for (int64_t i = 0; i < rows.count * task.mixed_step; i += kLanes) {
     store_f(task.mixed + i, splat_f(0.0f));
@@ -312,7 +264,7 @@ static void attend_rows(const AttentionParams& p, const TaskS8& task, const Head
     attend_keys(p, task, rows, block, count, is_plain(p, task.batch, low, high, key, count));
   }
   for (int64_t i = 0; i < rows.count; ++i) {
-    finish_row(p, out + i * out_step, task.mixed + i * task.mixed_step, task.sums[i],
+    finish_row(p, out + i * out_step, task.mixed + i * task.mixed_step, task.run.sums[i],
                task.value_mean);
   }
 }

@@ -112,9 +112,9 @@ static F prepare_whole(float* scores, int64_t width, float factor, float softcap
 }
 
 // Scales, caps and masks scores[0, width), of which keys [seen.begin, seen.end) take part, and
-// returns their peak. All other lanes, up to a whole vector, become -inf.
-static float prepare_scores(float* scores, int64_t width, KeySpan seen, float scale, float softcap,
-                            const MaskRow& mask) {
+// returns their peaks lane by lane. All other lanes, up to a whole vector, become -inf.
+static F prepare_scores(float* scores, int64_t width, KeySpan seen, float scale, float softcap,
+                        const MaskRow& mask) {
   const float factor = softcap > 0.0f ? scale / softcap : scale;
   const int64_t whole = seen.begin > 0 ? 0 : seen.end < 0 ? 0 : seen.end / kLanes * kLanes;
   F peak = softcap > 0.0f ? prepare_whole<true>(scores, whole, factor, softcap, mask)
@@ -129,7 +129,7 @@ static float prepare_scores(float* scores, int64_t width, KeySpan seen, float sc
     store_f(scores + j, x);
     peak = max_f(x, peak);
   }
-  return top_of(peak);
+  return peak;
 }
 
 // Greatest scores, lane by lane, of whole vectors.

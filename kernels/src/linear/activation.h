@@ -7,24 +7,27 @@
 namespace linnet {
 namespace LINNET_ISA {
 
-// x times half of 1 + erf(x / sqrt(2)), off by at most 1e-6: erf(z) as z times a quotient of
-// polynomials in z * z up to |z| = 3.95, where it becomes 1.
+// x times half of 1 + erf(x / sqrt(2)), off by at most 1.1e-6: erf as x times a polynomial in x * x
+// up to |x| = 5.3, where it ends above 1.
 LINNET_INLINE F gelu_f(F x) {
-  const F z = x * splat_f(0.70710678f);
-  const F bounded = clip_f(z, splat_f(-3.95f), splat_f(3.95f));
-  const F t = bounded * bounded;
-  F p = fma(splat_f(2.0259147e-06f), t, splat_f(0.00028468837f));
-  p = fma(p, t, splat_f(0.0038081664f));
-  p = fma(p, t, splat_f(0.052875463f));
-  p = fma(p, t, splat_f(0.19155034f));
-  p = fma(p, t, splat_f(1.1283791f));
-  F q = fma(splat_f(3.7831906e-05f), t, splat_f(0.0011707279f));
-  q = fma(q, t, splat_f(0.015055099f));
-  q = fma(q, t, splat_f(0.11455964f));
-  q = fma(q, t, splat_f(0.50308973f));
-  q = fma(q, t, splat_f(1.0f));
-  const F erf = select((I)(bounded == z), bounded * p / q, with_sign(splat_f(1.0f), sign_of(z)));
-  return splat_f(0.5f) * x * (splat_f(1.0f) + select((I)(z == z), erf, z));
+  const F bounded = clip_f(x, splat_f(-5.3f), splat_f(5.3f));
+  const F s = fma(bounded * bounded, splat_f(0.0711997151f), splat_f(-1.0f));
+  F p = fma(splat_f(-0.00027895972f), s, splat_f(0.00249706092f));
+  p = fma(p, s, splat_f(-0.0056248433f));
+  p = fma(p, s, splat_f(0.00601314427f));
+  p = fma(p, s, splat_f(-0.00812992733f));
+  p = fma(p, s, splat_f(0.017138388f));
+  p = fma(p, s, splat_f(-0.028118873f));
+  p = fma(p, s, splat_f(0.0382401459f));
+  p = fma(p, s, splat_f(-0.0501899533f));
+  p = fma(p, s, splat_f(0.0640656948f));
+  p = fma(p, s, splat_f(-0.0792172626f));
+  p = fma(p, s, splat_f(0.098535575f));
+  p = fma(p, s, splat_f(-0.133035958f));
+  p = fma(p, s, splat_f(0.266785055f));
+  const F erf = clip_f(bounded * p, splat_f(-1.0f), splat_f(1.0f));
+  const F half = splat_f(0.5f) * x;
+  return fma(half, erf, half);
 }
 
 LINNET_INLINE F gelu_tanh_f(F x) {

@@ -12,8 +12,8 @@ namespace LINNET_ISA {
 // What belongs to the rows of a block.
 struct DynamicRows {
   float step[kMaxBlock];
-  int32_t zero[kMaxBlock];
-  int32_t sum[kMaxBlock];  // of q, less depth * zero
+  int32_t zero_pair[kMaxBlock];  // zero and 128 * zero, as 16 bits each
+  int32_t sum[kMaxBlock];        // of q, less depth * zero
 };
 
 namespace {
@@ -34,10 +34,10 @@ struct DynamicBody {
   LINNET_INLINE void start(I (&sum)[MR][NV], const Block& block, int row, int channel) {
 #pragma GCC unroll 4
     for (int j = 0; j < NV; ++j) {
-      const U sums = (U)load_i(block.p->column_sums + channel + j * kLanes);
+      const I sums = load_i(block.p->column_sums + channel + j * kLanes);
 #pragma GCC unroll 16
       for (int i = 0; i < MR; ++i) {
-        sum[i][j] = (I)(splat_i(0) - sums * (U)splat_i(block.rows->zero[row + i]));
+        sum[i][j] = splat_i(0) - madd16(sums, splat_i(block.rows->zero_pair[row + i]));
       }
     }
     if (block.p->weight_zero == nullptr) return;
@@ -89,7 +89,7 @@ static void fill_block(const DynamicLinearParams& p, uint8_t* to, int64_t step, 
         scale_of(p.range != nullptr ? Range{p.range[0], p.range[1]} : range_of(x, p.depth));
     quantize_row(to, x, p.depth, scale, p.range != nullptr);
     rows.step[r] = scale.step;
-    rows.zero[r] = scale.zero;
+    rows.zero_pair[r] = scale.zero | scale.zero * 128 << 16;
     if (p.weight_zero != nullptr) {
       rows.sum[r] = row_sum(to, p.depth) - static_cast<int32_t>(p.depth) * scale.zero;
     }

@@ -15,11 +15,12 @@ enum class Activation : int32_t { kNone, kRelu, kGelu, kGeluTanh, kSilu };
 //   q = clip(round_half_even(x * inverse) + zero, 0, 255);
 // a step below 1e-35 counts as one for a row of zeros, a row that holds NaN or an infinity gives
 // NaN. With `range` (low, high) every row uses that range, and x / step instead of x * inverse.
-// Weights are packed as the int8 family's, column_sums[n] is the sum of w[n, :]; scale, bias and
-// the others are padded to whole panels. The outputs may be several matrices: each takes the
-// columns after those of the one before, and its columns are padded to whole panels by themselves.
-// bias, residual (of the first matrix alone) and weight_zero may be null. x is read by
-// up to 64 bytes behind its end.
+// Weights are packed as the int8 family's; the sum of w[n, :] is column_sums[n] as two 16-bit
+// numbers, the low one in 0..127 and the high one in steps of 128, which asks for a depth of at
+// most 32768. scale, bias and the others are padded to whole panels. The outputs may be several
+// matrices: each takes the columns after those of the one before, and its columns are padded to
+// whole panels by themselves. bias, residual (of the first matrix alone) and weight_zero may be
+// null. x is read by up to 64 bytes behind its end.
 struct LinearPart {
   float* y;
   int64_t columns;
