@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from linnet import ops
-from linnet.errors import FormatError, UnsupportedError
+from linnet.errors import FormatError
 from linnet.types import DType
 
 from .node import OnnxNode
@@ -67,7 +67,9 @@ def power(node: OnnxNode) -> None:
     if node.type(0).dtype != node.type(1).dtype:
         wide = node.type(1).dtype.is_float and not node.type(0).dtype.is_float
         if wide:
-            raise UnsupportedError("an integer raised to a float power; cast the base to float32")
+            base = node.emit(ops.Cast(to=node.type(1).dtype), x)
+            node.finish(ops.Cast(to=node.type(0).dtype), node.emit(ops.Pow(), base, y))
+            return
         y = node.emit(ops.Cast(to=node.type(0).dtype), y)
     node.finish(ops.Pow(), x, y)
 

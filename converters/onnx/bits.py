@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from linnet import ops
 from linnet.errors import FormatError
+from linnet.types import DType
 
 from .node import OnnxNode
 from .proto import dtype_of
@@ -45,7 +48,10 @@ def bit_shift(node: OnnxNode) -> None:
 @handles("BitCast")
 def bit_cast(node: OnnxNode) -> None:
     """Read the same bytes as another type."""
-    node.finish(ops.Bitcast(to=dtype_of(node.integer("to", 0), "attribute to")), node.input(0))
+    x, to = node.input(0), dtype_of(node.integer("to", 0), "attribute to")
+    if node.type(0).dtype == DType.BOOL:
+        x = node.emit(ops.Cast(to=DType.UINT8), x)
+    node.finish(ops.Bitcast(to=to), x)
 
 
 @handles("ReverseSequence")
@@ -93,11 +99,10 @@ def inverse_circular(node: OnnxNode) -> None:
     """Emit angles by atan2: of x and 1, or of x and sqrt(1 - x^2)."""
     x, one = node.input(0), node.number(1.0)
     if node.kind == "Atan":
-        ones = node.emit(ops.Add(), node.emit(ops.Mul(), x, node.number(0.0)), one)
-        node.finish(ops.Atan2(), x, ones)
+        node.finish(ops.Atan2(), x, one)
         return
-    rest = node.emit(ops.Sub(), one, node.emit(ops.Square(), x))
-    other = node.emit(ops.Sqrt(), node.emit(ops.Maximum(), rest, node.number(0.0)))
+    below, above = node.emit(ops.Sub(), one, x), node.emit(ops.Add(), one, x)
+    other = node.emit(ops.Sqrt(), node.emit(ops.Mul(), below, above))
     node.finish(ops.Atan2(), *((x, other) if node.kind == "Asin" else (other, x)))
 
 
@@ -113,12 +118,10 @@ def local_response_normalization(node: OnnxNode) -> None:
     pads = [0] * (2 * rank)
     pads[rank - 1], pads[-1] = before, size - 1 - before
     padded = node.emit(ops.Pad(pads=tuple(pads)), squares)
-    count = node.shape()[1]
-    if not isinstance(count, int):
-        raise FormatError(f"the number of channels is {count}")
-    total = ""
+    total, last_place = "", int(np.iinfo(np.int64).max)
     for offset in range(size):
-        cut = ops.Slice(starts=(offset,), ends=(offset + count,), axes=(rank - 1,), steps=(1,))
+        end = offset + 1 - size if offset + 1 < size else last_place
+        cut = ops.Slice(starts=(offset,), ends=(end,), axes=(rank - 1,), steps=(1,))
         part = node.emit(cut, padded)
         total = node.emit(ops.Add(), total, part) if total else part
     scaled = node.emit(ops.Mul(), total, node.number(node.real("alpha", 1e-4) / size))

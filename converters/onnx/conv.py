@@ -16,6 +16,8 @@ from .spatial import (
     finish_first,
     images_first,
     images_last,
+    known_sizes,
+    padding_for,
     pads_of,
     pair,
     spatial_rank,
@@ -61,6 +63,8 @@ def convolution(
     spatial = spatial_rank(node)
     if len(kernel) != spatial:
         raise FormatError(f"weights have {len(kernel)} spatial axes, the input has {spatial}")
+    if not all(isinstance(size, int) for size in kernel):
+        raise UnsupportedError(f"a kernel of size {kernel}; give the weights a known shape")
     declared = node.integers("kernel_shape")
     if declared is not None and declared != tuple(kernel):
         raise FormatError(f"kernel_shape is {declared}, the weights are {kernel}")
@@ -87,6 +91,8 @@ def conv_transpose(node: OnnxNode) -> None:
         return
     spatial = spatial_rank(node)
     bias = node.optional(2)
+    if not all(isinstance(size, int) for size in node.shape(1)[2:]):
+        raise UnsupportedError(f"weights {node.type(1)}; give them a known shape")
     kernel = pair(tuple(int(d) for d in node.shape(1)[2:]), spatial, 1, 1, "weights")
     strides, dilations = strides_of(node, spatial), dilations_of(node, spatial)
     extra = pair(node.integers("output_padding"), spatial, 0, 0, "output_padding")
@@ -121,17 +127,8 @@ def _asked(
     """Return the padding that gives the output shape asked for."""
     given = node.integers("output_shape") or ()
     wanted = pair(given[-spatial:], spatial, 1, 1, "output_shape")
-    sizes = node.shape()[2:]
-    if not all(isinstance(size, int) for size in sizes):
-        raise UnsupportedError(f"output_shape with an input of shape {node.shape()}; use pads")
-    before = pair(tuple(int(size) for size in sizes), spatial, 1, 1, "input")
-    begins, ends, added = [], [], []
-    for axis in (0, 1):
-        full = strides[axis] * (before[axis] - 1) + (kernel[axis] - 1) * dilations[axis] + 1
-        total = full + extra[axis] - wanted[axis]
-        less = max(total, 0) // 2
-        more = max(total, 0) - less
-        begins.append(less if auto_pad == "same_upper" else more)
-        ends.append(more if auto_pad == "same_upper" else less)
-        added.append(extra[axis] + max(-total, 0))
-    return (begins[0], begins[1], ends[0], ends[1]), (added[0], added[1])
+    sizes = pair(known_sizes(node), spatial, 1, 1, "input")
+    axes = zip(sizes, wanted, kernel, strides, dilations, extra, strict=True)
+    found = [padding_for(auto_pad == "same_upper", *axis) for axis in axes]
+    (top, bottom, high), (left, right, wide) = found
+    return (top, left, bottom, right), (high, wide)

@@ -144,14 +144,18 @@ def thresholded_relu(node: OnnxNode) -> None:
 @handles("Shrink")
 def shrink(node: OnnxNode) -> None:
     """X moved toward zero by bias outside [-lambd, lambd], zero inside."""
-    x = node.input(0)
+    x, dtype = node.input(0), node.type(0).dtype
+    if not dtype.is_float:
+        x = node.emit(ops.Cast(to=DType.FLOAT32), x)
+    real = node.graph.type_of(x).dtype.numpy
     edge, bias = node.real("lambd", 0.5), node.real("bias", 0.0)
-    above = node.emit(ops.Greater(), x, node.number(edge))
-    below = node.emit(ops.Less(), x, node.number(-edge))
-    lowered = node.emit(ops.Sub(), x, node.number(bias))
-    raised = node.emit(ops.Add(), x, node.number(bias))
-    rest = node.emit(ops.Where(), below, raised, node.number(0.0))
-    node.finish(ops.Where(), above, lowered, rest)
+    high, low, step, zero = (
+        node.constant_like(np.array(value, real), "number") for value in (edge, -edge, bias, 0.0)
+    )
+    lowered, raised = node.emit(ops.Sub(), x, step), node.emit(ops.Add(), x, step)
+    rest = node.emit(ops.Where(), node.emit(ops.Less(), x, low), raised, zero)
+    made = node.emit(ops.Where(), node.emit(ops.Greater(), x, high), lowered, rest)
+    node.give(made if dtype.is_float else node.emit(ops.Cast(to=dtype), made))
 
 
 @handles("IsNaN")
@@ -251,11 +255,18 @@ def prelu(node: OnnxNode) -> None:
 
 @handles("Dropout")
 def dropout(node: OnnxNode) -> None:
-    """Nothing happens at inference; the mask is true everywhere."""
+    """Nothing happens at inference; the mask is true everywhere, false before opset 12."""
     x = node.input(0)
     if node.optional(2) and bool(np.any(node.known(2, "training_mode"))):
         raise UnsupportedError("training_mode is true; export the model for inference")
-    node.give(x, node.emit(ops.Equal(), x, x) if node.wants(1) else "")
+    mask = ""
+    if node.wants(1):
+        kept = ops.ConstantOfShape(
+            fill=float(node.version >= 12),
+            dtype=DType.BOOL if node.version >= 10 else node.type(0).dtype,
+        )
+        mask = node.emit(kept, node.emit(ops.Shape(), x))
+    node.give(x, mask)
 
 
 @handles("Identity")

@@ -364,9 +364,6 @@ class GraphImporter(Importer):
                     f"graph output '{name}' is {made.dtype.value}, "
                     f"the model declares {declared.value}"
                 )
-            if NARROW.get(self._narrow(name), ("",))[0] == "float8e5m2":
-                self.refuse(f"output '{name}'", "is float8e5m2; cast it to float32 at the end")
-                continue
             named = self._named(value, name)
             self.graph.outputs.append(named)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from linnet import ops
 from linnet.errors import UnsupportedError
-from linnet.types import Array, Quantization
+from linnet.types import Array, DType, Quantization
 
 from .node import OnnxNode
 from .registry import MICROSOFT, handles
@@ -100,14 +100,13 @@ def dynamic_quantize_matmul(node: OnnxNode) -> None:
 
 @handles("MatMulNBits", domain=MICROSOFT)
 def matmul_n_bits(node: OnnxNode) -> None:
-    """Take 4-bit weights in groups as they are stored; zero points in bytes of two, or one each."""
-    node.only("bits", 4)
+    """Take 4-bit weights in groups as they are stored; other forms are dequantized."""
     depth, outputs = node.integer("K", 0), node.integer("N", 0)
-    size = node.integer("block_size", 32)
-    if node.optional(4):
-        raise UnsupportedError("g_idx; export without reordering of groups")
-    if size % 8:
-        raise UnsupportedError(f"block_size={size}; only multiples of 8")
+    size, bits = node.integer("block_size", 32), node.integer("bits", 4)
+    whole = node.optional(3) and node.type(3).dtype != DType.UINT8
+    if bits != 4 or size % 8 or node.optional(4) or whole:
+        _dequantized_bits(node, depth, outputs, size, bits)
+        return
     groups = -(-depth // size)
     weights = node.known(1, "B").astype(np.uint8).reshape(outputs, groups, size // 2)
     scales = node.known(2, "scales").astype(np.float32).reshape(outputs, groups)
@@ -124,11 +123,34 @@ def matmul_n_bits(node: OnnxNode) -> None:
     node.finish(ops.BlockLinear(), *inputs, *([bias] if bias else []))
 
 
+def _dequantized_bits(node: OnnxNode, depth: int, outputs: int, size: int, bits: int) -> None:
+    """Multiply by float weights, dequantized at conversion."""
+    groups = -(-depth // size)
+    weights = _unpacked(node.known(1, "B"), outputs, groups * size, bits)
+    scales = node.known(2, "scales").astype(np.float32).reshape(outputs, groups)
+    zeros: Array = np.full((outputs, groups), 1 << (bits - 1), np.float32)
+    if node.optional(3):
+        given = node.known(3, "zero_points")
+        plain = given.dtype != np.uint8
+        zeros = given if plain else _unpacked(given, outputs, groups, bits)
+    place = np.arange(groups * size) // size
+    if node.optional(4):
+        place[:depth] = node.known(4, "g_idx").reshape(-1)[:depth]
+    zeros = zeros.astype(np.float32).reshape(outputs, groups)
+    real = (weights.astype(np.float32) - zeros[:, place]) * scales[:, place]
+    inputs = [node.input(0), node.constant_like(np.ascontiguousarray(real[:, :depth]), "weights")]
+    node.finish(ops.FullyConnected(), *inputs, *([node.input(5)] if node.optional(5) else []))
+
+
+def _unpacked(packed: Array, rows: int, columns: int, bits: int) -> Array:
+    """Return unsigned numbers of some bits, the first of a byte in its low bits."""
+    if bits not in (1, 2, 4, 8):
+        raise UnsupportedError(f"bits={bits}; only 2, 4 or 8")
+    pieces = np.arange(0, 8, bits, dtype=np.uint8)
+    flat = packed.astype(np.uint8).reshape(rows, -1, 1) >> pieces & ((1 << bits) - 1)
+    return np.asarray(flat.reshape(rows, -1)[:, :columns])
+
+
 def _zeros(node: OnnxNode, outputs: int, groups: int) -> Array:
     """Return the zero points as one byte for each group."""
-    zeros = node.known(3, "zero_points")
-    if zeros.dtype != np.uint8:
-        raise UnsupportedError(f"zero points of {zeros.dtype}; only 4-bit ones")
-    pairs = zeros.reshape(outputs, -1)
-    single = np.stack([pairs & 15, pairs >> 4], axis=-1).reshape(outputs, -1)
-    return np.ascontiguousarray(single[:, :groups])
+    return np.ascontiguousarray(_unpacked(node.known(3, "zero_points"), outputs, groups, 4))

@@ -71,12 +71,14 @@ def _cut(
             f"{len(starts)} starts, {len(ends)} ends, {len(axes)} axes, {len(steps)} steps"
         )
     rank = node.rank()
-    op = ops.Slice(
-        starts=tuple(starts),
-        ends=tuple(ends),
-        axes=tuple(normalized(a, rank) for a in axes),
-        steps=tuple(steps),
-    )
+    places = tuple(normalized(a, rank) for a in axes)
+    # ONNX begins at the first element where a backward step starts before it, Python takes none.
+    begins = []
+    for start, axis, step in zip(starts, places, steps, strict=True):
+        size = node.shape()[axis]
+        inside = step < 0 and isinstance(size, int)
+        begins.append(max(start, -int(size)) if inside else start)
+    op = ops.Slice(starts=tuple(begins), ends=tuple(ends), axes=places, steps=tuple(steps))
     node.finish(op, node.input(0))
 
 
@@ -93,8 +95,11 @@ def split(node: OnnxNode) -> None:
     if sizes is None:
         count = node.integer("num_outputs", len(node.outputs))
         total = node.shape()[axis]
-        if not isinstance(total, int) or count < 1:
-            raise UnsupportedError(f"{count} equal parts of axis {axis} = {total}; give the sizes")
+        if count < 1:
+            raise FormatError(f"{count} parts")
+        if not isinstance(total, int):
+            _equal_parts(node, axis, count)
+            return
         if node.version < 18 and total % count:
             raise FormatError(f"{total} elements do not split into {count} equal parts")
         part = -(-total // count)
@@ -102,6 +107,21 @@ def split(node: OnnxNode) -> None:
     if len(sizes) != len(node.outputs):
         raise FormatError(f"{len(sizes)} sizes for {len(node.outputs)} outputs")
     node.finish(ops.Split(axis=axis, sizes=sizes), node.input(0))
+
+
+def _equal_parts(node: OnnxNode, axis: int, count: int) -> None:
+    """Split an axis whose size only a run knows; the last parts are smaller where it must be."""
+    x = node.input(0)
+    total = node.emit(ops.Shape(start=axis, end=axis + 1), x)
+    more, parts, zero = (
+        node.constant_like(np.array([i], np.int64), "count") for i in (count - 1, count, 0)
+    )
+    part = node.emit(ops.FloorDiv(), node.emit(ops.Add(), total, more), parts)
+    order = node.constant_like(np.arange(count, dtype=np.int64), "order")
+    rest = node.emit(ops.Sub(), total, node.emit(ops.Mul(), part, order))
+    sizes = node.emit(ops.Maximum(), node.emit(ops.Minimum(), rest, part), zero)
+    op = ops.Split(axis=axis, sizes=(1,) * count)
+    node.finish(node.late(op, [x], {"sizes": sizes}), x, sizes)
 
 
 @handles("Pad")
@@ -140,11 +160,14 @@ def _late_pad(node: OnnxNode) -> None:
         raise UnsupportedError("pads of a quantized value are computed at run time")
     counts = node.input(1)
     if node.optional(3):
-        axes = node.known(3, "axes").reshape(-1)
-        places = np.array([normalized(int(a), rank) for a in axes], np.int64)
-        both = np.concatenate([places, places + rank])[:, None]
+        ranks, zero = (node.constant_like(np.array(i, np.int64), "rank") for i in (rank, 0))
+        axes = node.emit(ops.Cast(to=DType.INT64), node.input(3))
+        ends = node.emit(ops.Add(), axes, ranks)
+        begins = node.emit(ops.Where(), node.emit(ops.Less(), axes, zero), ends, axes)
+        both = node.emit(ops.Concat(axis=0), begins, node.emit(ops.Add(), begins, ranks))
+        places = node.emit(ops.Reshape(shape=(-1, 1)), both)
         zeros = node.constant_like(np.zeros(2 * rank, np.int64), "zeros")
-        counts = node.emit(ops.ScatterND(), zeros, node.constant_like(both, "places"), counts)
+        counts = node.emit(ops.ScatterND(), zeros, places, counts)
     given = {"pads": counts}
     if node.optional(2):
         given["value"] = node.emit(ops.Cast(to=DType.FLOAT64), node.input(2))
@@ -188,22 +211,26 @@ def scatter_nd(node: OnnxNode) -> None:
 @handles("Scatter", "ScatterElements")
 def scatter_elements(node: OnnxNode) -> None:
     """Turn indices along one axis into index tuples, whose other entries are constants."""
-    shape = node.shape(1)
-    if not all(isinstance(dim, int) for dim in shape):
-        raise UnsupportedError(f"indices of shape {shape}; the dimensions must be numbers")
-    axis = node.axis(0, node.rank())
+    axis, rank = node.axis(0, node.rank()), node.rank(1)
     indices = node.input(1)
     if node.type(1).dtype != DType.INT64:
         indices = node.emit(ops.Cast(to=DType.INT64), indices)
-    indices = node.emit(ops.Unsqueeze(axes=(len(shape),)), indices)
-    places = np.indices(tuple(int(dim) for dim in shape), np.int64)[..., None]
-    columns = [
-        indices if i == axis else node.constant_like(places[i], f"places{i}")
-        for i in range(len(shape))
-    ]
-    tuples = node.emit(ops.Concat(axis=len(shape)), *columns) if len(columns) > 1 else indices
+    columns = [indices if i == axis else _places(node, i) for i in range(rank)]
+    columns = [node.emit(ops.Unsqueeze(axes=(rank,)), column) for column in columns]
+    tuples = node.emit(ops.Concat(axis=rank), *columns) if rank > 1 else columns[0]
     op = ops.ScatterND(reduction=node.text("reduction", "none"))
     node.finish(op, node.input(0), tuples, node.input(2))
+
+
+def _places(node: OnnxNode, axis: int) -> str:
+    """Return for each element of the indices its place along an axis."""
+    if node.type(1).is_static:
+        places = np.indices(node.type(1).static_shape, np.int64)[axis]
+        return node.constant_like(places, "places")
+    column = [1] * node.rank(1)
+    column[axis] = -1
+    counted = node.emit(ops.Reshape(shape=tuple(column)), node.counted(1, axis))
+    return node.emit(ops.Expand(), counted, node.emit(ops.Shape(), node.input(1)))
 
 
 @handles("OneHot")
@@ -233,7 +260,7 @@ def reshaped_like(node: OnnxNode, name: str, like: str, inner: bool = False) -> 
     inputs = [name]
     if target is None:
         inputs.append(node.emit(ops.Shape(), like))
-    op = ops.Reshape(shape=target)
+    op = ops.Reshape(shape=target, allow_zero=target is None)
     if inner:
         return node.emit(op, *inputs)
     node.finish(op, *inputs)

@@ -13,11 +13,14 @@ import onnx
 from linnet.errors import FormatError
 
 from .dynamic import without_dynamic_quantization
+from .expanded import expanded
 from .proto import NARROW
 from .registry import HANDLERS
 
 OLDEST_OPSET = 7
 STANDARD = ("", "ai.onnx")
+_DEFINED = (*STANDARD, "ai.onnx.preview")
+_EXPANDED = "expanded"
 _NESTING = 5
 _FUNCTIONS = 500
 _LARGEST = 200_000
@@ -32,7 +35,7 @@ def prepared(model: onnx.ModelProto) -> onnx.ModelProto:
         If text is not text, or functions cannot be inlined.
     """
     _check_text(model)
-    return without_dynamic_quantization(_inlined(_modern(model)))
+    return expanded(without_dynamic_quantization(_inlined(_modern(model))))
 
 
 def _check_text(model: onnx.ModelProto) -> None:
@@ -112,10 +115,40 @@ def _inlined(model: onnx.ModelProto) -> onnx.ModelProto:
             break
         model = _with_defaults(model, set(defined))
         try:
-            model = inliner.inline_selected_functions(model, defined, inline_schema_functions=True)
+            ready = inliner.inline_local_functions(_with_functions(model, set(defined)))
+            model = inliner.inline_selected_functions(ready, defined, inline_schema_functions=True)
         except tool_errors():
             break
     return model
+
+
+def _with_functions(model: onnx.ModelProto, kinds: set[tuple[str, str]]) -> onnx.ModelProto:
+    """Return a model whose nodes of functions that depend on types call functions of their own."""
+    from onnx import shape_inference
+
+    schemas: dict[tuple[str, str], Any] = {kind: _schema(*kind) for kind in kinds}
+    kinds = {kind for kind, schema in schemas.items() if schema.has_context_dependent_function}
+    if not kinds:
+        return model
+    try:
+        known = shape_inference.infer_shapes(model).graph
+    except tool_errors():
+        known = model.graph
+    types = {i.name: i.type for i in (*known.input, *known.value_info, *known.output)}
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    for index, node in enumerate(copy.graph.node):
+        if (node.domain, node.op_type) not in kinds:
+            continue
+        inputs = [types[i].SerializeToString() if i in types else b"" for i in node.input]
+        schema = schemas[node.domain, node.op_type]
+        body = schema.get_context_dependent_function(node.SerializeToString(), inputs)
+        function = onnx.FunctionProto.FromString(body)
+        function.name, function.domain = f"{node.op_type}{index}", _EXPANDED
+        node.op_type, node.domain = function.name, function.domain
+        copy.functions.append(function)
+    copy.opset_import.append(onnx.helper.make_opsetid(_EXPANDED, 1))
+    return copy
 
 
 def _with_defaults(model: onnx.ModelProto, kinds: set[tuple[str, str]]) -> onnx.ModelProto:
@@ -126,7 +159,7 @@ def _with_defaults(model: onnx.ModelProto, kinds: set[tuple[str, str]]) -> onnx.
         if (node.domain, node.op_type) not in kinds:
             continue
         given = {attribute.name for attribute in node.attribute}
-        for name, attribute in onnx.defs.get_schema(node.op_type).attributes.items():
+        for name, attribute in _schema(node.domain, node.op_type).attributes.items():
             if name not in given and attribute.default_value.name:
                 node.attribute.append(attribute.default_value)
     return copy
@@ -170,7 +203,15 @@ def _is_function(domain: str, kind: str, narrow: bool) -> bool:
     Attention on narrow numbers is done as ONNX defines it, rounded after each step.
     """
     known = ("", kind) in HANDLERS and not (narrow and kind == "Attention")
-    if domain not in STANDARD or known or not onnx.defs.has(kind):
+    if (
+        domain not in _DEFINED
+        or known
+        or not onnx.defs.has(kind, "" if domain in STANDARD else domain)
+    ):
         return False
-    schema: Any = onnx.defs.get_schema(kind)
+    schema = _schema(domain, kind)
     return bool(schema.has_function or schema.has_context_dependent_function)
+
+
+def _schema(domain: str, kind: str) -> Any:
+    return onnx.defs.get_schema(kind, "" if domain in STANDARD else domain)

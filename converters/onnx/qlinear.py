@@ -46,8 +46,6 @@ def operand(node: OnnxNode, index: int) -> str:
 def qlinear_conv(node: OnnxNode) -> None:
     """Weights may have one scale per output channel; the bias is int32 in the product's scale."""
     spatial = spatial_rank(node)
-    if node.integer("channels_last", 0):
-        raise UnsupportedError("channels_last=1; export before ONNX Runtime optimizes the model")
     x = images_last(node, operand(node, 0))
     weights = stored(node, 3, parameters(node, 4, 5, 0))
     op, perm = convolution(node, node.type(3).shape[1], node.type(3).shape[2:])
@@ -133,7 +131,6 @@ def qlinear_unary(node: OnnxNode) -> None:
 @handles("QLinearAveragePool", "QLinearGlobalAveragePool", domain=MICROSOFT)
 def qlinear_pool(node: OnnxNode) -> None:
     """Means of windows, or of whole images."""
-    node.only("channels_last", 0, hint="export before ONNX Runtime optimizes the model")
     x = operand(node, 0)
     if node.kind == "QLinearGlobalAveragePool":
         op: ops.Op = ops.ReduceMean(axes=tuple(range(2, node.rank())), keepdims=True)

@@ -10,10 +10,11 @@ import onnx
 
 from linnet import ops
 from linnet.errors import LinnetError, UnsupportedError
+from linnet.ops.narrow import INTEGERS
 from linnet.types import Array, DType, Quantization
 
 from .node import OnnxNode, normalized
-from .proto import dtype_of, tensor_array
+from .proto import NARROW, dtype_of, tensor_array
 from .registry import MICROSOFT, handles
 
 _MOVES = ("Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity", "MaxPool", "Slice")
@@ -129,24 +130,28 @@ def stored(node: OnnxNode, index: int, q: Quantization) -> str:
 @handles("QuantizeLinear")
 @handles("QuantizeLinear", domain=MICROSOFT)
 def quantize_linear(node: OnnxNode) -> None:
-    """Constant parameters; uint8 where neither zero point nor output_dtype says otherwise."""
-    node.only("block_size", 0)
-    node.only("saturate", 1)
-    dtype = DType.UINT8
-    if node.optional(2):
-        dtype = node.type(2).dtype
-    elif node.integer("output_dtype", 0):
-        dtype = dtype_of(node.integer("output_dtype", 0), "output_dtype")
-    if dtype.is_float:
-        raise UnsupportedError("quantizes to floats of 8 or 4 bits; use int8")
+    """Quantize to the type of the zero point, or of output_dtype; uint8 where neither is given."""
+    code = node.narrow(2) or node.integer("output_dtype", 0)
+    dtype = node.type(2).dtype if node.optional(2) else DType.UINT8
+    if code and not node.optional(2):
+        dtype = dtype_of(code, "output_dtype")
+    form = NARROW[code][0] if code in NARROW else ""
     x = node.input(0)
-    if not node.type(0).dtype.is_float:
+    if node.type(0).dtype != DType.FLOAT32:
         x = node.emit(ops.Cast(to=DType.FLOAT32), x)
-    if node.constant(1) is None:
-        _quantize_by_hand(node, x, dtype)
+    if form or not _is_known(node):
+        _quantize_by_hand(node, x, dtype, form)
         return
     q = parameters(node, 1, 2, _axis(node))
     node.finish(ops.Quantize(dtype=dtype), x, quantization=q)
+
+
+def _is_known(node: OnnxNode) -> bool:
+    """Whether the parameters are constants that a quantization can have."""
+    scale = node.constant(1)
+    zero_known = not node.optional(2) or node.constant(2) is not None
+    whole = not node.integer("block_size", 0)
+    return whole and zero_known and scale is not None and bool((scale > 0).all())
 
 
 def _axis(node: OnnxNode) -> int | None:
@@ -155,16 +160,34 @@ def _axis(node: OnnxNode) -> int | None:
     return normalized(node.integer("axis", 1), node.rank())
 
 
-def _quantize_by_hand(node: OnnxNode, x: str, dtype: DType) -> None:
-    """Quantize by parameters that are computed at run time, to plain integers."""
-    if node.type(1).rank not in (0, 1) or node.type(1).shape not in ((), (1,)):
-        raise UnsupportedError("scales per axis are computed at run time; make them constants")
-    steps = node.emit(ops.Round(), node.emit(ops.Div(), x, node.input(1)))
+def _parameter(node: OnnxNode, index: int) -> str:
+    """Return a scale or a zero point in float32, of a shape that broadcasts to the first input."""
+    name, rank, axis = node.input(index), node.rank(), _axis(node)
+    if node.type(index).dtype != DType.FLOAT32:
+        name = node.emit(ops.Cast(to=DType.FLOAT32), name)
+    block = node.integer("block_size", 0)
+    if block and axis is not None:
+        size = node.constant_like(np.array(block, np.int64), "block")
+        blocks = node.emit(ops.FloorDiv(), node.counted(0, axis), size)
+        return node.emit(ops.Gather(axis=axis), name, blocks)
+    if axis is None:
+        return node.emit(ops.Reshape(shape=()), name)
+    return node.emit(ops.Reshape(shape=tuple(-1 if i == axis else 1 for i in range(rank))), name)
+
+
+def _quantize_by_hand(node: OnnxNode, x: str, dtype: DType, form: str) -> None:
+    """Quantize to plain numbers: parameters of blocks, or that a run computes, or narrow types."""
+    steps = node.emit(ops.Div(), x, _parameter(node, 1))
+    if "float" in form:
+        saturate = form == "float4e2m1" or bool(node.integer("saturate", 1))
+        node.finish(ops.Narrow(format=form, saturate=saturate), steps)
+        return
+    steps = node.emit(ops.Round(), steps)
     if node.optional(2):
-        zero = node.emit(ops.Cast(to=node.type(0).dtype), node.input(2))
-        steps = node.emit(ops.Add(), steps, zero)
+        steps = node.emit(ops.Add(), steps, _parameter(node, 2))
     info = np.iinfo(dtype.numpy)
-    kept = node.emit(ops.Clip(minimum=float(info.min), maximum=float(info.max)), steps)
+    low, high = INTEGERS.get(form, (int(info.min), int(info.max)))
+    kept = node.emit(ops.Clip(minimum=float(low), maximum=float(high)), steps)
     node.finish(ops.Cast(to=dtype), kept)
 
 
@@ -172,18 +195,16 @@ def _quantize_by_hand(node: OnnxNode, x: str, dtype: DType) -> None:
 @handles("DequantizeLinear", domain=MICROSOFT)
 def dequantize_linear(node: OnnxNode) -> None:
     """Dequantize a quantized value, or do the arithmetic where its integers are plain."""
-    node.only("block_size", 0, hint="dequantize the weights before export")
-    wanted = node.type(1).dtype
-    scale = node.constant(1)
-    zero_known = not node.optional(2) or node.constant(2) is not None
-    if scale is not None and zero_known and (scale > 0).all():
+    if _is_known(node) and node.type(0).dtype.is_integer:
         q = parameters(node, 1, 2, _axis(node))
         value = node.graph.values[node.input(0)]
         if value.data is not None or value.type.quantization == q:
-            _finish_as(node, wanted, ops.Dequantize(), stored(node, 0, q))
+            _finish_as(node, node.type(1).dtype, ops.Dequantize(), stored(node, 0, q))
             return
-    if node.type(0).is_quantized:
-        stored(node, 0, parameters(node, 1, 2, _axis(node)))
+        if node.type(0).is_quantized:
+            stored(node, 0, q)
+    elif node.type(0).is_quantized:
+        raise UnsupportedError("integers of one quantization read as another that a run computes")
     _dequantize_by_hand(node)
 
 
@@ -196,20 +217,7 @@ def _finish_as(node: OnnxNode, wanted: DType, op: ops.Op, *inputs: str) -> None:
 
 def _dequantize_by_hand(node: OnnxNode) -> None:
     """(x - zero point) * scale in float32, for integers that nothing quantized."""
-    rank, axis = node.rank(), _axis(node)
-
-    def spread(name: str) -> str:
-        if axis is None:
-            return node.emit(ops.Reshape(shape=()), name) if rank == 0 else name
-        shape = [1] * rank
-        shape[axis] = -1
-        return node.emit(ops.Reshape(shape=tuple(shape)), name)
-
     x = node.emit(ops.Cast(to=DType.FLOAT32), node.input(0))
     if node.optional(2):
-        zero = node.emit(ops.Cast(to=DType.FLOAT32), node.input(2))
-        x = node.emit(ops.Sub(), x, spread(zero))
-    scale = node.input(1)
-    if node.type(1).dtype != DType.FLOAT32:
-        scale = node.emit(ops.Cast(to=DType.FLOAT32), scale)
-    _finish_as(node, node.type(1).dtype, ops.Mul(), x, spread(scale))
+        x = node.emit(ops.Sub(), x, _parameter(node, 2))
+    _finish_as(node, node.type(1).dtype, ops.Mul(), x, _parameter(node, 1))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from linnet import ops
-from linnet.errors import FormatError
+from linnet.errors import FormatError, UnsupportedError
 
 from .node import OnnxNode
 from .registry import handles
@@ -62,7 +62,9 @@ def _direction(
     weights = [_slice(node, node.input(place), index) for place in (1, 2)]
     hidden = node.graph.type_of(weights[1]).shape[1]
     if not isinstance(hidden, int):
-        raise FormatError("the recurrent weights have no known hidden size")
+        hidden = node.integer("hidden_size", 0)
+    if hidden < 1:
+        raise UnsupportedError("recurrent weights of unknown size; give the attribute hidden_size")
     bias, recurrent_bias = "", ""
     if node.optional(3):
         both = _slice(node, node.input(3), index)

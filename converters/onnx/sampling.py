@@ -6,6 +6,7 @@ import numpy as np
 
 from linnet import ops
 from linnet.errors import FormatError, UnsupportedError
+from linnet.types import DType
 
 from .node import OnnxNode
 from .registry import handles
@@ -64,18 +65,19 @@ def deform_conv(node: OnnxNode) -> None:
 
 @handles("Col2Im")
 def columns_to_image(node: OnnxNode) -> None:
-    """Sizes of image and windows are constants."""
-    sizes = tuple(int(i) for i in node.known(1, "image_shape").reshape(-1))
-    kernel = tuple(int(i) for i in node.known(2, "block_shape").reshape(-1))
-    ones = (1,) * len(sizes)
+    """Sizes of image and windows are two vectors."""
+    rank = node.shape(1)[0]
+    if not isinstance(rank, int):
+        raise UnsupportedError(f"image_shape {node.type(1)}; its length must be known")
+    ones = (1,) * rank
     op = ops.ColumnsToImage(
-        sizes=sizes,
-        kernel=kernel,
+        sizes=ones,
+        kernel=ones,
         strides=node.integers("strides") or ones,
         dilations=node.integers("dilations") or ones,
-        pads=node.integers("pads") or (0,) * (2 * len(sizes)),
+        pads=node.integers("pads") or (0,) * (2 * rank),
     )
-    node.finish(op, node.input(0))
+    finish_late(node, op, {"sizes": node.input(1), "kernel": node.input(2)})
 
 
 @handles("Det")
@@ -84,49 +86,53 @@ def determinant(node: OnnxNode) -> None:
     node.finish(ops.Determinant(), node.input(0))
 
 
+def finish_late(node: OnnxNode, op: ops.Op, given: dict[str, str]) -> None:
+    """Make the output from the first input by an op whose attributes some inputs give."""
+    known = {name: value for name, value in given.items() if value}
+    x = node.input(0)
+    node.finish(node.late(op, [x], known) if known else op, x, *known.values())
+
+
 @handles("DFT")
 def dft(node: OnnxNode) -> None:
     """Read the axis from an attribute up to opset 19, then from an input."""
-    axis = node.integer("axis", 1)
-    if node.version >= 20:
-        axis = int(node.known(2, "axis").reshape(())) if node.optional(2) else -2
-    length = int(node.known(1, "dft_length").reshape(())) if node.optional(1) else 0
     inverse, onesided = (bool(node.integer(name, 0)) for name in ("inverse", "onesided"))
-    op = ops.DFT(axis=axis, length=length, inverse=inverse, onesided=onesided)
-    node.finish(op, node.input(0))
+    axis = node.integer("axis", 1) if node.version < 20 else -2
+    op = ops.DFT(axis=axis, inverse=inverse, onesided=onesided)
+    finish_late(node, op, {"length": node.optional(1), "axis": node.optional(2)})
 
 
 @handles("STFT")
 def stft(node: OnnxNode) -> None:
     """Frames picked by index, weighted, transformed one by one."""
-    step = int(node.known(1, "frame_step").reshape(()))
-    signal, size = node.input(0), node.shape()[1]
-    if node.optional(3):
-        length = int(node.known(3, "frame_length").reshape(()))
-    elif node.optional(2) and isinstance(node.shape(2)[0], int):
-        length = int(node.shape(2)[0])
-    else:
-        raise FormatError("neither a window nor the length of frames is given")
+    signal = node.input(0)
     if node.rank() == 2:
         signal = node.emit(ops.Unsqueeze(axes=(2,)), signal)
-    inside = np.arange(length, dtype=np.int64)
-    if isinstance(size, int):
-        starts = np.arange(max(1 + (size - length) // step, 0), dtype=np.int64) * step
-        places = node.constant_like(starts[:, None] + inside, "frames")
+
+    def whole(name: str) -> str:
+        return node.emit(ops.Reshape(shape=()), node.emit(ops.Cast(to=DType.INT64), name))
+
+    if node.optional(2):
+        length = whole(node.emit(ops.Shape(), node.input(2)))
+    elif node.optional(3):
+        length = whole(node.input(3))
     else:
-        cut = ops.Slice(starts=(0,), ends=(1 - length,), axes=(1,), steps=(step,))
-        whole = ops.Slice(starts=(0,), ends=(np.iinfo(np.int64).max,), axes=(1,), steps=(step,))
-        begun = node.emit(cut if length > 1 else whole, signal)
-        count = node.counted_rows(begun, 1)
-        starts_ = node.emit(ops.Mul(), count, node.constant_like(np.array(step, np.int64), "step"))
-        column = node.emit(ops.Reshape(shape=(-1, 1)), starts_)
-        places = node.emit(ops.Add(), column, node.constant_like(inside, "inside"))
-    frames = node.emit(ops.Gather(axis=1), signal, places)
+        raise FormatError("neither a window nor the length of frames is given")
+    step, zero, one = whole(node.input(1)), *(_whole(node, i) for i in (0, 1))
+    spare = node.emit(ops.Sub(), whole(node.emit(ops.Shape(start=1, end=2), signal)), length)
+    begins = node.emit(ops.Range(), zero, node.emit(ops.Add(), spare, one), step)
+    inside = node.emit(ops.Range(), zero, length, one)
+    column = node.emit(ops.Reshape(shape=(-1, 1)), begins)
+    frames = node.emit(ops.Gather(axis=1), signal, node.emit(ops.Add(), column, inside))
     if node.optional(2):
         window = node.emit(ops.Reshape(shape=(-1, 1)), node.input(2))
         frames = node.emit(ops.Mul(), frames, window)
     onesided = bool(node.integer("onesided", 1)) and node.graph.type_of(signal).shape[-1] == 1
     node.finish(ops.DFT(axis=2, onesided=onesided), frames)
+
+
+def _whole(node: OnnxNode, value: int) -> str:
+    return node.constant_like(np.array(value, np.int64), "number")
 
 
 @handles("AffineGrid")

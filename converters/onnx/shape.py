@@ -139,13 +139,15 @@ def expand(node: OnnxNode) -> None:
 
 @handles("EyeLike")
 def eye_like(node: OnnxNode) -> None:
-    """Make a unit matrix of a known shape."""
+    """One where the column is the row plus k, zero elsewhere."""
     given = node.type(0)
-    if given.rank != 2 or not given.is_static or given.size > _LARGEST:
-        raise UnsupportedError(f"EyeLike of {given}; the shape must be two numbers")
+    if given.rank != 2:
+        raise FormatError(f"EyeLike of {given}; expected a matrix")
     dtype = dtype_of(node.integer("dtype", 1), "dtype") if node.has("dtype") else given.dtype
-    rows, columns = given.static_shape
-    node.give(node.constant_like(np.eye(rows, columns, node.integer("k", 0), dtype.numpy), "eye"))
+    rows = node.emit(ops.Reshape(shape=(-1, 1)), node.counted(0, 0))
+    shift = node.constant_like(np.array(node.integer("k", 0), np.int64), "k")
+    same = node.emit(ops.Equal(), node.counted(0, 1), node.emit(ops.Add(), rows, shift))
+    node.finish(ops.Cast(to=dtype), same)
 
 
 # Weights of the constant, the cosine and the cosine of twice the angle.
@@ -158,13 +160,24 @@ _WINDOWS = {
 
 @handles(*_WINDOWS)
 def window(node: OnnxNode) -> None:
-    """Make a window function of a known length."""
-    length = int(node.known(0, "size").reshape(()))
-    if not 0 < length <= _LARGEST:
-        raise UnsupportedError(f"a window of {length}; expected 1 to {_LARGEST}")
+    """Sum cosines over one period of some length."""
+    given = node.constant(0)
+    if given is not None and not 0 < int(given.reshape(())) <= _LARGEST:
+        raise UnsupportedError(f"a window of {given}; expected 1 to {_LARGEST}")
+
+    def real(value: float) -> str:
+        return node.constant_like(np.array(value, np.float64), "number")
+
+    size = node.emit(ops.Cast(to=DType.FLOAT64), node.input(0))
+    size = node.emit(ops.Reshape(shape=()), size)
+    steps = size
+    if not node.integer("periodic", 1):
+        steps = node.emit(ops.Maximum(), node.emit(ops.Sub(), size, real(1)), real(1))
+    places = node.emit(ops.Range(), real(0), size, real(1))
+    turns = node.emit(ops.Mul(), node.emit(ops.Div(), places, steps), real(2 * np.pi))
+    first, second, third = (real(weight) for weight in _WINDOWS[node.kind])
+    once = node.emit(ops.Mul(), node.emit(ops.Cos(), turns), second)
+    twice = node.emit(ops.Cos(), node.emit(ops.Add(), turns, turns))
+    total = node.emit(ops.Add(), once, node.emit(ops.Mul(), twice, third))
     dtype = dtype_of(node.integer("output_datatype", 1), "output_datatype")
-    steps = length if node.integer("periodic", 1) else max(length - 1, 1)
-    angle = 2.0 * np.pi * np.arange(length) / steps
-    first, second, third = _WINDOWS[node.kind]
-    values = first + second * np.cos(angle) + third * np.cos(2 * angle)
-    node.give(node.constant_like(values.astype(dtype.numpy), "window"))
+    node.finish(ops.Cast(to=dtype), node.emit(ops.Add(), total, first))

@@ -87,6 +87,31 @@ def pads_of(node: OnnxNode, spatial: int) -> Pads:
     return (pads[0], pads[1], pads[2], pads[3]) if spatial == 2 else (0, pads[0], 0, pads[1])
 
 
+def known_sizes(node: OnnxNode) -> tuple[int, ...]:
+    """Return the spatial sizes of the first input, which must be numbers.
+
+    Raises
+    ------
+    UnsupportedError
+        If only a run knows one.
+    """
+    sizes = node.shape()[2:]
+    if not all(isinstance(size, int) for size in sizes):
+        raise UnsupportedError(f"output_shape or auto_pad of {node.type(0)}; use pads")
+    return tuple(int(size) for size in sizes)
+
+
+def padding_for(
+    upper: bool, size: int, wanted: int, kernel: int, stride: int, dilation: int, extra: int
+) -> tuple[int, int, int]:
+    """Return the pads and the output padding with which a transposed convolution gets a size."""
+    total = stride * (size - 1) + (kernel - 1) * dilation + 1 + extra - wanted
+    less = max(total, 0) // 2
+    more = max(total, 0) - less
+    begin, end = (less, more) if upper else (more, less)
+    return begin, end, extra + max(-total, 0)
+
+
 def auto_pad_of(node: OnnxNode) -> str:
     """Return the name of automatic padding, "" where pads are explicit."""
     names = {"NOTSET": "", "VALID": "valid", "SAME_UPPER": "same_upper", "SAME_LOWER": "same_lower"}

@@ -10,6 +10,7 @@ from linnet import ops
 from linnet.errors import FormatError, UnsupportedError
 
 from .node import OnnxNode
+from .spatial import auto_pad_of, known_sizes, padding_for
 
 _LAST = (0, 2, 3, 4, 1)
 _FIRST = (0, 4, 1, 2, 3)
@@ -138,9 +139,18 @@ def spread_volumes(node: OnnxNode) -> str:
     """Return a transposed convolution: zeros between depths, then one of images for each."""
     kernel, strides = _kernel(node), _triple(node, "strides", 1)
     dilations, extra = _triple(node, "dilations", 1), _triple(node, "output_padding", 0)
-    if node.has("output_shape") or node.text("auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
-        raise UnsupportedError("output_shape or auto_pad of volumes; use pads")
-    pads = _pads(node, kernel, strides, dilations)
+    auto_pad = auto_pad_of(node)
+    if node.has("output_shape") or auto_pad.startswith("same"):
+        sizes = known_sizes(node)
+        same = tuple(size * stride for size, stride in zip(sizes, strides, strict=True))
+        wanted = (node.integers("output_shape") or same)[-3:]
+        axes = zip(sizes, wanted, kernel, strides, dilations, extra, strict=True)
+        begins, ends, extra = zip(
+            *(padding_for(auto_pad == "same_upper", *axis) for axis in axes), strict=True
+        )
+        pads = (*begins, *ends)
+    else:
+        pads = _pads(node, kernel, strides, dilations)
     x = node.emit(ops.Transpose(perm=_LAST), node.input(0))
     if strides[0] > 1:
         open_ = node.emit(ops.Unsqueeze(axes=(2,)), x)

@@ -8,11 +8,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from linnet import dims
 from linnet.errors import InputError, ShapeError
 from linnet.types import Array, Cost, Dim, DType, NodeTypes, TensorType
 
 from .base import Op
-from .movement import given, need
+from .movement import given, need, same_dim
 from .operands import work
 from .window import output_size, span
 
@@ -107,7 +108,7 @@ class GridSample(Op, frozen=True):
     def infer(self, *types: TensorType | None) -> tuple[TensorType, ...]:
         """Return [n, c, *out]."""
         x, grid = need(types[0], "input"), need(types[1], "grid")
-        if x.rank < 3 or grid.rank != x.rank or grid.shape[-1] != x.rank - 2:
+        if x.rank < 3 or grid.rank != x.rank or not same_dim(grid.shape[-1], x.rank - 2):
             raise ShapeError(f"input {x}, grid {grid}; expected [n, c, ...] and [n, ..., axes]")
         if self.mode not in ("nearest", "linear", "cubic") or self.padding not in (
             "zeros", "border", "reflection"
@@ -321,11 +322,12 @@ class ColumnsToImage(Op, frozen=True):
         if x.rank != 3 or lengths != {rank} or min((*self.sizes, *self.kernel, *self.strides)) < 1:
             raise ShapeError(f"input {x} for {self}")
         taps, channels = math.prod(self.kernel), x.shape[1]
-        if not isinstance(channels, int) or channels % taps:
+        if isinstance(channels, int) and channels % taps:
             raise ShapeError(f"input {x} of windows of {taps}")
         if isinstance(x.shape[2], int) and x.shape[2] != math.prod(self._counts()):
             raise ShapeError(f"input {x}; expected {math.prod(self._counts())} windows")
-        return (x.with_(shape=(x.shape[0], channels // taps, *self.sizes), value=None),)
+        outputs = dims.floor_div(channels, taps)
+        return (x.with_(shape=(x.shape[0], outputs, *self.sizes), value=None),)
 
     def reference(self, types: NodeTypes, *arrays: Array | None) -> tuple[Array, ...]:
         """Add tap by tap."""

@@ -18,7 +18,7 @@ __all__ = ["Resample"]
 MODES = ("nearest", "linear", "cubic")
 COORDINATES = (
     "half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric",
-    "tf_crop_and_resize",
+    "tf_crop_and_resize", "tf_half_pixel_for_nn",
 )  # fmt: skip
 ROUNDINGS = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
 POLICIES = ("stretch", "not_larger", "not_smaller")
@@ -120,7 +120,9 @@ class Resample(Op, frozen=True):
                 return y * 0 + (end + start) * (before - 1) / 2
             return y * (end - start) * (before - 1) / (width - 1) + start * (before - 1)
         if self.coordinates == "pytorch_half_pixel" and width == 1:
-            return y * 0 - 0.5
+            return y * 0
+        if self.coordinates == "tf_half_pixel_for_nn":
+            return (y + 0.5) / scale
         shift = 0.0
         if self.coordinates == "half_pixel_symmetric":
             shift = before / 2 * (1 - after / width)

@@ -10,6 +10,7 @@ from linnet.errors import ShapeError
 from linnet.types import Array, Dim, DType, NodeTypes, TensorType
 
 from .base import Op
+from .movement import same_dim
 from .operands import content
 
 __all__ = ["Compress", "NonMaxSuppression", "NonZero", "Unique"]
@@ -156,7 +157,7 @@ class NonMaxSuppression(Op, frozen=True):
     def infer(self, *types: TensorType | None) -> tuple[TensorType, ...]:
         """Return int64[?, 3]."""
         boxes, scores = need(types[0], "boxes"), need(types[1], "scores")
-        if boxes.rank != 3 or scores.rank != 3 or boxes.shape[2] != 4:
+        if boxes.rank != 3 or scores.rank != 3 or not same_dim(boxes.shape[2], 4):
             raise ShapeError(
                 f"boxes {boxes}, scores {scores}; expected [batch, n, 4], [batch, classes, n]"
             )

@@ -51,7 +51,9 @@ class DFT(Op, frozen=True):
         """Return pairs, or single numbers of a one-sided inverse."""
         x = need(types[0], "input")
         axis = axis_of(self.axis, x.rank)
-        if x.rank < 2 or axis == x.rank - 1 or x.shape[-1] not in (1, 2) or not x.dtype.is_float:
+        pairs = x.shape[-1] if x.rank else 0
+        fits = x.dtype.is_float and (isinstance(pairs, str) or pairs in (1, 2))
+        if axis == x.rank - 1 or not fits:
             raise ShapeError(f"input {x} along axis {self.axis}; expected [..., 1 or 2]")
         if self.length < 0 or (self.onesided and not self.inverse and x.shape[-1] == 2):
             raise ShapeError(f"one half of the spectrum of complex numbers {x}")

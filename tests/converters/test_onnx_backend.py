@@ -20,7 +20,7 @@ from .backend_excluded import EXCLUDED
 onnx = pytest.importorskip("onnx")
 
 KINDS = ("node", "simple", "pytorch-operator", "pytorch-converted")
-LEAST = 1800
+LEAST = 1900
 
 
 @functools.cache
