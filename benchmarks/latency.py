@@ -307,7 +307,7 @@ def _plan_facts(session: Session, feeds: dict[str, Array]) -> dict[str, Any]:
     return {
         "isa": plan.program.isa,
         "kernels": rows,
-        "host_steps": sum(span.host is not None for span in plan.spans),
+        "host_steps": sum(span.host for span in plan.spans),
         "arena_bytes": plan.memory.arena_bytes,
         "scratch_bytes": plan.program.scratch_bytes,
     }

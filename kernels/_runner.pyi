@@ -12,7 +12,7 @@ class Runner:
         program: Any,
         inputs: Sequence[Port],
         outputs: Sequence[Port],
-        segments: Sequence[tuple[int, int, Callable[[], None] | None]],
+        hosts: dict[int, Callable[[], None]],
     ) -> None: ...
     def fits(self, feeds: dict[str, Any]) -> bool: ...
     def run(

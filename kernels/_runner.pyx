@@ -2,6 +2,7 @@
 
 cimport cython
 cimport numpy as cnp
+from cpython.exc cimport PyErr_CheckSignals
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.string cimport memcpy
 
@@ -13,7 +14,11 @@ cdef extern from "core/api.h":
     const int kProgramApi
     struct ProgramApi:
         int abi
-        int (*run)(void* program, int begin, int end) noexcept nogil
+        int (*run)(void* program, int* at, int end) noexcept nogil
+    cdef enum Outcome:
+        kDone
+        kHost
+        kPaused
 
 cdef const ProgramApi* api = <const ProgramApi*>PyCapsule_GetPointer(
     _core.program_api, "linnet.ProgramApi"
@@ -73,26 +78,24 @@ cdef class Runner:
         Kept alive.
     inputs, outputs : sequence of (name, dtype, shape, address)
         Where each tensor lies in the program's arena.
-    segments : sequence of (begin, end, host)
-        What to run in order: native steps [begin, end), or ``host()`` where it is not None.
+    hosts : dict of int to callable
+        What does the program's host steps.
     """
 
     cdef object program
     cdef void* handle
     cdef list inputs
     cdef list outputs
-    cdef list segments
+    cdef dict hosts
     cdef int count
-    cdef bint native
 
-    def __init__(self, program, inputs, outputs, segments):
+    def __init__(self, program, inputs, outputs, dict hosts):
         self.program = program
         self.handle = PyCapsule_GetPointer(program.handle, "linnet.Program")
         self.inputs = [_Port(*port) for port in inputs]
         self.outputs = [_Port(*port) for port in outputs]
-        self.segments = list(segments)
+        self.hosts = hosts
         self.count = len(program)
-        self.native = all(host is None for _, _, host in self.segments)
 
     def fits(self, dict feeds):
         """Return whether names, dtypes and shapes are this program's."""
@@ -121,7 +124,7 @@ cdef class Runner:
         """
         cdef _Port port
         cdef cnp.ndarray array
-        cdef int failed = -1
+        cdef int failed
         cdef dict results = {}
         if len(feeds) != len(self.inputs) or (kept is not None and not self.keeps(kept)):
             return None
@@ -130,11 +133,7 @@ cdef class Runner:
             if not port.fits(value):
                 return None
             memcpy(port.memory, cnp.PyArray_DATA(<cnp.ndarray>value), port.nbytes)
-        if self.native:
-            with nogil:
-                failed = api.run(self.handle, 0, self.count)
-        else:
-            failed = self.run_segments()
+        failed = self.run_steps()
         if failed >= 0:
             return -1 - failed
         for port in self.outputs:
@@ -148,14 +147,18 @@ cdef class Runner:
             results[port.name] = array
         return results
 
-    cdef int run_segments(self) except -2:
-        cdef int begin, end, failed
-        for begin, end, host in self.segments:
-            if host is not None:
-                host()
-                continue
+    cdef int run_steps(self) except -2:
+        """Return -1, or the step that met bad data."""
+        cdef int at = 0, outcome
+        while True:
             with nogil:
-                failed = api.run(self.handle, begin, end)
-            if failed >= 0:
-                return failed
-        return -1
+                outcome = api.run(self.handle, &at, self.count)
+            if outcome == kDone:
+                return -1
+            if outcome == kHost:
+                self.hosts[at]()
+                at += 1
+            elif outcome == kPaused:
+                PyErr_CheckSignals()
+            else:
+                return at

@@ -14,9 +14,9 @@ from linnet.kernels import _core
 from .buffers import BufferMap, assign_buffers
 from .errors import InputError, UnsupportedError
 from .graph import Graph, Node
-from .ops import Op
+from .ops import Body, Op
 from .plan_check import check_plan
-from .planner import MemoryPlan, Request, plan_memory
+from .planner import MemoryPlan, plan_memory
 from .recording import Call, Recorder
 from .specialize import ConcreteGraph, ConcreteNode, specialize
 from .types import Array, NodeTypes, TensorType
@@ -44,6 +44,16 @@ class BoundStep(msgspec.Struct):
     kept: list[Any]
     cache: Cache
     identity: tuple[str, ...] | None
+    nested: list[Binder]
+
+    @property
+    def has_bodies(self) -> bool:
+        """Whether the bodies' shapes are known."""
+        return bool(self.nested)
+
+    def bind_body(self, index: int, inputs: Sequence[int]) -> list[BoundBuffer]:
+        """Add a body's steps, its inputs at the given addresses; return the outputs' buffers."""
+        return self.nested[index].bind_all(inputs)
 
     def keep(self, item: Any) -> Any:
         """Keep an object alive as long as the program."""
@@ -65,18 +75,19 @@ class BoundStep(msgspec.Struct):
 
 
 class NodeSpan(msgspec.Struct, frozen=True):
-    """Which program steps belong to a node; ``host`` where its reference runs instead."""
+    """Which program steps belong to a node; ``host`` where a reference runs among them."""
 
     item: ConcreteNode
     begin: int
     end: int
-    host: Callable[[], None] | None = None
+    host: bool = False
 
 
 class Plan(msgspec.Struct):
     """A bound graph for one set of input shapes; ``later`` is planned when the data tells them.
 
-    ``calls`` is what filled the program, where that was to be recorded.
+    ``hosts`` are the functions of the program's host steps; ``calls`` is what filled the program,
+    where that was to be recorded.
     """
 
     program: Any
@@ -84,6 +95,7 @@ class Plan(msgspec.Struct):
     spans: list[NodeSpan]
     inputs: list[tuple[str, TensorType, int]]
     outputs: list[tuple[str, TensorType, int]]
+    hosts: dict[int, Callable[[], None]]
     kept: list[Any] = msgspec.field(default_factory=list)
     later: list[Node] = msgspec.field(default_factory=list)
     calls: list[Call] | None = None
@@ -91,19 +103,7 @@ class Plan(msgspec.Struct):
     @property
     def has_host_steps(self) -> bool:
         """Whether some node runs its NumPy reference."""
-        return any(span.host is not None for span in self.spans)
-
-    def segments(self) -> list[tuple[int, int, Callable[[], None] | None]]:
-        """Return native step ranges and host steps in the order they run."""
-        joined: list[tuple[int, int, Callable[[], None] | None]] = []
-        for span in self.spans:
-            if span.host is not None:
-                joined.append((span.begin, span.begin, span.host))
-            elif joined and joined[-1][2] is None:
-                joined[-1] = (joined[-1][0], span.end, None)
-            else:
-                joined.append((span.begin, span.end, None))
-        return joined
+        return bool(self.hosts)
 
 
 def bind_graph(
@@ -176,9 +176,8 @@ def bind_concrete(
         Whether the plan is to list the calls that fill its program.
     """
     buffers = assign_buffers(concrete, inputs, outputs)
-    requests = [Request(b.nbytes, b.first, b.last) for b in buffers.buffers]
-    memory = plan_memory(requests)
-    check_plan([(r.nbytes, r.first, r.last) for r in requests], memory.offsets, memory.arena_bytes)
+    memory = plan_memory(buffers.requests())
+    _check(buffers, memory)
     room = memory.arena_bytes if arena is None else arena.reserve(memory.arena_bytes)
     try:
         program = _core.Program(room, isa, threads)
@@ -187,53 +186,101 @@ def bind_concrete(
     shared = {} if cache is None else cache
     recorder = Recorder(program) if record else None
     filled = program if recorder is None else recorder
-    binder = _Binder(filled, memory, buffers, concrete, shared, control)
-    spans = [binder.bind(item) for item in concrete.nodes]
+    binder = Binder(Frame(filled, shared, control), concrete, buffers, memory, program.arena)
+    spans = [binder.bind(step, item) for step, item in enumerate(concrete.nodes)]
     return Plan(
         program,
         memory,
         spans,
         [(name, concrete.types[name], binder.buffer(name).pointer) for name in inputs],
         [(name, concrete.types[name], binder.buffer(name).pointer) for name in outputs],
-        binder.kept,
+        binder.frame.hosts,
+        binder.frame.kept,
         calls=None if recorder is None else recorder.calls,
     )
 
 
-class _Binder:
-    """Binds the nodes of one plan."""
+def _check(buffers: BufferMap, memory: MemoryPlan, elsewhere: int = 0) -> None:
+    """Hold a memory plan and those of nested graphs against the lifetimes."""
+    requests = buffers.requests(elsewhere)
+    check_plan([(r.nbytes, r.first, r.last) for r in requests], memory.offsets, memory.arena_bytes)
+    for nest in buffers.nests.values():
+        for body, plan in zip(nest.bodies, nest.plans, strict=True):
+            _check(body, plan, len(body.buffers) - len(plan.offsets))
+
+
+class Frame:
+    """What a plan's graph and the graphs nested in it have in common."""
+
+    def __init__(self, program: Any, cache: Cache, control: Control | None) -> None:
+        self.program = program
+        self.cache = cache
+        self.control = control
+        self.kept: list[Any] = []
+        self.hosts: dict[int, Callable[[], None]] = {}
+
+
+class Binder:
+    """Binds the nodes of one graph.
+
+    Parameters
+    ----------
+    frame : Frame
+    concrete : ConcreteGraph
+    buffers : BufferMap
+    memory : MemoryPlan
+    base : int
+        Address of the memory that was planned.
+    within : tuple of str, optional
+        Tells a nested graph from others of the plan.
+    body : Body, optional
+        The nested graph.
+    """
 
     def __init__(
         self,
-        program: Any,
-        memory: MemoryPlan,
-        buffers: BufferMap,
+        frame: Frame,
         concrete: ConcreteGraph,
-        cache: Cache,
-        control: Control | None,
+        buffers: BufferMap,
+        memory: MemoryPlan,
+        base: int,
+        within: tuple[str, ...] = (),
+        body: Body | None = None,
     ) -> None:
-        self.program = program
-        self.memory = memory
+        self.frame = frame
+        self.concrete = concrete
         self.buffers = buffers
-        self.types = concrete.types
-        self.cache = cache
-        self.constants = concrete.constants
-        self.control = control
-        self.kept: list[Any] = []
+        self.base = base
+        self.within = within
+        self.body = body
+        self.offsets = memory.offsets
+        self.given: dict[str, int] = {}
 
     def buffer(self, name: str) -> BoundBuffer:
-        """Return a value's buffer: in the arena, or the constant's own memory."""
-        type_ = self.types[name]
+        """Return a value's buffer: in the arena, where it was given, or a constant's own memory."""
+        type_ = self.concrete.types[name]
         if type_.value is not None:
             array = np.ascontiguousarray(type_.value).reshape(type_.value.shape)
-            self.kept.append(array)
+            self.frame.kept.append(array)
             return BoundBuffer(type_, array.ctypes.data, array)
-        offset = self.memory.offsets[self.buffers.index[name]]
-        return BoundBuffer(type_, self.program.arena + offset)
+        if name in self.given:
+            return BoundBuffer(type_, self.given[name])
+        return BoundBuffer(type_, self.base + self.offsets[self.buffers.index[name]])
 
-    def bind(self, item: ConcreteNode) -> NodeSpan:
-        """Bind one node: its kernels, or its reference as a host step."""
-        begin = len(self.program)
+    def bind_all(self, inputs: Sequence[int]) -> list[BoundBuffer]:
+        """Bind a nested graph whose inputs are at the given addresses; return its outputs."""
+        assert self.body is not None
+        self.given = dict(zip(self.body.inputs, inputs, strict=True))
+        owned = [name for name in self.body.inputs if name in self.buffers.index]
+        self.offsets = (*(self.given[name] - self.base for name in owned), *self.offsets)
+        for step, item in enumerate(self.concrete.nodes):
+            self.bind(step, item)
+        return [self.buffer(name) for name in self.body.outputs]
+
+    def bind(self, place: int, item: ConcreteNode) -> NodeSpan:
+        """Bind one node, at a place in the order: its kernels, or its reference as a host step."""
+        program = self.frame.program
+        begin, known = len(program), len(self.frame.hosts)
         inputs = tuple(self.buffer(i) if i else None for i in item.node.inputs)
         outputs = tuple(
             self.buffer(o) if o else self._discarded(t)
@@ -243,27 +290,51 @@ class _Binder:
             item.node.name,
             inputs,
             outputs,
-            self.program,
+            program,
             item.types,
-            self.kept,
-            self.cache,
+            self.frame.kept,
+            self.frame.cache,
             self._identity(item),
+            self._nested(place, item),
         )
         if item.node.op.alias and inputs[0] is not None and inputs[0].pointer == outputs[0].pointer:
             return NodeSpan(item, begin, begin)
-        if item.node.op.bind(step):
-            return NodeSpan(item, begin, len(self.program))
-        return NodeSpan(item, begin, begin, self._host_step(item, inputs, outputs))
+        if not item.node.op.bind(step):
+            self.frame.hosts[begin] = self._host_step(item, inputs, outputs)
+            program.host()
+        return NodeSpan(item, begin, len(program), len(self.frame.hosts) > known)
+
+    def _nested(self, place: int, item: ConcreteNode) -> list[Binder]:
+        nest = self.buffers.nests.get(place)
+        if nest is None:
+            return []
+        base = self.base + self.offsets[nest.buffer]
+        found = []
+        for index, body in enumerate(item.node.op.bodies):
+            within = (*self.within, *item.node.outputs, str(index))
+            found.append(
+                Binder(
+                    self.frame,
+                    item.bodies[index],
+                    nest.bodies[index],
+                    nest.plans[index],
+                    base,
+                    within,
+                    body,
+                )
+            )
+        return found
 
     def _identity(self, item: ConcreteNode) -> tuple[str, ...] | None:
         """Return a key for what is packed from this node's constants; None where not to share."""
         pairs = zip(item.node.inputs, item.types.inputs, strict=True)
         known = [name for name, t in pairs if t is not None and t.value is not None]
-        return item.node.outputs if all(name in self.constants for name in known) else None
+        shared = all(name in self.concrete.constants for name in known)
+        return (*self.within, *item.node.outputs) if shared else None
 
     def _discarded(self, type_: TensorType) -> BoundBuffer:
         memory = np.zeros(type_.nbytes + 64, np.uint8)
-        self.kept.append(memory)
+        self.frame.kept.append(memory)
         return BoundBuffer(type_, memory.ctypes.data)
 
     def _host_step(
@@ -272,11 +343,12 @@ class _Binder:
         inputs: tuple[BoundBuffer | None, ...],
         outputs: tuple[BoundBuffer, ...],
     ) -> Callable[[], None]:
-        views = [None if b is None else _view(b, self.kept) for b in inputs]
-        targets = [_view(b, self.kept) for b in outputs]
+        kept, control = self.frame.kept, self.frame.control
+        views = [None if b is None else _view(b, kept) for b in inputs]
+        targets = [_view(b, kept) for b in outputs]
         compute: Callable[..., tuple[Array, ...]] = partial(item.node.op.reference, item.types)
-        if self.control is not None and item.node.op.runs_bodies:
-            compute = self.control(item.node.op)
+        if control is not None and item.node.op.runs_bodies:
+            compute = control(item.node.op)
 
         def run() -> None:
             for target, result in zip(targets, compute(*views), strict=True):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from .planner import MemoryPlan, Request, plan_memory
 from .specialize import ConcreteGraph, ConcreteNode
 
 
@@ -20,11 +21,27 @@ class BufferLife(msgspec.Struct):
     last: int
 
 
+class Nest(msgspec.Struct, frozen=True):
+    """The bodies of a node of control flow, which take turns in one buffer of what is around.
+
+    The first buffers of each, those of inputs that the node owns, lie elsewhere.
+    """
+
+    buffer: int
+    bodies: list[BufferMap]
+    plans: list[MemoryPlan]
+
+
 class BufferMap(msgspec.Struct, frozen=True):
-    """Buffers, and the buffer of each value that is not a constant."""
+    """Buffers, the buffer of each value that is not a constant, and nests by the node's step."""
 
     buffers: list[BufferLife]
     index: dict[str, int]
+    nests: dict[int, Nest] = msgspec.field(default_factory=dict)
+
+    def requests(self, elsewhere: int = 0) -> list[Request]:
+        """Return what the planner places: all but the first buffers that lie elsewhere."""
+        return [Request(b.nbytes, b.first, b.last) for b in self.buffers[elsewhere:]]
 
 
 def assign_buffers(
@@ -56,10 +73,25 @@ def assign_buffers(
             if name in result.index:
                 life = result.buffers[result.index[name]]
                 life.last = max(life.last, step)
+        if item.bodies:
+            result.nests[step] = _nest(item, len(result.buffers))
+            room = max(plan.arena_bytes for plan in result.nests[step].plans)
+            result.buffers.append(BufferLife(room, step, step))
     for name in outputs:
         if name in result.index:
             result.buffers[result.index[name]].last = len(concrete.nodes)
     return result
+
+
+def _nest(item: ConcreteNode, buffer: int) -> Nest:
+    """Return the memory of a node's bodies: captured inputs have none, as constants."""
+    bodies, plans = [], []
+    for body, graph, (first, last) in zip(
+        item.bodies, item.node.op.bodies, item.node.op.owned, strict=True
+    ):
+        bodies.append(assign_buffers(body, graph.inputs[first:last], graph.outputs))
+        plans.append(plan_memory(bodies[-1].requests(last - first)))
+    return Nest(buffer, bodies, plans)
 
 
 def _new(result: BufferMap, name: str, nbytes: int, step: int) -> None:

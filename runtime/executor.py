@@ -29,7 +29,7 @@ from .specialize import ConcreteGraph, ConcreteNode, specialize
 from .types import Array, TensorType
 
 PLAN_LIMIT = 8
-Segments = list[tuple[int, int, Callable[[], None] | None]]
+Hosts = dict[int, Callable[[], None]]
 # Plans of what follows open shapes; there may be one such executor for each plan before it.
 _REST_LIMIT = 2
 _HEADROOM = 8
@@ -362,13 +362,13 @@ def _rest_value(name: str, concrete: ConcreteGraph, open_: Mapping[str, TensorTy
     return concrete.values[name]
 
 
-def make_runner(plan: Plan, segments: Segments | None = None) -> Runner:
-    """Return what runs a plan's segments, or others in their place, between the plan's tensors."""
+def make_runner(plan: Plan, hosts: Hosts | None = None) -> Runner:
+    """Return what runs a plan, by other functions in place of its host steps where given."""
 
     def ports(
         tensors: list[tuple[str, TensorType, int]],
     ) -> list[tuple[str, np.dtype[Any], tuple[int, ...], int]]:
         return [(name, t.dtype.numpy, t.static_shape, address) for name, t, address in tensors]
 
-    parts = plan.segments() if segments is None else segments
-    return Runner(plan.program, ports(plan.inputs), ports(plan.outputs), parts)
+    inputs, outputs = ports(plan.inputs), ports(plan.outputs)
+    return Runner(plan.program, inputs, outputs, plan.hosts if hosts is None else hosts)

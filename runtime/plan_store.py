@@ -198,7 +198,7 @@ class PlanStore:
                 ]
                 for tensors in (inputs, outputs)
             )
-            runner = Runner(program, taken, given_back, [(0, len(program), None)])
+            runner = Runner(program, taken, given_back, {})
             return runner, kept
         except _FAILURES:
             return None

@@ -58,7 +58,7 @@ def write_plan(store: PlanStore, graph: Any, inputs: Mapping[str, Any], plan: An
     if plan.calls is None or plan.has_host_steps:
         return
     # What such ops keep from run to run is shared by all plans of a session.
-    if not all(span.item.node.op.pure for span in plan.spans):
+    if not all(span.item.pure for span in plan.spans):
         return
     shapes = [inputs[name].static_shape for name in graph.inputs]
     with contextlib.suppress(OSError, ValueError, _Unstorable):

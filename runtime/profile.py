@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .binding import NodeSpan, Plan
-from .executor import Segments, make_runner
+from .executor import Hosts, make_runner
 from .session import Session
 from .types import Array, DType
 
@@ -105,10 +105,11 @@ def profile_session(
     spent = np.zeros((runs, len(plan.spans)))
     events = []
     try:
-        with session.using(plan, make_runner(plan, clocks.segments())):
+        with session.using(plan, make_runner(plan, clocks.hosts())):
             for run in range(runs):
                 plain[run] = _timed_run(session, feeds)[1]
                 plan.program.profile(True)
+                clocks.reset()
                 start, totals[run] = _timed_run(session, feeds)
                 spent[run], between[run] = clocks.read(), clocks.between()
                 call[run] = clocks.around(start, float(totals[run]))
@@ -139,35 +140,36 @@ class _Clocks:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.spans = [(i, span.host) for i, span in enumerate(plan.spans) if span.host is not None]
         self.begun: dict[int, float] = {}
+        self.ended: dict[int, float] = {}
         self.took: dict[int, float] = {}
 
-    def segments(self) -> Segments:
-        """Return the plan's segments with a clock around each host step."""
-        timed = iter([self._timed(index, host) for index, host in self.spans])
-        return [
-            (begin, end, None if host is None else next(timed))
-            for begin, end, host in self.plan.segments()
-        ]
+    def hosts(self) -> Hosts:
+        """Return the plan's host steps with a clock around each."""
+        return {step: self._timed(step, host) for step, host in self.plan.hosts.items()}
 
-    def _timed(self, index: int, host: Host) -> Host:
+    def _timed(self, step: int, host: Host) -> Host:
         def run() -> None:
             start = time.perf_counter()
             host()
-            self.took[index] = time.perf_counter() - start
-            self.begun[index] = start
+            self.ended[step] = time.perf_counter()
+            self.begun.setdefault(step, start)
+            self.took[step] = self.took.get(step, 0.0) + self.ended[step] - start
 
         return run
 
+    def reset(self) -> None:
+        """Begin anew."""
+        for times in (self.begun, self.ended, self.took):
+            times.clear()
+
     def read(self) -> Array:
         """Return the seconds of each node in the one run since profiling was switched on."""
-        times = np.array(self.plan.program.times, dtype=np.float64)
-        steps = np.concatenate([[0.0], np.cumsum(times)]) * 1e-9
-        found = np.array([steps[span.end] - steps[span.begin] for span in self.plan.spans])
-        for index, seconds in self.took.items():
-            found[index] += seconds
-        return found
+        times = np.array(self.plan.program.times, dtype=np.float64) * 1e-9
+        for step, seconds in self.took.items():
+            times[step] += seconds
+        steps = np.concatenate([[0.0], np.cumsum(times)])
+        return np.array([steps[span.end] - steps[span.begin] for span in self.plan.spans])
 
     def between(self) -> float:
         """Return the seconds inside the native calls of that run in which no step ran."""
@@ -178,7 +180,7 @@ class _Clocks:
         """Return how much of that run lies before its first node and after its last."""
         program = self.plan.program
         native = [(program.began * 1e-9, program.ended * 1e-9)] if program.elapsed else []
-        host = [(begin, begin + self.took[index]) for index, begin in self.begun.items()]
+        host = [(begin, self.ended[step]) for step, begin in self.begun.items()]
         begins, ends = zip(*native, *host, (start + seconds, start), strict=True)
         first, last = min(begins), max(ends)
         around = max(first - start, 0.0) + max(start + seconds - last, 0.0)
@@ -186,25 +188,28 @@ class _Clocks:
 
     def events(self, seconds: Array) -> list[Event]:
         """Return when each node of the last run began."""
-        starts = self.plan.program.starts
+        starts = [start * 1e-9 for start in self.plan.program.starts]
+        for step, begun in self.begun.items():
+            starts[step] = begun
         found = []
         for index, span in enumerate(self.plan.spans):
-            if span.end > span.begin:
-                found.append(Event(index, starts[span.begin] * 1e-9, float(seconds[index])))
-            elif index in self.begun:
-                found.append(Event(index, self.begun[index], float(seconds[index])))
+            ran = [start for start in starts[span.begin : span.end] if start]
+            if ran:
+                found.append(Event(index, min(ran), float(seconds[index])))
         return found
 
 
 def _row(span: NodeSpan, plan: Plan, seconds: float) -> dict[str, Any]:
     node, types = span.item.node, span.item.types
     steps = [plan.program.steps[i] for i in range(span.begin, span.end)]
+    kernels = list(dict.fromkeys(name for name, _ in steps if name != "flow"))
+    kernels += ["host step"] * span.host
     cost = node.op.cost(types)
     first = types.inputs[0] if types.inputs else None
     return {
         "name": node.name,
         "op": type(node.op).__name__,
-        "kernel": "host step" if span.host else "+".join(name for name, _ in steps) or "view",
+        "kernel": "+".join(kernels) or "view",
         "seconds": seconds,
         "macs": int(cost.macs),
         "bytes": int(cost.bytes),

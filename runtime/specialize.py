@@ -18,10 +18,20 @@ from .types import NodeTypes, TensorType
 
 
 class ConcreteNode(msgspec.Struct, frozen=True):
-    """A node that has to run, with the concrete types of its inputs and outputs."""
+    """A node that has to run, with the concrete types of its inputs and outputs.
+
+    ``bodies`` are the nested graphs of control flow, where all their shapes are known and stay.
+    """
 
     node: Node
     types: NodeTypes
+    bodies: tuple[ConcreteGraph, ...] = ()
+
+    @property
+    def pure(self) -> bool:
+        """Whether equal inputs give equal outputs, in the bodies too."""
+        inner = (item for body in self.bodies for item in body.nodes)
+        return self.node.op.pure and all(item.pure for item in inner)
 
 
 class ConcreteGraph(msgspec.Struct, frozen=True):
@@ -121,7 +131,29 @@ class _Specializer:
             return
         self.types.update({n: t for n, t in zip(node.outputs, outputs, strict=True) if n})
         if not all(t.value is not None for t in outputs):
-            self.result.nodes.append(item)
+            self.result.nodes.append(ConcreteNode(node, item.types, self._bodies(item)))
+
+    def _bodies(self, item: ConcreteNode) -> tuple[ConcreteGraph, ...]:
+        """Return the bodies of control flow for types that hold in every iteration.
+
+        None of them where a shape inside depends on data, or on which branch runs.
+        """
+        op, outer = item.node.op, item.node.inputs[::-1]
+        made = [t.shape for t in item.types.outputs]
+        found = []
+        for body, types in zip(op.bodies, op.body_types(item.types), strict=True):
+            if not isinstance(body, Graph):
+                raise ShapeError(f"'{body.name}' is no graph")
+            found.append(specialize(body, dict(zip(body.inputs, types, strict=True))))
+            # What is captured comes last in both.
+            pairs = zip(body.inputs[::-1], outer, strict=False)
+            known = self.result.constants
+            found[-1].constants.update(inner for inner, name in pairs if name in known)
+            if found[-1].open:
+                return ()
+            if isinstance(op, If) and [found[-1].types[o].shape for o in body.outputs] != made:
+                return ()
+        return tuple(found)
 
     def _infer(self, node: Node, given: tuple[TensorType | None, ...]) -> tuple[TensorType, ...]:
         declared = [self.result.values[o].type if o else None for o in node.outputs]

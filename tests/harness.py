@@ -9,8 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from linnet.binding import Binder, Frame
+from linnet.buffers import assign_buffers
+from linnet.graph import Graph
 from linnet.kernels import _core
 from linnet.ops import Op
+from linnet.specialize import specialize
 from linnet.types import NodeTypes, Quantization, TensorType
 
 SLACK = 256
@@ -37,6 +41,7 @@ class HarnessStep:
     outputs: tuple[Any, ...]
     program: Any
     kept: list[Any]
+    bodies: Sequence[Any] = ()
 
     @property
     def types(self) -> NodeTypes:
@@ -44,6 +49,13 @@ class HarnessStep:
             tuple(None if i is None else i.type for i in self.inputs),
             tuple(o.type for o in self.outputs),
         )
+
+    @property
+    def has_bodies(self) -> bool:
+        return bool(self.bodies)
+
+    def bind_body(self, index: int, inputs: Sequence[int]) -> list[Any]:
+        return self.bodies[index].bind_all(inputs)
 
     def keep(self, item: Any) -> Any:
         self.kept.append(item)
@@ -125,9 +137,35 @@ def bind_op(
         program,
         [],
     )
+    if op.runs_bodies:
+        step.bodies = nested(op, known, step)
     if not op.bind(step):
         raise NotBound(f"{op} has no kernel for {step.types}")
     return step
+
+
+def nested(op: Op, types: Sequence[TensorType | None], step: HarnessStep) -> list[Any]:
+    """Return what binds the bodies of control flow into the step's program."""
+    graph = Graph("one node")
+    names = [f"x{i}" * (t is not None) for i, t in enumerate(types)]
+    known = {name: t for name, t in zip(names, types, strict=True) if t is not None}
+    for name, type_ in known.items():
+        graph.add_input(name, type_.with_(value=None))
+    graph.outputs = [f"y{i}" for i in range(op.outputs)]
+    graph.add(op, names, outputs=list(graph.outputs))
+    concrete = specialize(graph, known)
+    nests = assign_buffers(concrete, graph.inputs, graph.outputs).nests
+    if not nests:
+        return []
+    room = step.keep(aligned(max(plan.arena_bytes for plan in nests[0].plans)))
+    frame, (item,) = Frame(step.program, {}, None), concrete.nodes
+    frame.kept = step.kept
+    return [
+        Binder(frame, *parts, room.ctypes.data, body=body)
+        for *parts, body in zip(
+            item.bodies, nests[0].bodies, nests[0].plans, op.bodies, strict=True
+        )
+    ]
 
 
 def run_step(step: HarnessStep) -> tuple[np.ndarray, ...]:

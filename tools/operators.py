@@ -48,7 +48,7 @@ def has_kernel(data: bytes) -> bool | None:
 
     session = linnet.load(linnet.convert(data), threads=1)
     spans = session.plan().spans
-    return all(span.host is None for span in spans) if spans else None
+    return not any(span.host for span in spans) if spans else None
 
 
 def tflite_types() -> Types:

@@ -90,7 +90,7 @@ def _describe_node(span: NodeSpan, plan: Plan) -> dict[str, Any]:
         "macs": int(cost.macs),
         "bytes": int(cost.bytes),
         "kernels": names,
-        "host": span.host is not None,
+        "host": span.host,
     }
 
 

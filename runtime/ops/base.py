@@ -48,6 +48,15 @@ class Step(Protocol):
         """Return what ``make()`` gave for this node and key, made once per session, and keep it."""
         ...
 
+    @property
+    def has_bodies(self) -> bool:
+        """Whether `bind_body` can be used: the shapes in all bodies are known."""
+        ...
+
+    def bind_body(self, index: int, inputs: Sequence[Any]) -> list[Any]:
+        """Add the steps of a body that reads the given buffers; return those of its outputs."""
+        ...
+
 
 class Body:
     """A nested graph: what `linnet.graph.Graph` is, as far as operators may know it.
@@ -144,6 +153,15 @@ class Op(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True, kw_o
     @property
     def bodies(self) -> tuple[Body, ...]:
         """Nested graphs, in the order of the fields; only control flow has any."""
+        return ()
+
+    def body_types(self, types: NodeTypes) -> tuple[list[TensorType], ...]:
+        """Return the input types of each body, which hold in every iteration."""
+        return ()
+
+    @property
+    def owned(self) -> tuple[tuple[int, int], ...]:
+        """Per body the first and last (exclusive) of the inputs that it may overwrite."""
         return ()
 
     def execute(self, call: Call, *arrays: Array | None) -> tuple[Array, ...]:

@@ -11,7 +11,8 @@ import numpy as np
 from linnet.errors import ShapeError
 from linnet.types import Array, Dim, DType, NodeTypes, Shape, TensorType
 
-from .base import Body, Call, Op, as_array
+from . import bind_control
+from .base import Body, Call, Op, Step, as_array
 from .body import infer_body, run_body
 
 __all__ = ["If", "Loop", "Scan", "While"]
@@ -81,6 +82,20 @@ class If(_Control, frozen=True):
         )
         return tuple(_either(left, right) for left, right in pairs)
 
+    def body_types(self, types: NodeTypes) -> tuple[list[TensorType], ...]:
+        """Return what both branches are given."""
+        given = _present(types.inputs[1:])
+        return given, given
+
+    @property
+    def owned(self) -> tuple[tuple[int, int], ...]:
+        """Nothing."""
+        return (0, 0), (0, 0)
+
+    def bind(self, step: Step) -> bool:
+        """Bind both branches, where their shapes are known."""
+        return bind_control.branches(step)
+
     def branch(self, condition: Array) -> Body:
         """Return the body that runs for a condition."""
         return self.then_branch if bool(np.all(condition)) else self.else_branch
@@ -135,11 +150,8 @@ class Loop(_Control, frozen=True):
             raise ShapeError(f"the iteration limit is {limit}; expected one integer")
         if condition is not None:
             _check_condition(condition, "the condition")
-        number = TensorType(DType.INT64, _scalar(self.body, 0))
-        going = TensorType(DType.BOOL, _scalar(self.body, 1))
-        if condition is None or (condition.value is not None and bool(np.all(condition.value))):
-            going = going.with_(value=np.ones(_numbers(going.shape), np.bool_))
-        fixed = [number, going]
+        fixed = self._fixed(condition)
+        going = fixed[1]
         made = _stable(self.body, fixed, given[: self.carried], given[self.carried :], 1)
         _check_condition(made[0], "the body's condition")
         always = made[0].value is not None and bool(np.all(made[0].value))
@@ -150,6 +162,29 @@ class Loop(_Control, frozen=True):
             trips = max(0, int(limit.value.reshape(-1)[0]))
         stacked = (t.with_(shape=(trips, *t.shape)) for t in made[1 + self.carried :])
         return (*made[1 : 1 + self.carried], *stacked)
+
+    def _fixed(self, condition: TensorType | None) -> list[TensorType]:
+        """Return the types of the iteration's number and of the condition inside the body."""
+        number = TensorType(DType.INT64, _scalar(self.body, 0))
+        going = TensorType(DType.BOOL, _scalar(self.body, 1))
+        if condition is None or (condition.value is not None and bool(np.all(condition.value))):
+            going = going.with_(value=np.ones(_numbers(going.shape), np.bool_))
+        return [number, going]
+
+    def body_types(self, types: NodeTypes) -> tuple[list[TensorType], ...]:
+        """Return number, condition, carried and captured values."""
+        condition = types.inputs[1] if len(types.inputs) > 1 else None
+        carried, captured = _held(types.inputs[2:], self.carried)
+        return ([*self._fixed(condition), *carried, *captured],)
+
+    @property
+    def owned(self) -> tuple[tuple[int, int], ...]:
+        """The carried values."""
+        return ((2, 2 + self.carried),)
+
+    def bind(self, step: Step) -> bool:
+        """Bind the body as a loop, where its shapes are known."""
+        return bind_control.loop(step, self.carried)
 
     def execute(self, call: Call, *arrays: Array | None) -> tuple[Array, ...]:
         """Run the bodies by ``call``."""
@@ -233,6 +268,28 @@ class Scan(_Control, frozen=True):
             shape = (*type_.shape[:axis], length, *type_.shape[axis:])
             stacked.append(type_.with_(shape=shape))
         return (*made[: self.carried], *stacked)
+
+    def body_types(self, types: NodeTypes) -> tuple[list[TensorType], ...]:
+        """Return carried values, slices and captured values."""
+        split = self.carried + len(self.axes)
+        carried, given = _held(types.inputs, self.carried)
+        slices = self._slices(given[: len(self.axes)])[1]
+        return ([*carried, *slices, *_present(types.inputs[split:])],)
+
+    @property
+    def owned(self) -> tuple[tuple[int, int], ...]:
+        """Carried values and slices."""
+        return ((0, self.carried + len(self.axes)),)
+
+    def bind(self, step: Step) -> bool:
+        """Bind the body as a loop, where its shapes are known."""
+        count = len(step.outputs) - self.carried
+        backward = [_at(self.backward, i, False) for i in range(len(self.axes))]
+        stacked = [
+            (_at(self.output_axes, i, 0), _at(self.output_backward, i, False)) for i in range(count)
+        ]
+        walked = list(zip(self.axes, backward, strict=True))
+        return bind_control.scan(step, self.carried, walked, stacked)
 
     def _slices(self, sequences: Sequence[TensorType]) -> tuple[Dim, list[TensorType]]:
         length: Dim = "?length"
@@ -321,6 +378,20 @@ class While(_Control, frozen=True):
         _check_condition(going, "the condition")
         return tuple(made)
 
+    def body_types(self, types: NodeTypes) -> tuple[list[TensorType], ...]:
+        """Return carried and captured values, for both."""
+        carried, captured = _held(types.inputs, self.carried)
+        return [*carried, *captured], [*carried, *captured]
+
+    @property
+    def owned(self) -> tuple[tuple[int, int], ...]:
+        """The carried values, which the condition only reads."""
+        return (0, 0), (0, self.carried)
+
+    def bind(self, step: Step) -> bool:
+        """Bind condition and body as a loop, where their shapes are known."""
+        return bind_control.repeat(step, self.carried)
+
     def execute(self, call: Call, *arrays: Array | None) -> tuple[Array, ...]:
         """Run the bodies by ``call``."""
         given = _arrays(arrays)
@@ -335,6 +406,14 @@ def _present(types: Sequence[TensorType | None]) -> list[TensorType]:
     if len(found) != len(types):
         raise ShapeError("an input is absent")
     return found
+
+
+def _held(
+    types: Sequence[TensorType | None], carried: int
+) -> tuple[list[TensorType], list[TensorType]]:
+    """Return the types of carried values, whatever their content, and those of the others."""
+    given = _present(types)
+    return [t.with_(value=None) for t in given[:carried]], given[carried:]
 
 
 def _arrays(arrays: Sequence[Array | None]) -> list[Array]:

@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "linnet.planner": ("linnet.types", "linnet.errors"),
     "linnet.plan_check": ("linnet.errors",),
     "linnet.specialize": ("linnet.graph", "linnet.ops", "linnet.types", "linnet.errors"),
-    "linnet.buffers": ("linnet.specialize", "linnet.types"),
+    "linnet.buffers": ("linnet.planner", "linnet.specialize", "linnet.types"),
     "linnet.reference": ("linnet.graph", "linnet.ops", "linnet.types"),
     "linnet.format": (
         "linnet.format", "linnet.graph", "linnet.ops", "linnet.types", "linnet.errors",

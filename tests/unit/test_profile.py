@@ -66,19 +66,19 @@ def test_at_least_95_percent_of_a_real_run_is_accounted_for():
 
 def test_host_steps_are_timed_and_named():
     graph = Graph("host")
-    x = graph.add_input("x", TensorType(DType.INT32, (64, 64)))
-    y = graph.add(Add(), [x, graph.add_constant("one", np.ones(64, np.int32))], name="sum")
+    x = graph.add_input("x", TensorType(DType.INT16, (64, 64)))
+    y = graph.add(Add(), [x, graph.add_constant("one", np.ones(64, np.int16))], name="sum")
     graph.outputs = [graph.add(Add(), [y, x], name="again")]
     session = linnet.load(graph, threads=1)
     plan = session.plan()
     if not plan.has_host_steps:
-        pytest.fail("int32 Add has a kernel now: take another op for this test")
-    profile = profile_session(session, {"x": np.ones((64, 64), np.int32)}, 10)
+        pytest.fail("int16 Add has a kernel now: take another op for this test")
+    profile = profile_session(session, {"x": np.ones((64, 64), np.int16)}, 10)
     assert [r["kernel"] for r in profile.rows] == ["host step"] * 2
     assert all(r["seconds"] > 0 for r in profile.rows)
     assert {event.node for event in profile.events[0][2]} == {0, 1}
     # The session runs as before.
-    assert (session.run({"x": np.ones((64, 64), np.int32)})[graph.outputs[0]] == 3).all()
+    assert (session.run({"x": np.ones((64, 64), np.int16)})[graph.outputs[0]] == 3).all()
 
 
 def test_states_begin_anew_after_profiling():

@@ -45,7 +45,7 @@ Turn Balance::next() {
 }
 
 void Balance::step_took(Turn turn, int step, double nanoseconds) {
-  if (trials_ % kTurnsPerTrial == 0) return;
+  if (trials_ % kTurnsPerTrial == 0 || step < begin_ || step >= end_) return;
   double& least = (turn == Turn::timed_alone ? alone_ : split_)[static_cast<size_t>(step - begin_)];
   least = std::min(least, nanoseconds);
 }

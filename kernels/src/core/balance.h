@@ -29,7 +29,7 @@ class Balance {
   bool covers(int begin, int end) const { return begin == begin_ && end == end_; }
   Turn next();
 
-  // The time of one step in a timed turn.
+  // The time of one step in a timed turn; loops may lead to steps outside the stretch.
   void step_took(Turn turn, int step, double nanoseconds);
   // The time of a whole turn; returns true where the trials are over just now.
   bool took(Turn turn, double nanoseconds);

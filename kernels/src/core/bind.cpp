@@ -15,6 +15,7 @@ void bind_attention(Methods& program);
 void bind_depthwise(Methods& program);
 void bind_elementwise(Methods& program);
 void bind_float(Methods& program);
+void bind_flow(Methods& program);
 void bind_int8(Methods& program);
 void bind_linear(Methods& program);
 void bind_move(Methods& program);
@@ -31,12 +32,27 @@ namespace {
 
 // Every family of kernels.
 constexpr void (*kFamilies[])(Methods&) = {
-    bind_attention, bind_depthwise, bind_elementwise, bind_float, bind_int8,
-    bind_linear,    bind_move,      bind_norm,        bind_peak,  bind_recurrent,
-    bind_reduce,    bind_sparse,    bind_trees};
+    bind_attention, bind_depthwise, bind_elementwise, bind_float, bind_flow,
+    bind_int8,      bind_linear,    bind_move,        bind_norm,  bind_peak,
+    bind_recurrent, bind_reduce,    bind_sparse,      bind_trees};
 
-int run_program(void* program, int begin, int end) {
-  return static_cast<Program*>(program)->run(begin, end);
+int run_program(void* program, int* at, int end) {
+  return static_cast<int>(static_cast<Program*>(program)->run(*at, end));
+}
+
+// Returns -1, or the step that met bad data or is the caller's to do.
+int run_all(Program& program, int begin, int end) {
+  int at = begin;
+  const int last = end < 0 ? program.size() : end;
+  for (;;) {
+    Outcome outcome;
+    {
+      py::gil_scoped_release release;
+      outcome = program.run(at, last);
+    }
+    if (outcome != kPaused) return outcome == kDone ? -1 : at;
+    if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+  }
 }
 
 const ProgramApi kApi = {kProgramApi, run_program};
@@ -60,7 +76,9 @@ py::list available_isas() {
 py::list program_steps(const Program& program) {
   py::list steps;
   for (int i = 0; i < program.size(); ++i) {
-    steps.append(py::make_tuple(kernel_name(program.kernel(i)), program.step_threads(i)));
+    const Kernel kernel = program.kernel(i);
+    const char* name = kernel == Kernel::count ? "flow" : kernel_name(kernel);
+    steps.append(py::make_tuple(name, program.step_threads(i)));
   }
   return steps;
 }
@@ -82,13 +100,7 @@ PYBIND11_MODULE(_core, module) {
            py::arg("arena_bytes"), py::arg("isa") = "", py::arg("threads") = 1)
       .def(py::init<std::shared_ptr<Arena>, const std::string&, int>(), py::arg("arena"),
            py::arg("isa") = "", py::arg("threads") = 1)
-      .def(
-          "run",
-          [](Program& self, int begin, int end) {
-            py::gil_scoped_release release;
-            return self.run(begin, end < 0 ? self.size() : end);
-          },
-          py::arg("begin") = 0, py::arg("end") = -1)
+      .def("run", run_all, py::arg("begin") = 0, py::arg("end") = -1)
       .def("profile", &Program::profile, py::arg("on"))
       .def("force_threads", &Program::force_threads, py::arg("threads"))
       .def("__len__", &Program::size)

@@ -21,6 +21,9 @@ constexpr size_t kLargePiece = 256 * 1024;
 // splitting is tried at all.
 constexpr double kNanosecondsPerThread = 8000;
 constexpr double kLeastNanoseconds = 1500;
+// Loops look at the clock now and then, and let the caller look for signals when it is time.
+constexpr uint32_t kRoundsPerLook = 16;
+constexpr double kPatience = 2e7;
 
 size_t rounded(size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
@@ -99,51 +102,61 @@ void Program::run_task(void* self, uint32_t index, int part, int thread) {
   static_cast<Program*>(self)->run_part(index, part, thread);
 }
 
-int Program::run(int begin, int end) noexcept {
-  begin = std::max(begin, 0);
+Outcome Program::run(int& at, int end) noexcept {
+  const int begin = at = std::max(at, 0);
   end = std::min(end, size());
   error_ = 0;
   active_ = 1;
-  if (profiling_) return run_profiled(begin, end);
-  if (widest_ == 1) return run_steps(begin, end, nullptr, Turn::alone);
+  patience_ = 0;
+  if (profiling_) return run_profiled(at, end);
+  if (widest_ == 1) return run_steps(at, end, nullptr, Turn::alone);
   ThreadPool& pool = ThreadPool::instance();
-  if (forced_ > 0) {
+  // What goes on inside a loop is no stretch of its own.
+  if (forced_ > 0 || std::exchange(resumed_, false)) {
     active_ = pool.acquire(widest_, run_task, this);
-    const int failed = run_steps(begin, end, nullptr, Turn::shared);
+    const Outcome outcome = run_steps(at, end, nullptr, Turn::shared);
     if (active_ > 1) pool.release();
-    return failed;
+    return outcome;
   }
-  Balance& balance = balance_of(begin, end);
+  const int last = end_of_stretch(begin, end);
+  Balance& balance = balance_of(begin, last);
   const Turn turn = balance.next();
   trying_ = turn == Turn::timed_shared;
   const bool shared = trying_ || turn == Turn::shared;
   const double start = now();
   if (shared) active_ = pool.acquire(widest_, run_task, this);
   const bool counts = !shared || active_ > 1;
-  const int failed = run_steps(begin, end, counts ? &balance : nullptr, turn);
+  const Outcome outcome = run_steps(at, end, counts ? &balance : nullptr, turn);
   if (active_ > 1) pool.release();
   trying_ = false;
-  if (failed < 0 && counts && balance.took(turn, now() - start)) settle(balance, begin, end);
-  return failed;
+  const bool whole = outcome == kDone || outcome == kHost;
+  if (whole && counts && balance.took(turn, now() - start)) settle(balance, begin, last);
+  return outcome;
 }
 
-int Program::run_profiled(int begin, int end) noexcept {
+Outcome Program::run_profiled(int& at, int end) noexcept {
   const double start = now();
   if (widest_ > 1) active_ = ThreadPool::instance().acquire(widest_, run_task, this);
-  const int failed = run_steps(begin, end, nullptr, Turn::shared);
+  const Outcome outcome = run_steps(at, end, nullptr, Turn::shared);
   if (active_ > 1) ThreadPool::instance().release();
   ended_ = now();
   if (elapsed_ == 0) began_ = start;
   elapsed_ += ended_ - start;
-  return failed;
+  return outcome;
 }
 
-int Program::run_steps(int begin, int end, Balance* balance, Turn turn) noexcept {
+Outcome Program::run_steps(int& at, int end, Balance* balance, Turn turn) noexcept {
   ThreadPool* pool = active_ > 1 ? &ThreadPool::instance() : nullptr;
   const bool timed =
       balance != nullptr && (turn == Turn::timed_alone || turn == Turn::timed_shared);
-  for (int i = begin; i < end; ++i) {
+  while (at < end) {
+    const int i = at;
     const Step& step = steps_[static_cast<size_t>(i)];
+    if (step.function == nullptr) {
+      const Outcome outcome = run_flow(at);
+      if (outcome != kDone) return outcome;
+      continue;
+    }
     const double start = profiling_ || timed ? now() : 0;
     const int threads = std::min(trying_ ? step.most : step.threads, active_);
     if (threads > 1) {
@@ -156,9 +169,39 @@ int Program::run_steps(int begin, int end, Balance* balance, Turn turn) noexcept
       times_[static_cast<size_t>(i)] += now() - start;
       starts_[static_cast<size_t>(i)] = start;
     }
-    if (__builtin_expect(__atomic_load_n(&error_, __ATOMIC_RELAXED) != 0, 0)) return i;
+    if (__builtin_expect(__atomic_load_n(&error_, __ATOMIC_RELAXED) != 0, 0)) {
+      return kBadData;
+    }
+    ++at;
   }
-  return -1;
+  return kDone;
+}
+
+// Moves `at` to where a step of flow goes.
+Outcome Program::run_flow(int& at) noexcept {
+  const Flow& step = flow(at);
+  switch (step.kind) {
+    case Flow::host:
+      return kHost;
+    case Flow::test:
+      at = step.leaves() ? step.target : at + 1;
+      return kDone;
+    case Flow::jump:
+      at = step.target;
+      return kDone;
+    default:
+      if (step.number != nullptr) ++*step.number;
+      at = step.target;
+      if (++rounds_ % kRoundsPerLook != 0) return kDone;
+      if (patience_ == 0) patience_ = now() + kPatience;
+      resumed_ = now() > patience_;
+      return resumed_ ? kPaused : kDone;
+  }
+}
+
+int Program::end_of_stretch(int begin, int end) const {
+  const auto next = std::lower_bound(hosts_.begin(), hosts_.end(), begin);
+  return next == hosts_.end() ? end : std::min(*next, end);
 }
 
 Balance& Program::balance_of(int begin, int end) {

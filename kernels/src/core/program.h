@@ -9,8 +9,10 @@
 #include <utility>
 #include <vector>
 
+#include "core/api.h"
 #include "core/balance.h"
 #include "core/dispatch.h"
+#include "core/flow.h"
 
 namespace linnet {
 
@@ -65,8 +67,20 @@ class Program {
     return params_.back().get();
   }
 
-  // Runs steps [begin, end). Returns -1, or the index of the step that met bad data.
-  int run(int begin, int end) noexcept;
+  // A step that the caller does: run() stops there.
+  void add_host();
+  // Steps between begin_if and begin_else (or end_block) run where *condition is not 0, those
+  // between begin_else and end_block where it is.
+  void begin_if(const uint8_t* condition);
+  void begin_else();
+  // Steps up to end_block run again and again while *number, which counts them, is below *limit
+  // (without end where there is none), until leave_unless meets 0.
+  void begin_loop(int64_t* number, const int64_t* limit);
+  void leave_unless(const uint8_t* condition);
+  void end_block();
+
+  // Runs steps from `at` to `end`; `at` becomes the step where the run ended.
+  Outcome run(int& at, int end) noexcept;
 
   uintptr_t arena() const { return reinterpret_cast<uintptr_t>(arena_->data()); }
   size_t arena_bytes() const { return arena_->bytes(); }
@@ -101,11 +115,25 @@ class Program {
     int most;  // that its estimated time lets it try
   };
 
+  // A branch or a loop being filled: where its loop begins (-1 for branches), its counter, and the
+  // steps that go to its end.
+  struct Block {
+    int head;
+    int64_t* number;
+    std::vector<int> exits;
+  };
+
   int add_step(Kernel kernel, AlignedBytes params, Cost cost);
+  int add_flow(const Flow& flow);
+  Flow& flow(int step);
+  Block& innermost(bool loops);
+  void land(const Block& block);
   void run_part(uint32_t index, int part, int thread) noexcept;
   static void run_task(void* self, uint32_t index, int part, int thread);
-  int run_profiled(int begin, int end) noexcept;
-  int run_steps(int begin, int end, Balance* balance, Turn turn) noexcept;
+  Outcome run_profiled(int& at, int end) noexcept;
+  Outcome run_steps(int& at, int end, Balance* balance, Turn turn) noexcept;
+  Outcome run_flow(int& at) noexcept;
+  int end_of_stretch(int begin, int end) const;
   Balance& balance_of(int begin, int end);
   void settle(const Balance& balance, int begin, int end);
 
@@ -119,7 +147,12 @@ class Program {
   int forced_ = 0;
   int error_ = 0;
   bool profiling_ = false;
+  bool resumed_ = false;  // the last run was paused
+  uint32_t rounds_ = 0;
+  double patience_ = 0;  // when a loop pauses the run; 0 for not known yet
   std::vector<Step> steps_;
+  std::vector<int> hosts_;
+  std::vector<Block> blocks_;
   std::vector<Balance> balances_;
   std::vector<AlignedBytes> params_;
   std::vector<double> times_;

@@ -39,6 +39,14 @@ int copy_strided(Program& program, uintptr_t source, uintptr_t target, int64_t r
                      {copy_time(total(p.axes), static_cast<double>(run)), 0});
 }
 
+int copy_numbered(Program& program, uintptr_t source, uintptr_t target, int64_t run,
+                  const Axes& axes, uintptr_t number, int64_t source_step, int64_t target_step) {
+  const CopyParams copy = {at<const uint8_t>(source), at<uint8_t>(target), run, as_axes(axes)};
+  const CopyNumberedParams p = {copy, at<const int64_t>(number), source_step, target_step};
+  return program.add(Kernel::copy_numbered, p,
+                     {copy_time(total(copy.axes), static_cast<double>(run)), 0});
+}
+
 int fill_strided(Program& program, uintptr_t target, int64_t run, uint64_t pattern,
                  const Axes& axes) {
   const FillParams p = {at<uint8_t>(target), run, pattern, as_axes(axes)};
@@ -182,6 +190,7 @@ int requantize_rows_s8(Program& program, uintptr_t source, uintptr_t target, int
 
 void bind_move(Methods& program) {
   program.def("copy_strided", copy_strided)
+      .def("copy_numbered", copy_numbered)
       .def("fill_strided", fill_strided)
       .def("transpose_2d", transpose_2d)
       .def("gather_runs", gather_runs)

@@ -25,6 +25,13 @@ struct CopyParams {
   MoveAxes axes;
 };
 
+// As CopyParams, source and target moved on by *number times a step of bytes.
+struct CopyNumberedParams {
+  CopyParams copy;
+  const int64_t* number;
+  int64_t source_step, target_step;
+};
+
 // target[sum i_k * target_stride_k + b] = pattern[b % 8] for b < run; run is a multiple of the
 // element that the pattern repeats.
 struct FillParams {

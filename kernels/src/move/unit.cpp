@@ -7,6 +7,13 @@ namespace linnet {
 namespace LINNET_ISA {
 
 void copy_strided(const CopyParams& p, const Worker& w) noexcept { copy_nest(p, w); }
+void copy_numbered(const CopyNumberedParams& p, const Worker& w) noexcept {
+  CopyParams moved = p.copy;
+  moved.source += *p.number * p.source_step;
+  moved.target += *p.number * p.target_step;
+  copy_nest(moved, w);
+}
+
 void fill_strided(const FillParams& p, const Worker& w) noexcept { fill_nest(p, w); }
 void transpose_2d(const TransposeParams& p, const Worker& w) noexcept { transpose_any(p, w); }
 void gather_runs(const GatherParams& p, const Worker& w) noexcept { gather_nest(p, w); }
