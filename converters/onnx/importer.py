@@ -6,7 +6,6 @@ themselves are functions in the files beside this one.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,6 +26,7 @@ from .proto import NARROW, attributes, dtype_of, tensor_array
 from .quantized import declared_quantization
 from .registry import HANDLERS
 from .sequences import READERS
+from .symbols import dimension
 
 _MALFORMED = (IndexError, KeyError, ValueError, TypeError, OverflowError, AttributeError)
 
@@ -409,7 +409,7 @@ def _shapes(graph: onnx.GraphProto) -> dict[str, tuple[Dim, ...]]:
     """Return the shapes that a graph declares."""
     return {
         info.name: tuple(
-            _dimension(dim, f"{info.name}_{i}")
+            dimension(dim, f"{info.name}_{i}")
             for i, dim in enumerate(info.type.tensor_type.shape.dim)
         )
         for info in (*graph.value_info, *graph.output)
@@ -436,19 +436,5 @@ def _declared_type(info: onnx.ValueInfoProto) -> TensorType:
     dtype = dtype_of(tensor.elem_type, f"'{info.name}'")
     if not tensor.HasField("shape"):
         raise UnsupportedError("has no declared rank; give the model's input a shape")
-    dims = [_dimension(d, f"{info.name}_{i}") for i, d in enumerate(tensor.shape.dim)]
+    dims = [dimension(d, f"{info.name}_{i}") for i, d in enumerate(tensor.shape.dim)]
     return TensorType(dtype, tuple(dims))
-
-
-def _dimension(dim: onnx.TensorShapeProto.Dimension, fresh: str) -> Dim:
-    if dim.HasField("dim_value"):
-        if dim.dim_value >= 0:
-            return int(dim.dim_value)
-        return _symbol(fresh)
-    return _symbol(dim.dim_param or fresh)
-
-
-def _symbol(text: str) -> str:
-    """Return the text as an identifier, which symbolic dimensions are."""
-    name = re.sub(r"\W", "_", text, flags=re.ASCII)
-    return name if not name[:1].isdigit() else f"d{name}"

@@ -77,10 +77,23 @@ class If(_Control, frozen=True):
                 t.with_(value=None)
                 for t in infer_body(self.branch(np.array(self.assume == "then")), given)
             )
-        pairs = zip(
-            infer_body(self.then_branch, given), infer_body(self.else_branch, given), strict=True
-        )
-        return tuple(_either(left, right) for left, right in pairs)
+        return self._unknown(given)
+
+    def _unknown(self, given: Sequence[TensorType]) -> tuple[TensorType, ...]:
+        """Return the types of both branches, or of the only one that takes such inputs.
+
+        Models that choose by a rate or a mode have branches for inputs of other shapes.
+        """
+        made: list[list[TensorType]] = []
+        problems: list[ShapeError] = []
+        for body in self.bodies:
+            try:
+                made.append(infer_body(body, given))
+            except ShapeError as problem:
+                problems.append(problem)
+        if not made:
+            raise problems[0]
+        return tuple(_either(left, right) for left, right in zip(made[0], made[-1], strict=True))
 
     def body_types(self, types: NodeTypes) -> tuple[list[TensorType], ...]:
         """Return what both branches are given."""

@@ -82,7 +82,15 @@ def test_a_value_named_like_a_made_up_one_keeps_its_name() -> None:
 
 def test_symbolic_dimensions_keep_their_names() -> None:
     model = build([node("Exp", "x", "y")], {"x": ("N", 3, None, "height/2")}, "y")
-    assert convert(model).type_of("x").shape == ("N", 3, "x_2", "height_2")
+    assert convert(model).type_of("x").shape == ("N", 3, "x_2", "height_over_2")
+
+
+def test_dimensions_without_a_name_need_not_be_equal() -> None:
+    model = build([node("Exp", "x", "y")], {"x": (None, 3, "?", "?")}, "y")
+    graph = convert(model)
+    assert graph.type_of("x").shape == ("x_0", 3, "x_2", "x_3")
+    x = ones(1, 3, 4, 5)
+    np.testing.assert_allclose(linnet.load(graph).run({"x": x})["y"], np.exp(x), rtol=1e-6)
 
 
 def test_initializers_among_the_inputs_are_constants() -> None:

@@ -151,6 +151,9 @@ CONVOLUTIONS = [
     ((17, 16, 21), 8, (3, 3), {"auto_pad": "same_lower"}),
     ((16, 19, 40), 33, (3, 3), {"pads": (0, 6, 7, 0)}),
     ((18, 30, 64), 64, (3, 3), {}),
+    # Bands of rows that share most of what they read.
+    ((90, 24, 12), 12, (5, 1), {"dilations": (17, 1), "pads": (34, 0, 34, 0)}),
+    ((70, 20, 24), 9, (3, 1), {"dilations": (25, 1), "strides": (2, 1), "pads": (25, 0, 9, 0)}),
     # Few pixels: threads share the outputs.
     ((3, 3, 20), 100, (3, 3), {}),
     ((3, 3, 8), 60, (3, 3), {"groups": 2}),

@@ -141,6 +141,16 @@ CONVS = {
         (1, 6, 8, 12),
         (5, 2, 3, 12),
     ),
+    "bands that share rows": (
+        Conv2D(dilations=(17, 1), strides=(2, 1), pads=(34, 0, 34, 0)),
+        (1, 90, 30, 24),
+        (8, 5, 1, 24),
+    ),
+    "bands that share columns": (
+        Conv2D(dilations=(1, 60), pads=(0, 60, 0, 60)),
+        (1, 1, 700, 64),
+        (8, 1, 3, 64),
+    ),
     "grouped": (Conv2D(groups=3, pads=(1, 1, 1, 1)), (1, 5, 6, 12), (21, 3, 3, 4)),
     "grouped wide": (Conv2D(groups=2), (2, 3, 3, 40), (40, 1, 1, 20)),
     "grouped strided": (

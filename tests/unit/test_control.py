@@ -40,6 +40,30 @@ def test_both_branches_run_and_are_stored():
             np.testing.assert_array_equal(evaluate(graph, feeds)["z"], wanted)
 
 
+def test_a_branch_for_inputs_of_another_shape_need_not_fit():
+    inputs = {"x": ("n", "k"), "narrow": (1, 4), "wide": (1, 5)}
+    types = {name: TensorType(F32, shape) for name, shape in inputs.items()}
+    branches = [
+        body(name, types, (ops.FullyConnected(), ["x", name], "y"), outputs=("y",))
+        for name in ("narrow", "wide")
+    ]
+    graph = Graph("widths")
+    graph.add_input("c", TensorType(DType.BOOL, ()))
+    graph.add_input("x", types["x"])
+    for name in ("narrow", "wide"):
+        graph.add_constant(name, np.ones(inputs[name], np.float32))
+    op = ops.If(then_branch=branches[0], else_branch=branches[1])
+    graph.outputs = [graph.add(op, ["c", "x", "narrow", "wide"], outputs=["y"])]
+    session = linnet.load(encode(graph))
+    for width, c in ((4, True), (5, False), (4, True)):
+        x = np.ones((2, width), np.float32)
+        np.testing.assert_array_equal(session.run({"c": np.array(c), "x": x})["y"], [[width]] * 2)
+    with pytest.raises(ShapeError, match="last axis of the input"):
+        session.run({"c": np.array(False), "x": X})
+    with pytest.raises(ShapeError, match="last axis of the input"):
+        session.run({"c": np.array(True), "x": np.ones((2, 6), np.float32)})
+
+
 def test_a_known_condition_takes_its_branch_in():
     graph = Graph("known")
     x = graph.add_input("x", TensorType(F32, ("n", 4)))

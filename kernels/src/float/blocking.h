@@ -56,10 +56,12 @@ static inline bool windows_inside_f32(const ConvF32Params& p) {
          band_columns_f32(p) - p.left <= p.width;
 }
 
-// Output rows whose padded input fits 128 KiB: half of a small L2 cache.
+// Output rows whose padded input fits 128 KiB, half of a small L2 cache; no fewer than make half of
+// what is copied new (a tall dilated kernel shares most of its input with the next band's).
 static inline int64_t band_height_f32(const ConvF32Params& p) {
-  const int64_t fitting = 32768 / band_pitch_f32(p) - band_rows_f32(p, 1);
-  const int64_t rows = fitting > 0 ? fitting / p.stride_h + 1 : 1;
+  const int64_t tall = band_rows_f32(p, 1);
+  const int64_t fitting = 32768 / band_pitch_f32(p) - tall;
+  const int64_t rows = (fitting > tall ? fitting : tall - 1) / p.stride_h + 1;
   return rows < p.out_height ? rows : p.out_height;
 }
 

@@ -27,16 +27,18 @@ bool needs_care(const int8_t* weights, int64_t bytes) {
   return false;
 }
 
-// Output columns, then rows, of a band within the cache; at least one row of 12 columns.
+// Output columns, then rows, of a band within the cache; at least one row of 12 columns, and no
+// fewer than make half of what is copied new (dilated kernels share most of it with the next band).
 void size_band(ConvS8Params& p, int64_t weight_bytes, const LayoutS8& layout) {
   const int64_t budget = budget_for(weight_bytes);
   const int64_t height = band_height(p, 1);
   p.band_cols = p.out_w;
-  while (p.band_cols > 24 && band_step(p, layout) * height > budget) {
+  const int64_t least = std::max<int64_t>(24, 2 * band_width(p, 1));
+  while (p.band_cols > least && band_step(p, layout) * height > budget) {
     p.band_cols = static_cast<int32_t>(padded(p.band_cols / 2, 12));
   }
   const int64_t rows = budget / std::max<int64_t>(band_step(p, layout), 1);
-  const int64_t fit = (rows - height) / p.stride_h + 1;
+  const int64_t fit = std::max(rows - height, height - 1) / p.stride_h + 1;
   p.band_rows = static_cast<int32_t>(std::clamp<int64_t>(fit, 1, std::max(p.out_h, 1)));
 }
 
