@@ -136,7 +136,8 @@ class _Specializer:
     def _bodies(self, item: ConcreteNode) -> tuple[ConcreteGraph, ...]:
         """Return the bodies of control flow for types that hold in every iteration.
 
-        None of them where a shape inside depends on data, or on which branch runs.
+        None of them where a shape inside depends on data or on which branch runs, or where a
+        branch is for inputs of other shapes.
         """
         op, outer = item.node.op, item.node.inputs[::-1]
         made = [t.shape for t in item.types.outputs]
@@ -144,7 +145,12 @@ class _Specializer:
         for body, types in zip(op.bodies, op.body_types(item.types), strict=True):
             if not isinstance(body, Graph):
                 raise ShapeError(f"'{body.name}' is no graph")
-            found.append(specialize(body, dict(zip(body.inputs, types, strict=True))))
+            try:
+                found.append(specialize(body, dict(zip(body.inputs, types, strict=True))))
+            except ShapeError:
+                if isinstance(op, If):
+                    return ()
+                raise
             # What is captured comes last in both.
             pairs = zip(body.inputs[::-1], outer, strict=False)
             known = self.result.constants
