@@ -2,8 +2,7 @@
 // added in kernel order, so results do not depend on threads or tiles.
 #pragma once
 
-#include "depthwise/params.h"
-#include "simd/simd.h"
+#include "depthwise/dw_columns_f32.h"
 
 namespace linnet {
 namespace LINNET_ISA {
@@ -65,80 +64,6 @@ static __attribute__((noinline)) void dw_tile(const DepthwiseF32Params& p, const
   }
 }
 
-// A kernel of three columns over neighboring pixels: every input column is loaded once per kernel
-// row. All vectors of channels in turn; `x` is where the window of the first pixel begins.
-template <int kPixels, int kStride>
-static __attribute__((noinline)) void dw_three(const DepthwiseF32Params& p, const float* x, int top,
-                                               int bottom, float* y) {
-  constexpr int kColumns = (kPixels - 1) * kStride + 3;
-  const DepthwiseShape& s = p.shape;
-  const ptrdiff_t channels = s.channels, padded = (s.channels + kLanes - 1) / kLanes * kLanes;
-  const ptrdiff_t line = (ptrdiff_t)s.dilation_h * s.width * channels;
-  const F low = splat_f(p.low), high = splat_f(p.high);
-  for (ptrdiff_t c = 0; c < channels; c += kLanes) {
-    F sum[kPixels];
-    const F bias = load_f(p.bias + c);
-#pragma GCC unroll 8
-    for (int i = 0; i < kPixels; ++i) sum[i] = bias;
-    const float* row = x + c + top * line;
-    const float* w = p.weights + top * 3 * padded + c;
-    for (int ky = top; ky < bottom; ++ky, row += line, w += 3 * padded) {
-      F column[kColumns];
-      const float* from = row;
-#pragma GCC unroll 20
-      for (int i = 0; i < kColumns; ++i, from += channels) column[i] = load_f(from);
-#pragma GCC unroll 3
-      for (int kx = 0; kx < 3; ++kx) {
-        const F weight = load_f(w + kx * padded);
-#pragma GCC unroll 8
-        for (int i = 0; i < kPixels; ++i) sum[i] = fma(column[i * kStride + kx], weight, sum[i]);
-      }
-    }
-    const ptrdiff_t left = channels - c;
-    float* to = y + c;
-    if (left >= kLanes) {
-#pragma GCC unroll 8
-      for (int i = 0; i < kPixels; ++i, to += channels) {
-        store_f(to, min_f(high, max_f(low, sum[i])));
-      }
-    } else {
-#pragma GCC unroll 8
-      for (int i = 0; i < kPixels; ++i, to += channels) {
-        store_f(to, min_f(high, max_f(low, sum[i])), (int)left);
-      }
-    }
-  }
-}
-
-template <int kPixels, int kStride>
-static void dw_threes(int pixels, const DepthwiseF32Params& p, const float* x, int top, int bottom,
-                      float* y) {
-  if (pixels == kPixels) {
-    dw_three<kPixels, kStride>(p, x, top, bottom, y);
-  } else if constexpr (kPixels > 1) {
-    dw_threes<kPixels - 1, kStride>(pixels, p, x, top, bottom, y);
-  }
-}
-
-// Pixels whose columns, sums and a weight fit the registers.
-template <int kStride>
-constexpr int three_pixels() {
-  return kLanes == 16 ? (kStride == 1 ? 8 : 6) : 4;
-}
-
-template <int kStride>
-static void dw_interior_three(const DepthwiseF32Params& p, const float* x, int top, int bottom,
-                              int count, float* y) {
-  constexpr int kMost = three_pixels<kStride>();
-  while (count > 0) {
-    const int tiles = (count + kMost - 1) / kMost, pixels = (count + tiles - 1) / tiles;
-    dw_threes<kMost, kStride>(pixels, p, x, top, bottom, y);
-    x += (ptrdiff_t)pixels * kStride * p.shape.channels;
-    y += (ptrdiff_t)pixels * p.shape.outputs;
-    count -= pixels;
-  }
-}
-
 template <int kPixels, int kVectors>
 static void dw_pixels(int pixels, const DepthwiseF32Params& p, const float* const* at,
                       const DwTaps& taps, ptrdiff_t channel, float* y) {
@@ -158,13 +83,6 @@ static void dw_pixel(int vectors, const DepthwiseF32Params& p, const float* at, 
     dw_pixel<kVectors - 1>(vectors, p, at, taps, channel, y);
   }
 }
-
-// A row of outputs: rows [top, bottom) of the kernel lie inside the image.
-struct DwRow {
-  const float* x;  // where the window of output column 0 begins
-  float* y;
-  int top, bottom;
-};
 
 // Lists the taps of kernel rows and columns [left, right) at `lists`.
 static DwTaps dw_taps(const DepthwiseF32Params& p, const DwRow& row, int left, int right,
@@ -216,12 +134,6 @@ static void dw_border(const DepthwiseF32Params& p, const DwRow& row, int begin, 
 static void dw_interior(const DepthwiseF32Params& p, const DwRow& row, int begin, int end,
                         void* lists) {
   const DepthwiseShape& s = p.shape;
-  if (s.kernel_w == 3 && s.dilation_w == 1 && s.stride_w <= 2) {
-    const float* x = row.x + (ptrdiff_t)begin * s.stride_w * s.channels;
-    float* y = row.y + (ptrdiff_t)begin * s.outputs;
-    const auto run = s.stride_w == 1 ? dw_interior_three<1> : dw_interior_three<2>;
-    return run(p, x, row.top, row.bottom, end - begin, y);
-  }
   const DwTaps taps = dw_taps(p, row, 0, s.kernel_w, lists);
   const ptrdiff_t step = (ptrdiff_t)s.stride_w * s.channels;
   const int vectors = (s.channels + kLanes - 1) / kLanes;
@@ -247,6 +159,7 @@ static void dw_direct_f32(const DepthwiseF32Params& p, const Worker& w) {
   const int free = s.width - 1 - reach + s.left;
   const int first = s.left > 0 ? (s.left + s.stride_w - 1) / s.stride_w : 0;
   const int last = free < 0 ? 0 : free / s.stride_w + 1;
+  const DwColumns columns = dw_columns(s);
   const Span span = split((int64_t)s.batch * s.out_height * s.out_width, w, kDwPixels);
   for (int64_t at = span.begin; at < span.end;) {
     const int64_t line = at / s.out_width;
@@ -259,12 +172,16 @@ static void dw_direct_f32(const DepthwiseF32Params& p, const Worker& w) {
     const ptrdiff_t start = (((ptrdiff_t)image * s.height + y0) * s.width - s.left) * s.channels;
     const DwRow row = {p.x + start, p.y + line * s.out_width * s.outputs, inside.first,
                        inside.last};
+    at += end - begin;
+    if (columns != nullptr) {
+      columns(p, row, begin, end);
+      continue;
+    }
     const int left = first < begin ? begin : first < end ? first : end;
     const int right = last < left ? left : last < end ? last : end;
     dw_border(p, row, begin, left, w.scratch);
     dw_interior(p, row, left, right, w.scratch);
     dw_border(p, row, right, end, w.scratch);
-    at += end - begin;
   }
 }
 
