@@ -38,6 +38,28 @@ static void advance(const Broadcast& shape, Cursor& cursor, int64_t count) {
   }
 }
 
+// Calls run for the whole runs up to the end of the dimension before the last, but no more than
+// `most` elements; returns how many elements they were.
+template <class Run>
+LINNET_INLINE int64_t whole_runs(const Broadcast& shape, Cursor& cursor, int64_t most, int64_t at,
+                                 const Run& run) {
+  const int last = shape.dims - 1, before = last - 1;
+  const int64_t length = shape.size[last], fitting = most / length;
+  const int64_t rest = shape.size[before] - cursor.index[before];
+  // The last one is left to what turns to the dimensions before.
+  const int64_t count = (fitting < rest ? fitting : rest) - 1;
+  if (count <= 0) return 0;
+  int64_t offset[kMaxOperands];
+  for (int k = 0; k < kMaxOperands; ++k) offset[k] = cursor.offset[k];
+  for (int64_t i = 0; i < count; ++i) {
+    run(at + i * length, offset, length);
+    for (int k = 0; k < kMaxOperands; ++k) offset[k] += shape.stride[k][before];
+  }
+  for (int k = 0; k < kMaxOperands; ++k) cursor.offset[k] = offset[k];
+  cursor.index[before] += count;
+  return count * length;
+}
+
 // Calls run(output offset, operand offsets, length) for each run of this thread's share.
 template <class Run>
 static void for_runs(const Broadcast& shape, const Worker& worker, Run run) {
@@ -52,6 +74,8 @@ static void for_runs(const Broadcast& shape, const Worker& worker, Run run) {
     run(at, cursor.offset, length);
     at += length;
     advance(shape, cursor, length);
+    if (last > 0 && cursor.index[last] == 0)
+      at += whole_runs(shape, cursor, span.end - at, at, run);
   }
 }
 

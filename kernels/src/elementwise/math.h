@@ -51,9 +51,7 @@ LINNET_INLINE F power_of_two(I n) { return as_f((n + 127) << 23); }
 // At most 2 ulp; 0 below -104, infinity above 88.73, subnormal results kept.
 LINNET_INLINE F exp_f(F x) {
   const ExpParts parts = split_exp(clip_f(x, splat_f(-104.0f), splat_f(89.0f)));
-  const I half = parts.n >> 1;
-  const F value = splat_f(1.0f) + expm1_reduced(parts.r);
-  return value * power_of_two(half) * power_of_two(parts.n - half);
+  return scale_f(splat_f(1.0f) + expm1_reduced(parts.r), parts.n);
 }
 
 // At most 4 ulp for x <= 0.
@@ -109,7 +107,7 @@ LINNET_INLINE F log1p_unit(F e) {
 LINNET_INLINE F sigmoid_f(F x) {
   const F one = splat_f(1.0f);
   const F e = exp_f(-abs_f(x));
-  return select(x >= splat_f(0.0f), one, e) / (one + e);
+  return divide_f(select(x >= splat_f(0.0f), one, e), one + e);
 }
 
 // At most 4 ulp.
@@ -117,7 +115,7 @@ LINNET_INLINE F tanh_f(F x) {
   const F one = splat_f(1.0f);
   const F magnitude = abs_f(x);
   const F e = exp_f(min_f(splat_f(20.0f), magnitude + magnitude));
-  const F large = with_sign(one - splat_f(2.0f) / (e + one), sign_of(x));
+  const F large = with_sign(one - divide_f(splat_f(2.0f), e + one), sign_of(x));
   const F square = x * x;
   F q = splat_f(-0.00570498733f);
   q = fma(q, square, splat_f(0.020639088f));

@@ -10,6 +10,8 @@
 // - min_f, max_f: the second operand where either is NaN.
 // - to_f, to_i_round, to_i_trunc: int32 <-> float; round is half to even.
 // - floor_f, sqrt_f, abs_f: per lane.
+// - scale_f(x, n): x * 2^n for n in [-252, 254]. divide_f(a, b): a / b within 1 ulp for b in
+//   [2^-100, 2^100].
 // - load_s8, load_u8: kLanes bytes (or the first so many) widened to int32.
 // - store_s8, store_u8: int32 saturated to bytes, all lanes or the first so many.
 // - as_i, as_f: reinterpret bits.
@@ -42,6 +44,14 @@
 
 namespace linnet {
 namespace LINNET_ISA {
+
+#if !defined(__AVX512F__)
+LINNET_INLINE F scale_f(F x, I n) {
+  const I half = n >> 1;
+  return x * as_f((half + 127) << 23) * as_f((n - half + 127) << 23);
+}
+LINNET_INLINE F divide_f(F a, F b) { return a / b; }
+#endif
 
 LINNET_INLINE F clamp_f(F x, F low, F high) { return min_f(max_f(x, low), high); }
 

@@ -118,5 +118,13 @@ LINNET_INLINE void store_s8_clipped(int8_t* p, const I (&x)[N], const ByteBounds
   _mm512_mask_storeu_epi8(p, mask, bytes);
 }
 
+LINNET_INLINE F scale_f(F x, I n) { return _mm512_scalef_ps(x, to_f(n)); }
+// A step of Newton's on an estimate: the divider takes four times as long.
+LINNET_INLINE F divide_f(F a, F b) {
+  const F inverse = _mm512_rcp14_ps(b);
+  const F guess = a * inverse;
+  return fma(_mm512_fnmadd_ps(guess, b, a), inverse, guess);
+}
+
 }  // namespace LINNET_ISA
 }  // namespace linnet
