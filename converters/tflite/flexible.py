@@ -1,12 +1,27 @@
-"""Options of custom operators: a FlexBuffer map of names to numbers."""
+"""Options of custom operators: a FlexBuffer map of names to numbers, or a plain C struct."""
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 from flatbuffers import flexbuffers
 
 _MOST_ENTRIES = 256
+
+
+def read_options(custom: str, data: bytes) -> dict[str, Any]:
+    """Return the options of a custom operator by name.
+
+    Raises
+    ------
+    IndexError, ValueError, struct.error, TypeError
+        If the data ends too early or an offset leads out of it.
+    """
+    if custom == "Convolution2DTransposeBias":
+        padding, across, down = struct.unpack_from("<3i", data)
+        return {"Padding": padding - 1, "StrideW": across, "StrideH": down}
+    return read_numbers(data)
 
 
 def read_numbers(data: bytes) -> dict[str, Any]:

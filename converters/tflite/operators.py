@@ -47,7 +47,7 @@ if len(CONVERTERS) != sum(map(len, _FAMILIES)):
     raise TypeError("two families convert the same TFLite operator")
 
 # Custom operators by name.
-CUSTOM: Mapping[str, Callable[[TfliteNode], None]] = ops_detection.CUSTOM
+CUSTOM: Mapping[str, Callable[[TfliteNode], None]] = ops_detection.CUSTOM | ops_products.CUSTOM
 
 _TABLES = "{} is not supported: its tables map text; look words up outside the model"
 

@@ -15,7 +15,7 @@ from linnet.ops import (
     MatMul,
     Reshape,
 )
-from linnet.types import DType
+from linnet.types import DType, Shape
 
 from .node import TfliteNode
 from .windows import padding, pair_option, static_sizes
@@ -61,15 +61,29 @@ def depthwise_conv_2d(node: TfliteNode) -> None:
 
 def transpose_conv(node: TfliteNode) -> None:
     """TRANSPOSE_CONV: output shape, filter[O,KH,KW,I], x[N,H,W,I], bias[O]."""
-    x, weights = node.type(2), node.type(1)
+    content = node.graph.constant(node.input(0))
+    shape = node.output_type().shape if content is None else tuple(content.tolist())
+    _transposed(node, 2, shape, 3)
+
+
+def transpose_conv_bias(node: TfliteNode) -> None:
+    """Convolution2DTransposeBias of MediaPipe: x[N,H,W,I], filter[O,KH,KW,I], bias[O]."""
+    _transposed(node, 0, node.output_type().shape, 2)
+
+
+def _transposed(node: TfliteNode, image: int, shape: Shape, bias: int) -> None:
+    """Spread input ``image`` over an output of the given shape; the filter is input 1."""
+    x, weights = node.type(image), node.type(1)
     kernel, strides = static_sizes(weights, "filter"), pair_option(node, "StrideH", "StrideW")
+    mode = node.option("Padding")
+    if mode not in (0, 1):
+        raise FormatError(f"padding is number {mode}; expected 0 (SAME) or 1 (VALID)")
     before, after, extra = [], [], []
     for size, out, span, stride in zip(
-        static_sizes(x, "input"), _output_sizes(node), kernel, strides, strict=True
+        static_sizes(x, "input"), _output_sizes(shape), kernel, strides, strict=True
     ):
-        same = node.option("Padding") == 0
         overlap = (-(-out // stride) - 1) * stride + span - out
-        before.append(max(overlap, 0) // 2 if same else 0)
+        before.append(max(overlap, 0) // 2 if mode == 0 else 0)
         cut = (size - 1) * stride + span - before[-1] - out
         after.append(max(cut, 0))
         extra.append(max(-cut, 0))
@@ -80,13 +94,11 @@ def transpose_conv(node: TfliteNode) -> None:
             output_padding=(extra[0], extra[1]),
             clamp=node.clamp,
         ),
-        [node.input(2), node.real_weights(1, beside=2), node.optional(3)],
+        [node.input(image), node.real_weights(1, beside=image), node.optional(bias)],
     )
 
 
-def _output_sizes(node: TfliteNode) -> tuple[int, int]:
-    content = node.graph.constant(node.input(0))
-    shape = node.output_type().shape if content is None else tuple(content.tolist())
+def _output_sizes(shape: Shape) -> tuple[int, int]:
     if len(shape) != 4:
         raise FormatError(f"its output has shape {shape}; expected 4 dimensions")
     height, width = shape[1:3]
@@ -145,3 +157,4 @@ CONVERTERS = {
     "FULLY_CONNECTED": fully_connected,
     "TRANSPOSE_CONV": transpose_conv,
 }
+CUSTOM = {"Convolution2DTransposeBias": transpose_conv_bias}

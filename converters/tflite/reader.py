@@ -20,7 +20,7 @@ from flatbuffers import number_types
 from linnet.errors import FormatError, LinnetError, QuantizationError
 from linnet.types import Array, DType, Quantization
 
-from .flexible import read_numbers
+from .flexible import read_options
 from .sparse import traversal
 
 # What flatbuffers and NumPy raise when an offset or length of the file leads out of it.
@@ -337,7 +337,7 @@ class _Reader:
             if custom and not table.CustomOptionsIsNone():
                 raw = table.CustomOptionsAsNumpy().tobytes()
                 self._count(len(raw))
-                options = read_numbers(raw)
+                options = read_options(custom, raw)
         return Operator(index, kind, custom, inputs, outputs, options, intermediates)
 
     def _options(self, union: Any, member: int, table: Any) -> Options:

@@ -1,10 +1,12 @@
 """Less common TFLite operators against the LiteRT reference kernels."""
 
+import struct
+
 import numpy as np
 import pytest
 
 from linnet.converters.importer import import_model
-from linnet.errors import InputError, ShapeError, UnsupportedError
+from linnet.errors import FormatError, InputError, ShapeError, UnsupportedError
 from tests.converters.tflite_reference import Case, Operand, check
 from tests.evaluate import execute
 
@@ -175,3 +177,28 @@ def test_narrow_fake_quantization_is_refused():
                 {"Min": -1.0, "Max": 1.0, "NumBits": 8, "NarrowRange": True})  # fmt: skip
     with pytest.raises(UnsupportedError, match="narrow"):
         import_model(case.model([(3,)]))
+
+
+@pytest.mark.parametrize(
+    ("mode", "kernel", "size"), [(1, 2, (8, 10)), (1, 3, (8, 10)), (2, 3, (9, 11))]
+)
+def test_transposed_convolutions_of_mediapipe_match_litert(mode, kernel, size):
+    options = struct.pack("<3i", mode, 2, 2)
+    operands = [real(1, 4, 5, 6), real(3, kernel, kernel, 6, constant=True), real(3, constant=True)]
+    case = Case("CUSTOM", operands, custom="Convolution2DTransposeBias", custom_options=options)
+    model = case.model([(1, *size, 3)])
+    interpreter = pytest.importorskip("ai_edge_litert.interpreter").Interpreter(model_content=model)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], operands[0].content)
+    interpreter.invoke()
+    wanted = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+    (made,) = execute(import_model(model), case.feeds()).values()
+    np.testing.assert_allclose(made, wanted, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("options", [b"", struct.pack("<3i", 0, 2, 2), struct.pack("<3i", 1, 0, 2)])
+def test_transposed_convolutions_of_mediapipe_without_their_options_are_refused(options):
+    operands = [real(1, 4, 5, 6), real(3, 2, 2, 6, constant=True), real(3, constant=True)]
+    case = Case("CUSTOM", operands, custom="Convolution2DTransposeBias", custom_options=options)
+    with pytest.raises((FormatError, UnsupportedError)):
+        import_model(case.model([(1, 8, 10, 3)]))
