@@ -22,7 +22,7 @@ from linnet.types import Dim, TensorType
 from . import catalog
 from .node import OnnxNode, State
 from .prepare import OLDEST_OPSET, STANDARD, prepared, subgraphs, tool_errors
-from .proto import NARROW, attributes, dtype_of, tensor_array
+from .proto import NARROW, attributes, check_ranges, dtype_of, tensor_array
 from .quantized import declared_quantization
 from .registry import HANDLERS
 from .sequences import READERS
@@ -243,6 +243,7 @@ class GraphImporter(Importer):
 
     def _constants(self) -> list[str]:
         names: list[str] = []
+        check_ranges(self.proto.initializer)
         for tensor in self.proto.initializer:
             with self.converting(f"initializer '{tensor.name}'"):
                 self._declare(tensor.name)

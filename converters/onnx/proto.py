@@ -5,7 +5,9 @@ Owns tensors, attributes and external data. Knows nothing of graphs or operators
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -146,23 +148,56 @@ def _external(
     location = entries.get("location", "")
     if folder is None:
         raise FormatError(f"{what} is in '{location}'; give the model's path, not its bytes")
-    home = folder.resolve()
-    path = (home / location).resolve()
-    if not location or Path(location).is_absolute() or not path.is_relative_to(home):
-        raise FormatError(f"{what} is at '{location}'; it must lie in the model's own folder")
-    if not path.is_file():
-        raise FormatError(f"{what} is missing: '{location}' is not beside the model")
+    offset, length = _range(tensor, entries, math.prod(shape) * dtype.itemsize)
     try:
-        offset = int(entries.get("offset", "0"))
-        length = int(entries.get("length", str(math.prod(shape) * dtype.itemsize)))
-    except ValueError as error:
-        raise FormatError(f"{what} has a malformed offset or length: {error}") from error
-    size = path.stat().st_size
-    if offset < 0 or length < 0 or offset + length > size:
-        raise FormatError(f"{what} is bytes {offset} to {offset + length} of a file of {size}")
-    with path.open("rb") as file:
-        file.seek(offset)
-        return _from_bytes(file.read(length), dtype, shape, what)
+        home = folder.resolve()
+        path = (home / location).resolve()
+        if not location or Path(location).is_absolute() or not path.is_relative_to(home):
+            raise FormatError(f"{what} is at '{location}'; it must lie in the model's own folder")
+        if not path.is_file():
+            raise FormatError(f"{what} is missing: '{location}' is not beside the model")
+        size = path.stat().st_size
+        if offset < 0 or length < 0 or offset + length > size:
+            raise FormatError(f"{what} is bytes {offset} to {offset + length} of a file of {size}")
+        with path.open("rb") as file:
+            file.seek(offset)
+            return _from_bytes(file.read(length), dtype, shape, what)
+    except (OSError, RuntimeError, ValueError, TypeError) as error:
+        raise FormatError(f"{what} at {location!r} cannot be read: {error}") from error
+
+
+def _range(tensor: onnx.TensorProto, entries: dict[str, str], length: int) -> tuple[int, int]:
+    """Return where external data begins and how long it is, by default ``length``."""
+    try:
+        return int(entries.get("offset", "0")), int(entries.get("length", str(length)))
+    except (ValueError, TypeError) as error:
+        raise FormatError(
+            f"external data of tensor '{tensor.name}' has a malformed offset or length: {error}"
+        ) from error
+
+
+def check_ranges(tensors: Iterable[onnx.TensorProto]) -> None:
+    """Check that tensors share all of their external bytes or none.
+
+    Raises
+    ------
+    FormatError
+        Naming two that overlap: a small file could describe more than memory holds.
+    """
+    ranges: dict[str, dict[tuple[int, int], str]] = {}
+    for tensor in tensors:
+        if tensor.data_location == onnx.TensorProto.EXTERNAL:
+            entries = {entry.key: entry.value for entry in tensor.external_data}
+            offset, length = _range(tensor, entries, 0)
+            place = ranges.setdefault(entries.get("location", ""), {})
+            place[offset, offset + length] = tensor.name
+    for location, found in ranges.items():
+        pairs = sorted(found.items())
+        for ((_, end), first), ((begin, _), second) in itertools.pairwise(pairs):
+            if begin < end:
+                raise FormatError(
+                    f"external data of tensors '{first}' and '{second}' overlaps in '{location}'"
+                )
 
 
 def attributes(node: onnx.NodeProto, folder: Path | None) -> dict[str, Any]:

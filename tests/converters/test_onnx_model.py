@@ -289,65 +289,6 @@ def test_damaged_bytes_raise_nothing_but_typed_errors(data: st.DataObject) -> No
         assert str(error)
 
 
-# External data
-
-
-def external(folder: Path, location: str, **entries: str) -> Path:
-    model = build([node("Add", "x c", "y")], {"x": (2, 3)}, "y", {"c": ones(2, 3)})
-    tensor = model.graph.initializer[0]
-    tensor.ClearField("raw_data")
-    tensor.data_location = TensorProto.EXTERNAL
-    for key, value in {"location": location, **entries}.items():
-        entry = tensor.external_data.add()
-        entry.key, entry.value = key, value
-    path = folder / "model.onnx"
-    path.write_bytes(model.SerializeToString())
-    return path
-
-
-def test_external_data_beside_the_model_is_read(tmp_path: Path) -> None:
-    data = np.arange(8, dtype=np.float32)
-    (tmp_path / "weights").mkdir()
-    (tmp_path / "weights" / "w.bin").write_bytes(data.tobytes())
-    graph = convert(external(tmp_path, "weights/w.bin", offset="8", length="24"))
-    made = execute(graph, {"x": np.zeros((2, 3), np.float32)})["y"]
-    np.testing.assert_array_equal(made, data[2:].reshape(2, 3))
-
-
-@pytest.mark.parametrize(
-    ("location", "entries", "message"),
-    [
-        ("../w.bin", {}, "own folder"),
-        ("/etc/passwd", {}, "own folder"),
-        ("", {}, "own folder"),
-        ("link/w.bin", {}, "own folder"),
-        ("absent.bin", {}, "missing"),
-        ("inside", {}, "missing"),
-        ("short.bin", {}, "bytes 0 to 24 of a file of 8"),
-        ("short.bin", {"offset": "-8", "length": "8"}, "bytes -8"),
-        ("short.bin", {"offset": "many"}, "malformed"),
-        ("short.bin", {"length": "8"}, "holds 8 bytes"),
-    ],
-)
-def test_external_data_elsewhere_is_refused(
-    tmp_path: Path, location: str, entries: dict[str, str], message: str
-) -> None:
-    home = tmp_path / "home"
-    (home / "inside").mkdir(parents=True)
-    (tmp_path / "w.bin").write_bytes(bytes(24))
-    (home / "short.bin").write_bytes(bytes(8))
-    (home / "link").symlink_to(tmp_path)
-    with pytest.raises(FormatError, match=message):
-        convert(external(home, location, **entries))
-
-
-def test_external_data_needs_a_path(tmp_path: Path) -> None:
-    (tmp_path / "w.bin").write_bytes(bytes(24))
-    content = external(tmp_path, "w.bin").read_bytes()
-    with pytest.raises(FormatError, match="path, not its bytes"):
-        convert(content)
-
-
 # End to end
 
 
