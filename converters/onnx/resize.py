@@ -22,7 +22,22 @@ def upsample(node: OnnxNode) -> None:
         return
     if scales is None:
         scales = tuple(float(s) for s in node.known(1, "scales").reshape(-1))
-    _resize(node, "asymmetric", "floor", scales=tuple(scales))
+    _resize_plainly(node, tuple(scales))
+
+
+def _resize_plainly(node: OnnxNode, scales: tuple[float, ...]) -> None:
+    """Resize as before opset 11: nearest elements are those above where an axis shrinks."""
+    less = tuple(min(scale, 1.0) for scale in scales)
+    if _mode(node) == "linear" or min(scales) >= 1:
+        _resize(node, "asymmetric", "floor", scales=scales)
+        return
+    axes = tuple(range(len(scales)))
+    plain = ops.Resample(axes=axes, scales=less, coordinates="asymmetric", rounding="ceil")
+    small = node.emit(plain, node.input(0))
+    more = tuple(max(scale, 1.0) for scale in scales)
+    node.finish(
+        ops.Resample(axes=axes, scales=more, coordinates="asymmetric", rounding="floor"), small
+    )
 
 
 @handles("Resize")
@@ -32,8 +47,7 @@ def resize(node: OnnxNode) -> None:
         if node.constant(1) is None:
             _resample(node, "asymmetric", "floor", scales=1)
             return
-        factors = tuple(float(s) for s in node.known(1, "scales").reshape(-1))
-        _resize(node, "asymmetric", "floor", scales=factors)
+        _resize_plainly(node, tuple(float(s) for s in node.known(1, "scales").reshape(-1)))
         return
     coordinates = node.text("coordinate_transformation_mode", "half_pixel")
     rounding = node.text("nearest_mode", "round_prefer_floor")

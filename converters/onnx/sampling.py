@@ -9,6 +9,7 @@ from linnet.errors import FormatError, UnsupportedError
 from linnet.types import DType
 
 from .node import OnnxNode
+from .proto import dtype_of
 from .registry import handles
 from .spatial import dilations_of, pads_of, strides_of
 
@@ -127,8 +128,29 @@ def stft(node: OnnxNode) -> None:
     if node.optional(2):
         window = node.emit(ops.Reshape(shape=(-1, 1)), node.input(2))
         frames = node.emit(ops.Mul(), frames, window)
-    onesided = bool(node.integer("onesided", 1)) and node.graph.type_of(signal).shape[-1] == 1
+    onesided = bool(node.integer("onesided", 1)) and node.graph.type_of(signal).shape[-1] != 2
     node.finish(ops.DFT(axis=2, onesided=onesided), frames)
+
+
+@handles("MelWeightMatrix")
+def mel_weight_matrix(node: OnnxNode) -> None:
+    """Triangles over the bins of a spectrum, spaced evenly in mel."""
+    what = ("num_mel_bins", "dft_length", "sample_rate", "lower_edge_hertz", "upper_edge_hertz")
+    bins, length, rate, *edges = (float(node.known(i, w).reshape(())) for i, w in enumerate(what))
+    low, high = (2595.0 * np.log10(1.0 + edge / 700.0) for edge in edges)
+    mels = np.arange(int(bins) + 2) * ((high - low) / (bins + 2)) + low
+    hertz = 700.0 * (10.0 ** (mels / 2595.0) - 1.0)
+    places = np.floor((length + 1) * hertz / rate)
+    begins, middles, ends = places[:-2], places[1:-1], places[2:]
+    at = np.arange(int(length) // 2 + 1)[:, None]
+    rising = np.divide(
+        at - begins, middles - begins, out=(at == middles) * 1.0, where=middles > begins
+    )
+    falling = np.divide(ends - at, ends - middles, out=np.zeros(rising.shape), where=ends > middles)
+    rises, falls = (begins <= at) & (at <= middles), (middles <= at) & (at < ends)
+    table = np.where(falls, falling, np.where(rises, rising, 0.0))
+    dtype = dtype_of(node.integer("output_datatype", 1), "output_datatype")
+    node.give(node.constant_like(table.astype(dtype.numpy), "mel"))
 
 
 def _whole(node: OnnxNode, value: int) -> str:

@@ -127,6 +127,8 @@ class Clip(_Unary, frozen=True):
         return clip(x, (self.minimum, self.maximum))
 
     def _bind_whole(self, step: Step) -> bool:
+        if not step.types.outputs[0].dtype.is_integer:
+            return False
         low, high = integer_bounds((self.minimum, self.maximum), step.types.outputs[0].dtype)
         return bind_elementwise.whole_with(step, ("Maximum", low), ("Minimum", high))
 
