@@ -17,7 +17,6 @@ from .graph import Graph, Node
 from .ops import Body, Op
 from .plan_check import check_plan
 from .planner import MemoryPlan, plan_memory
-from .recording import Call, Recorder
 from .specialize import ConcreteGraph, ConcreteNode, specialize
 from .types import Array, NodeTypes, TensorType
 
@@ -86,8 +85,7 @@ class NodeSpan(msgspec.Struct, frozen=True):
 class Plan(msgspec.Struct):
     """A bound graph for one set of input shapes; ``later`` is planned when the data tells them.
 
-    ``hosts`` are the functions of the program's host steps; ``calls`` is what filled the program,
-    where that was to be recorded.
+    ``hosts`` are the functions of the program's host steps.
     """
 
     program: Any
@@ -98,7 +96,6 @@ class Plan(msgspec.Struct):
     hosts: dict[int, Callable[[], None]]
     kept: list[Any] = msgspec.field(default_factory=list)
     later: list[Node] = msgspec.field(default_factory=list)
-    calls: list[Call] | None = None
 
     @property
     def has_host_steps(self) -> bool:
@@ -173,7 +170,7 @@ def bind_concrete(
     control : callable, optional
         Gives the function that computes an op of control flow; its reference where absent.
     record : bool
-        Whether the plan is to list the calls that fill its program.
+        Whether the program is to keep a tape of the calls that fill it.
     """
     buffers = assign_buffers(concrete, inputs, outputs)
     memory = plan_memory(buffers.requests())
@@ -183,10 +180,10 @@ def bind_concrete(
         program = _core.Program(room, isa, threads)
     except ValueError as error:
         raise InputError(str(error)) from error
+    if record:
+        program.record()
     shared = {} if cache is None else cache
-    recorder = Recorder(program) if record else None
-    filled = program if recorder is None else recorder
-    binder = Binder(Frame(filled, shared, control), concrete, buffers, memory, program.arena)
+    binder = Binder(Frame(program, shared, control), concrete, buffers, memory, program.arena)
     spans = [binder.bind(step, item) for step, item in enumerate(concrete.nodes)]
     return Plan(
         program,
@@ -196,7 +193,6 @@ def bind_concrete(
         [(name, concrete.types[name], binder.buffer(name).pointer) for name in outputs],
         binder.frame.hosts,
         binder.frame.kept,
-        calls=None if recorder is None else recorder.calls,
     )
 
 

@@ -231,7 +231,6 @@ class Executor:
             plan = self._bind(concrete, graph.outputs)
             if self._store is not None:
                 self._store.save(graph, types, plan)
-                plan.calls = None
             return plan, make_runner(plan)
         made = {o for item in concrete.nodes for o in item.node.outputs}
         wanted = [

@@ -1,10 +1,10 @@
 """Plans that an earlier process made, kept in the user's cache folder.
 
 Loading a model means checking and planning it, packing its weights and choosing kernels. What came
-out of that is stored: the calls that fill a program, and the packed weights, which later processes
-map and use in place. A plan is used where the file is the very one that was checked, and linnet,
-instruction set and input shapes are the same; what is absent, damaged or of another owner is
-ignored, and made again. `LINNET_CACHE=off` switches the store off.
+out of that is stored: the tape of the calls that filled a program, and the packed weights, which
+later processes map and use in place. A plan is used where the file is the very one that was
+checked, and linnet, instruction set and input shapes are the same; what is absent, damaged or of
+another owner is ignored, and made again. `LINNET_CACHE=off` switches the store off.
 
 Whoever can write into the folder can let linnet compute anything, as with Python's own compiled
 files: it belongs to the user alone, or is not used.
@@ -13,7 +13,6 @@ files: it belongs to the user alone, or is not used.
 from __future__ import annotations
 
 import marshal
-import math
 import mmap
 import os
 import stat
@@ -29,13 +28,14 @@ from linnet.kernels._runner import Runner
 from .model_file import ModelFile
 from .spec import Array, Quantization, TensorSpec
 
-SCHEMA = 2
+SCHEMA = 3
 MAGIC = b"LNTPLAN\n"
 ALIGNMENT = 64
 PROLOGUE_BYTES = 64
 # Magic, checksum of what follows it, then the bytes of the content and of the file.
 CHECKED_FROM = 16
-ARENA, MODEL, BLOB = range(3)
+# Where a region of a tape begins, when not in the stored file itself: the numbers in its list.
+ARENA, MODEL, NOWHERE = -1, -2, -3
 _MOST_RESTORED = 8
 _LARGE_BYTES = 1 << 18
 _FAILURES = (OSError, ValueError, TypeError, AttributeError, LookupError, EOFError)
@@ -52,42 +52,51 @@ class StoredState:
         self.input, self.output, self.initial = input_, output, initial
 
 
-class StoredGraph:
+class StoredModel:
     """What is stored of a model whatever the shapes: inputs, outputs, states.
 
     Parameters
     ----------
-    inputs, outputs, states : list of tuple
-        As `plan_writer` writes them.
+    ports : tuple
+        Inputs, outputs and states as `plan_writer` writes them.
+    plan : Restored, optional
+        Where shapes are known, what runs the model.
     """
 
-    def __init__(self, inputs: list[Any], outputs: list[Any], states: list[Any]) -> None:
-        self._specs = {stored[0]: _spec(stored) for stored in (*outputs, *inputs)}
-        self._constants: dict[str, Array] = {}
+    def __init__(self, ports: tuple[Any, ...], plan: Restored | None) -> None:
+        inputs, outputs, states = ports
+        self._stored = {stored[0]: stored for stored in (*outputs, *inputs)}
+        self._initial = {f"initial {taken}": initial for taken, _, initial in states}
         self.inputs = [stored[0] for stored in inputs]
         self.outputs = [stored[0] for stored in outputs]
-        self.states = []
-        for taken, given, initial in states:
-            name = ""
-            if initial is not None:
-                name = f"initial {taken}"
-                dtype, shape, content = initial
-                self._constants[name] = np.frombuffer(content, np.dtype(dtype)).reshape(shape)
-            self.states.append(StoredState(taken, given, name))
+        self.states = [
+            StoredState(taken, given, "" if initial is None else f"initial {taken}")
+            for taken, given, initial in states
+        ]
+        self.plan = plan
+
+    @property
+    def is_static(self) -> bool:
+        """Whether the shapes of all inputs are known."""
+        dims = (dim for name in self.inputs for dim in self._stored[name][1])
+        return not any(isinstance(dim, str) for dim in dims)
 
     def type_of(self, name: str) -> TensorSpec:
         """Return the description of an input or output."""
-        return self._specs[name]
+        name, shape, dtype, quantization = self._stored[name]
+        found = None if quantization is None else Quantization.of_bytes(*quantization)
+        return TensorSpec(name, shape, np.dtype(dtype), found)
 
     def constant(self, name: str) -> Array:
         """Return the initial content of a state."""
-        return self._constants[name]
+        dtype, shape, content = self._initial[name]
+        return np.frombuffer(content, np.dtype(dtype)).reshape(shape)
 
     def shown(self) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
         """Return inputs and outputs but those of states."""
         kept = {name for state in self.states for name in (state.input, state.output)}
-        taken = tuple(self._specs[name] for name in self.inputs if name not in kept)
-        return taken, tuple(self._specs[name] for name in self.outputs if name not in kept)
+        taken = tuple(self.type_of(name) for name in self.inputs if name not in kept)
+        return taken, tuple(self.type_of(name) for name in self.outputs if name not in kept)
 
 
 class RestoredPlans:
@@ -152,56 +161,46 @@ class PlanStore:
         self.model = model
         self.isa = isa
         self.folder = folder()
-        self.about = (SCHEMA, model.digest, isa, _fingerprint())
+        self.about = (SCHEMA, model.digest, model.identity, isa, _fingerprint())
         key = marshal.dumps(self.about, 2)
         name = _core.checksum(address_of(np.frombuffer(key, np.uint8)), len(key))
         self.stem = f"{model.digest[:12].hex()}-{name:016x}"
 
-    def head(self) -> StoredGraph | None:
+    def open(self, threads: int) -> StoredModel | None:
         """Return what is stored of the model, None where its file was not checked yet."""
         try:
-            about, stamps, inputs, outputs, states = self._read("head")[0]
-            if about != self.about or self.model.identity not in stamps:
+            about, ports, plan, blob = self._read("model")
+            if about != self.about:
                 return None
-            return StoredGraph(inputs, outputs, states)
+            return StoredModel(ports, None if plan is None else self._runner(plan, blob, threads))
         except _FAILURES:
             return None
 
     def restore(self, shapes: Sequence[tuple[int, ...]], threads: int) -> Restored | None:
         """Return what runs the model on inputs of these shapes, None where no plan is stored."""
         try:
-            content, blob = self._read(self.suffix(shapes))
-            about, planned, arena_bytes, inputs, outputs, calls = content
+            about, planned, plan, blob = self._read(self.suffix(shapes))
             if about != self.about or planned != tuple(shapes):
                 return None
-            program = _core.Program(_core.Arena(arena_bytes), self.isa, threads)
-            regions = (None, self.model.data, blob)
-            bases = (program.arena, address_of(self.model.data), address_of(blob))
-            kept: list[Any] = [regions]
-            for name, given, named, places in calls:
-                if places:
-                    given = list(given)
-                    for key, place in places:
-                        if place[0] == "address":
-                            found = bases[place[1]] + place[2]
-                        else:
-                            found = _found(place, bases, regions, kept)
-                        if type(key) is int:
-                            given[key] = found
-                        else:
-                            named[key] = found
-                kept.append(getattr(program, name)(*given, **named))
-            taken, given_back = (
-                [
-                    (name, np.dtype(dtype), shape, bases[region] + offset)
-                    for name, dtype, shape, (region, offset) in tensors
-                ]
-                for tensors in (inputs, outputs)
-            )
-            runner = Runner(program, taken, given_back, {})
-            return runner, kept
+            return self._runner(plan, blob, threads)
         except _FAILURES:
             return None
+
+    def _runner(self, plan: tuple[Any, ...], blob: Array, threads: int) -> Restored:
+        arena_bytes, inputs, outputs, places, tape = plan
+        program = _core.Program(_core.Arena(arena_bytes), self.isa, threads)
+        elsewhere = {ARENA: program.arena, MODEL: address_of(self.model.data), NOWHERE: 0}
+        start = address_of(blob)
+        bases = [start + place if place >= 0 else elsewhere[place] for place in places]
+        program.replay(tape, bases)
+        taken, given = (
+            [
+                (name, np.dtype(dtype), shape, bases[region] + offset)
+                for name, dtype, shape, region, offset in ports
+            ]
+            for ports in (inputs, outputs)
+        )
+        return Runner(program, taken, given, {}), [self.model.data, blob]
 
     def suffix(self, shapes: Sequence[tuple[int, ...]]) -> str:
         """Return the name of the plan for these shapes."""
@@ -218,8 +217,8 @@ class PlanStore:
 
             write_plan(self, graph, inputs, plan)
 
-    def _read(self, suffix: str) -> tuple[Any, Array]:
-        """Return content and packed weights of a stored file, checked.
+    def _read(self, suffix: str) -> tuple[Any, Any, Any, Array]:
+        """Return what a stored file is about, its content and packed weights, checked.
 
         Raises
         ------
@@ -242,11 +241,11 @@ class PlanStore:
             raise ValueError("no plan")
         if checksum(data[CHECKED_FROM:]) != seal:
             raise ValueError("damaged")
-        content = marshal.loads(data[PROLOGUE_BYTES : PROLOGUE_BYTES + content_bytes].data)
+        about, content, plan = marshal.loads(data.data[PROLOGUE_BYTES:][:content_bytes])
         if data.size >= _LARGE_BYTES and hasattr(mmap, "MADV_DONTNEED"):
             # The checksum read all of it; runs read what they need again, from the same pages.
             mapped.madvise(mmap.MADV_DONTNEED)
-        return content, data[start:]
+        return about, content, plan, data[start:]
 
 
 def blob_start(content_bytes: int) -> int:
@@ -259,35 +258,6 @@ def is_private(found: os.stat_result) -> bool:
     if not hasattr(os, "geteuid"):
         return True
     return found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-
-
-def _found(
-    place: tuple[Any, ...], bases: tuple[int, ...], regions: tuple[Any, ...], kept: list[Any]
-) -> Any:
-    """Return an argument that depends on where memory lies."""
-    kind = place[0]
-    if kind == "address":
-        return bases[place[1]] + place[2]
-    if kind == "array":
-        _, region, offset, dtype, shape = place
-        kind_of = np.dtype(dtype)
-        count = math.prod(shape)
-        array = np.frombuffer(regions[region], kind_of, count, offset).reshape(shape)
-        kept.append(array)
-        return array
-    if kind == "sequence":
-        items = [_found(item, bases, regions, kept) for item in place[2]]
-        return items if place[1] else tuple(items)
-    return place[1]
-
-
-def _spec(stored: tuple[Any, ...]) -> TensorSpec:
-    name, shape, dtype, quantization = stored
-    if quantization is not None:
-        scale, zero_point, axis = quantization
-        scales = np.frombuffer(scale, "<f4")
-        quantization = Quantization(scales, np.frombuffer(zero_point, "<i4"), axis)
-    return TensorSpec(name, shape, np.dtype(dtype), quantization)
 
 
 def _fingerprint() -> tuple[Any, ...]:

@@ -7,19 +7,18 @@ import marshal
 import mmap
 import os
 import secrets
-from bisect import bisect_right
 from collections.abc import Iterable, Mapping
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
 from .plan_store import (
     ALIGNMENT,
     ARENA,
-    BLOB,
     CHECKED_FROM,
     MAGIC,
     MODEL,
+    NOWHERE,
     PROLOGUE_BYTES,
     PlanStore,
     address_of,
@@ -27,20 +26,13 @@ from .plan_store import (
     checksum,
     is_private,
 )
-from .spec import Array, Quantization, TensorSpec
+from .spec import Array, Quantization
 
-# Addresses are at least as large, sizes and numbers below; elsewhere nothing is stored.
-_LEAST_ADDRESS = 1 << 32
 # Kernels may read this far past packed weights.
 _SLACK = 64
 _MOST_BYTES = 256 << 20
 _MOST_PLANS = 4
-_MOST_STAMPS = 8
 _NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-
-
-class _Unstorable(Exception):
-    """Something in a plan has a meaning in this process only."""
 
 
 def write_plan(store: PlanStore, graph: Any, inputs: Mapping[str, Any], plan: Any) -> None:
@@ -55,47 +47,38 @@ def write_plan(store: PlanStore, graph: Any, inputs: Mapping[str, Any], plan: An
     plan : Plan
         Bound with its calls recorded, not run yet.
     """
-    if plan.calls is None or plan.has_host_steps:
+    # What ops that are not pure keep from run to run is shared by all plans of a session.
+    if plan.has_host_steps or not all(span.item.pure for span in plan.spans):
         return
-    # What such ops keep from run to run is shared by all plans of a session.
-    if not all(span.item.pure for span in plan.spans):
-        return
-    shapes = [inputs[name].static_shape for name in graph.inputs]
-    with contextlib.suppress(OSError, ValueError, _Unstorable):
+    shapes = tuple(inputs[name].static_shape for name in graph.inputs)
+    with contextlib.suppress(OSError, ValueError):
         os.makedirs(store.folder, 0o700, exist_ok=True)
         if not is_private(os.stat(store.folder)):
             return
-        suffix = store.suffix(shapes)
-        if len(_other_plans(store, suffix)) >= _MOST_PLANS:
-            return
-        memory = _Memory(store, plan)
-        calls = [memory.call(*call) for call in plan.calls]
-        ports = [[memory.port(*port) for port in p] for p in (plan.inputs, plan.outputs)]
-        content = (store.about, tuple(shapes), plan.memory.arena_bytes, *ports, calls)
-        _write(store, suffix, content, memory.arrays)
-        _write_head(store, graph)
+        content, arrays = _stored(store, plan)
+        ports = _ports(graph)
+        if all(graph.type_of(name).is_static for name in graph.inputs):
+            _write(store, "model", (store.about, ports, content), arrays)
+        elif len(_other_plans(store)) < _MOST_PLANS:
+            _write(store, store.suffix(shapes), (store.about, shapes, content), arrays)
+            _write(store, "model", (store.about, ports, None), [])
 
 
-def _other_plans(store: PlanStore, suffix: str) -> list[str]:
-    start, own = f"{store.stem}-", os.path.basename(store.path(suffix))
-    names = [n for n in os.listdir(store.folder) if n.startswith(start) and n != own]
+def _other_plans(store: PlanStore) -> list[str]:
+    start = f"{store.stem}-"
+    names = [name for name in os.listdir(store.folder) if name.startswith(start)]
     return [name for name in names if name.endswith(".plan")]
 
 
-def _write_head(store: PlanStore, graph: Any) -> None:
-    def spec(name: str) -> tuple[Any, ...]:
-        type_ = graph.type_of(name)
-        found = TensorSpec(name, type_.shape, type_.dtype.numpy, type_.quantization)
-        return (name, found.shape, found.dtype.str, _quantization(found.quantization))
+def _ports(graph: Any) -> tuple[Any, ...]:
+    """Return inputs, outputs and states as they are stored."""
 
-    stamps = [store.model.identity]
-    with contextlib.suppress(OSError, ValueError, EOFError, TypeError):
-        about, before, *_ = store._read("head")[0]
-        if about == store.about:
-            stamps += [s for s in before if s != store.model.identity][: _MOST_STAMPS - 1]
-    specs = [[spec(n) for n in names] for names in (graph.inputs, graph.outputs)]
-    states = [(s.input, s.output, _initial(graph, s.initial)) for s in graph.states]
-    _write(store, "head", (store.about, stamps, *specs, states), [])
+    def port(name: str) -> tuple[Any, ...]:
+        type_ = graph.type_of(name)
+        return name, type_.shape, type_.dtype.numpy.str, _quantization(type_.quantization)
+
+    specs = [[port(name) for name in names] for names in (graph.inputs, graph.outputs)]
+    return *specs, [(s.input, s.output, _initial(graph, s.initial)) for s in graph.states]
 
 
 def _initial(graph: Any, name: str) -> tuple[str, tuple[int, ...], bytes] | None:
@@ -112,107 +95,34 @@ def _quantization(quantization: Quantization | None) -> tuple[bytes, bytes, int 
     return scale, quantization.zero_point.astype("<i4").tobytes(), quantization.axis
 
 
-class _Memory:
-    """Where the addresses in a plan lead: the arena, the model file, arrays that were kept."""
+class _Region(NamedTuple):
+    """Memory that addresses lead to: the arena, the model file, or an array that was kept."""
 
-    def __init__(self, store: PlanStore, plan: Any) -> None:
-        file = store.model.data
-        self._arena = (plan.program.arena, max(plan.memory.arena_bytes, 1))
-        self._file = (address_of(file), file.size)
-        found = {address_of(a): a for a in _arrays(plan.kept) if a.flags.c_contiguous}
-        # Of arrays that begin at one place the largest counts.
-        for array in _arrays(plan.kept):
-            at = address_of(array)
-            if array.flags.c_contiguous and array.nbytes > found[at].nbytes:
-                found[at] = array
-        self._starts = sorted(found)
-        self._known = [found[start] for start in self._starts]
-        self.arrays: list[tuple[int, Array]] = []
-        self._places: dict[int, int] = {}
-        self._end = 0
-        if min(self._arena[0], self._file[0], id(self)) < _LEAST_ADDRESS:
-            raise _Unstorable
+    start: int
+    size: int
+    kind: int
+    array: Array | None = None
 
-    def place(self, address: int) -> tuple[int, int]:
-        """Return the region of an address and where it is from the region's start."""
-        for region, (start, size) in ((MODEL, self._file), (ARENA, self._arena)):
-            if start <= address < start + size:
-                return region, address - start
-        index = bisect_right(self._starts, address) - 1
-        if index < 0:
-            raise _Unstorable
-        start, array = self._starts[index], self._known[index]
-        if address >= start + max(array.nbytes, 1):
-            raise _Unstorable
-        return BLOB, self._stored(start, array) + address - start
 
-    def _stored(self, start: int, array: Array) -> int:
-        if start not in self._places:
-            place = -(-self._end // ALIGNMENT) * ALIGNMENT + start % ALIGNMENT
-            self._places[start] = place
-            self.arrays.append((place, array))
-            self._end = place + array.nbytes + _SLACK
-        return self._places[start]
-
-    def call(self, name: str, given: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
-        """Return a call with addresses replaced by places."""
-        places = []
-        plain: list[Any] = list(given)
-        keyed = dict(named)
-        arguments: list[tuple[int | str, Any]] = [*enumerate(given), *named.items()]
-        for key, value in arguments:
-            found = self._argument(value)
-            if found[0] == "plain":
-                value = found[1]
-            else:
-                places.append((key, found))
-                value = None
-            if isinstance(key, int):
-                plain[key] = value
-            else:
-                keyed[key] = value
-        return name, tuple(plain), keyed, places
-
-    def port(self, name: str, type_: Any, address: int) -> tuple[Any, ...]:
-        """Return an input or output as it is stored."""
-        return name, type_.dtype.numpy.str, type_.static_shape, self.place(address)
-
-    def _argument(self, value: Any) -> tuple[Any, ...]:
-        if isinstance(value, np.generic):
-            value = value.item()
-        if value is None or type(value) in (bool, str, float):
-            return "plain", value
-        if isinstance(value, int):
-            number = int(value)
-            if number < _LEAST_ADDRESS:
-                return "plain", number
-            return "address", *self.place(number)
-        if isinstance(value, np.ndarray):
-            array = np.ascontiguousarray(value)
-            start = address_of(array)
-            if array is not value:
-                # A copy lives as long as this object, and so does its address.
-                region, place = BLOB, self._stored(start, array)
-            else:
-                region, place = self._whole(start, array)
-            return "array", region, place, array.dtype.str, array.shape
-        if isinstance(value, tuple | list):
-            items = [self._argument(item) for item in value]
-            if all(item[0] == "plain" for item in items):
-                plain = [item[1] for item in items]
-                return "plain", plain if isinstance(value, list) else tuple(plain)
-            return "sequence", isinstance(value, list), items
-        raise _Unstorable
-
-    def _whole(self, start: int, array: Array) -> tuple[int, int]:
-        """Return the place of all of an array, its own where no region holds it."""
-        try:
-            region, place = self.place(start)
-            if region != BLOB and self.place(start + max(array.nbytes, 1) - 1)[0] == region:
-                return region, place
-        except _Unstorable:
-            pass
-        return BLOB, self._stored(start, array)
+def _regions(store: PlanStore, plan: Any) -> list[_Region]:
+    """Return all memory that a program may refer to, in order and apart."""
+    file = store.model.data
+    found = [
+        _Region(plan.program.arena, max(plan.memory.arena_bytes, 1), ARENA),
+        _Region(address_of(file), file.size, MODEL),
+    ]
+    for array in _arrays(plan.kept):
+        if array.flags.c_contiguous:
+            found.append(_Region(address_of(array), max(array.nbytes, 1), NOWHERE, array))
+    found.sort(key=lambda region: (region.start, -region.size))
+    apart = found[:1]
+    for region in found[1:]:
+        end = apart[-1].start + apart[-1].size
+        if region.start >= end:
+            apart.append(region)
+        elif region.start + region.size > end:
+            raise ValueError("two arrays overlap")
+    return apart
 
 
 def _arrays(kept: Iterable[Any]) -> Iterable[Array]:
@@ -221,6 +131,30 @@ def _arrays(kept: Iterable[Any]) -> Iterable[Array]:
             yield item
         elif isinstance(item, tuple | list):
             yield from _arrays(item)
+
+
+def _stored(store: PlanStore, plan: Any) -> tuple[tuple[Any, ...], list[tuple[int, Array]]]:
+    """Return a plan as `plan_store` reads it, and the arrays it needs with their places."""
+    regions = _regions(store, plan)
+    tape, used = plan.program.tape([region[:2] for region in regions])
+
+    def port(name: str, type_: Any, address: int) -> tuple[Any, ...]:
+        for index, (start, size, *_) in enumerate(regions):
+            if start <= address < start + size:
+                used[index] = True
+                return name, type_.dtype.numpy.str, type_.static_shape, index, address - start
+        raise ValueError("an input or output lies nowhere")
+
+    ports = [[port(*tensor) for tensor in tensors] for tensors in (plan.inputs, plan.outputs)]
+    arrays, places, end = [], [], 0
+    for region, is_used in zip(regions, used, strict=True):
+        place = region.kind
+        if region.array is not None and is_used:
+            place = -(-end // ALIGNMENT) * ALIGNMENT + region.start % ALIGNMENT
+            arrays.append((place, region.array))
+            end = place + region.size + _SLACK
+        places.append(place)
+    return (plan.memory.arena_bytes, *ports, places, tape), arrays
 
 
 def _write(store: PlanStore, suffix: str, content: Any, arrays: list[tuple[int, Array]]) -> None:

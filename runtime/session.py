@@ -16,14 +16,14 @@ from linnet.kernels._runner import Runner
 
 from .errors import InputError
 from .model_file import ModelFile
-from .plan_store import PlanStore, RestoredPlans, StoredGraph
+from .plan_store import PlanStore, RestoredPlans, StoredModel
 from .spec import Array, TensorSpec
+from .state import StateMemory
 
 if TYPE_CHECKING:
     from .binding import Plan
     from .executor import AnyRunner, Executor
     from .graph import Graph
-    from .state import StateMemory
 
 
 class _Source(Protocol):
@@ -71,11 +71,11 @@ class Session:
         self._configure(threads, isa)
         self._model = model
         self._store = _store_for(model, isa)
-        head = None if self._store is None else self._store.head()
-        if head is None:
+        stored = None if self._store is None else self._store.open(self.threads)
+        if stored is None:
             self._read(verify=True)
         else:
-            self._adopt(head)
+            self._adopt(stored)
         return self
 
     def _configure(self, threads: int | None, isa: str) -> None:
@@ -87,7 +87,7 @@ class Session:
         self._graph = None
         self._model: ModelFile | None = None
         self._store: PlanStore | None = None
-        self._head: StoredGraph | None = None
+        self._stored: StoredModel | None = None
         self._states: StateMemory | None = None
         self._planned: Executor | None = None
         self._restored = RestoredPlans()
@@ -104,25 +104,23 @@ class Session:
         self.outputs = tuple(_spec(self._graph, name) for name in self._graph.caller_outputs)
         self._open()
 
-    def _adopt(self, head: StoredGraph) -> None:
+    def _adopt(self, stored: StoredModel) -> None:
         """Take descriptions and, where shapes are known, the plan from the store."""
-        self._head = head
-        self.inputs, self.outputs = head.shown()
-        if head.states:
-            from .state import StateMemory
-
-            self._states = StateMemory(head)
+        self._stored = stored
+        self.inputs, self.outputs = stored.shown()
+        if stored.states:
+            self._states = StateMemory(stored)
             self._source = RestoredPlans()
-        shapes = {name: head.type_of(name).shape for name in head.inputs}
-        known = all(isinstance(dim, int) for shape in shapes.values() for dim in shape)
-        if known and not self._restore(shapes):
+        if stored.plan is not None:
+            self._restored.add(stored.plan)
+        elif stored.is_static:
             self._open()
 
     def _restore(self, shapes: Mapping[str, tuple[Any, ...]]) -> bool:
         """Take the plan for these shapes from the store; False where it has none."""
-        if self._store is None or self._head is None or self._planned is not None:
+        if self._store is None or self._stored is None or self._planned is not None:
             return False
-        found = self._store.restore([shapes[name] for name in self._head.inputs], self.threads)
+        found = self._store.restore([shapes[name] for name in self._stored.inputs], self.threads)
         if found is None:
             return False
         self._restored.add(found)
@@ -158,7 +156,6 @@ class Session:
         """Make what plans the graph, and the plan where shapes are known."""
         from .executor import Executor, Settings
         from .format import release_pages
-        from .state import StateMemory
 
         graph = self.graph
         states = StateMemory(graph)
@@ -210,7 +207,10 @@ class Session:
         return self._run_checked(self._check(feeds))
 
     def _run_checked(self, feeds: dict[str, Array]) -> dict[str, Array]:
-        """Run on checked arrays whose shapes no plan in use serves, or whose data it refused."""
+        """Run on checked arrays; make a plan for their shapes where none in use serves them."""
+        results = self._plans.run_known(feeds)
+        if type(results) is dict:
+            return results
         with _no_collections():
             restored = self._restore({name: array.shape for name, array in feeds.items()})
         results = self._plans.run_known(feeds) if restored else None

@@ -67,6 +67,16 @@ class Quantization:
         self.scale.flags.writeable = False
         self.zero_point.flags.writeable = False
 
+    @classmethod
+    def of_bytes(cls, scale: bytes, zero_point: bytes | None, axis: int | None) -> Quantization:
+        """Return parameters that were checked before, from their little-endian bytes."""
+        self = cls.__new__(cls)
+        self.scale = np.frombuffer(scale, "<f4").astype(np.float32, copy=False)
+        zero = bytes(len(scale)) if zero_point is None else zero_point
+        self.zero_point = np.frombuffer(zero, "<i4").astype(np.int32, copy=False)
+        self.axis = axis
+        return self
+
     @property
     def per_tensor(self) -> bool:
         """Whether one pair serves the whole tensor."""

@@ -205,9 +205,7 @@ def _value(
 
 
 def _quantization(record: QuantizationRecord) -> Quantization:
-    scale = np.frombuffer(record.scale, "<f4")
-    zero = 0 if record.zero_point is None else np.frombuffer(record.zero_point, "<i4")
-    return Quantization(scale, zero, record.axis)
+    return Quantization.of_bytes(record.scale, record.zero_point, record.axis)
 
 
 def _op(

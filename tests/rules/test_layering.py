@@ -14,7 +14,6 @@ MAY_IMPORT = {
     "linnet.spec": ("linnet.errors",),
     "linnet.types": ("linnet.errors", "linnet.spec"),
     "linnet.model_file": ("linnet.errors", "linnet.spec"),
-    "linnet.recording": (),
     "linnet.plan_store": (
         "linnet.kernels", "linnet.model_file", "linnet.spec", "linnet.plan_writer",
     ),
@@ -38,7 +37,7 @@ MAY_IMPORT = {
     ),
     "linnet.binding": (
         "linnet.kernels", "linnet.buffers", "linnet.errors", "linnet.graph", "linnet.plan_check",
-        "linnet.planner", "linnet.recording", "linnet.specialize", "linnet.types", "linnet.ops",
+        "linnet.planner", "linnet.specialize", "linnet.types", "linnet.ops",
     ),
     "linnet.executor": (
         "linnet.kernels", "linnet.binding", "linnet.errors", "linnet.graph", "linnet.ops",

@@ -137,9 +137,9 @@ def test_a_file_that_may_still_change_is_not_trusted(
     assert not folder.exists()
 
 
-@pytest.mark.parametrize("suffix", ["head", "plan"])
-def test_damaged_files_are_ignored(suffix: str, tmp_path: Path, folder: Path) -> None:
-    path = saved(tmp_path, quantized_model())
+@pytest.mark.parametrize(("batch", "suffix"), [(1, "model"), ("n", "model"), ("n", "plan")])
+def test_damaged_files_are_ignored(batch: Any, suffix: str, tmp_path: Path, folder: Path) -> None:
+    path = saved(tmp_path, quantized_model(batch))
     session = linnet.load(path)
     feeds = feeds_of(session)
     wanted = session.run(feeds)
@@ -153,18 +153,20 @@ def test_damaged_files_are_ignored(suffix: str, tmp_path: Path, folder: Path) ->
     for damaged in [*cuts, *flips, good + b"\0"]:
         stored.write_bytes(damaged)
         again = linnet.load(path)
-        assert not is_restored(again)
         for name, array in again.run(feeds).items():
             np.testing.assert_array_equal(array, wanted[name])
+        assert not is_restored(again)
         stored.write_bytes(good)
-    assert is_restored(linnet.load(path))
+    again = linnet.load(path)
+    again.run(feeds)
+    assert is_restored(again)
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs owners of files")
 def test_what_others_may_write_is_not_used(tmp_path: Path, folder: Path) -> None:
     path = saved(tmp_path, quantized_model())
     linnet.load(path)
-    (stored,) = folder.glob("*head")
+    (stored,) = folder.glob("*model")
     stored.chmod(0o666)
     assert not is_restored(linnet.load(path))
     assert is_restored(linnet.load(path))
@@ -254,3 +256,24 @@ def test_levels_have_plans_of_their_own(tmp_path: Path) -> None:
     assert is_restored(linnet.load(path, isa=isas[-1]))
     with pytest.raises(linnet.InputError):
         linnet.load(path, isa="none such")
+
+
+def test_a_tape_knows_addresses_by_their_type() -> None:
+    program = linnet.kernels._core.Program(4096, "", 1)
+    program.record()
+    x, y = program.arena, program.arena + 1024
+    program.flip_u8(x, y, 64)
+    with pytest.raises(ValueError, match="no memory"):
+        program.tape([(program.arena, 1024)])
+    tape, used = program.tape([(0x40, 64), (program.arena, 4096)])
+    assert used == [False, True]
+    again = linnet.kernels._core.Program(4096, "", 1)
+    again.replay(tape, [0, again.arena])
+    assert again.steps == program.steps
+    for cut in range(8, len(tape), 8):
+        with pytest.raises(ValueError):
+            again.replay(tape[:cut], [0, again.arena])
+    with pytest.raises(ValueError, match="region"):
+        again.replay(tape, [again.arena])
+    with pytest.raises(ValueError, match="no method"):
+        again.replay(b"\xff" * len(tape), [0, again.arena])

@@ -83,6 +83,31 @@ py::list program_steps(const Program& program) {
   return steps;
 }
 
+using Regions = std::vector<std::pair<uintptr_t, uint64_t>>;
+
+// What `record` recorded, with addresses as places in regions; see tape.h.
+py::tuple taped(const Program& program, const Regions& given) {
+  if (program.tape() == nullptr) throw std::invalid_argument("this program records nothing");
+  std::vector<Region> regions;
+  for (const auto& [start, bytes] : given) regions.push_back({start, bytes});
+  const std::vector<uint64_t> words = program.tape()->placed(regions);
+  py::list used;
+  for (const Region& region : regions) used.append(region.used);
+  const auto* bytes = reinterpret_cast<const char*>(words.data());
+  return py::make_tuple(py::bytes(bytes, words.size() * sizeof(uint64_t)), used);
+}
+
+void replay_tape(Program& program, const py::buffer& tape, const std::vector<uintptr_t>& bases) {
+  const py::buffer_info info = tape.request();
+  const auto address = reinterpret_cast<uintptr_t>(info.ptr);
+  const auto bytes = static_cast<size_t>(info.size * info.itemsize);
+  if (address % sizeof(uint64_t) != 0 || bytes % sizeof(uint64_t) != 0) {
+    throw std::invalid_argument("a tape is whole words");
+  }
+  TapeReader reader(static_cast<const uint64_t*>(info.ptr), bytes / sizeof(uint64_t), bases);
+  replay(program, reader);
+}
+
 }  // namespace
 }  // namespace linnet
 
@@ -101,6 +126,12 @@ PYBIND11_MODULE(_core, module) {
       .def(py::init<std::shared_ptr<Arena>, const std::string&, int>(), py::arg("arena"),
            py::arg("isa") = "", py::arg("threads") = 1)
       .def("run", run_all, py::arg("begin") = 0, py::arg("end") = -1)
+      .def("record", &Program::record, "Let calls that add steps go on a tape from now on.")
+      .def("tape", taped, py::arg("regions"),
+           "What was recorded, with addresses as places in regions of (start, bytes), which are "
+           "in order and apart, and which of them are used; ValueError where one leads elsewhere.")
+      .def("replay", replay_tape, py::arg("tape"), py::arg("bases"),
+           "Add the steps of a tape whose regions start at `bases`.")
       .def("profile", &Program::profile, py::arg("on"))
       .def("force_threads", &Program::force_threads, py::arg("threads"))
       .def("__len__", &Program::size)

@@ -17,6 +17,33 @@ constexpr const char* kMemory = "linnet.memory";
 struct Entry {
   Method method;
   PyMethodDef definition;
+  size_t number;
+};
+
+// The interpreter keeps pointers to definitions as long as it lives.
+std::deque<Entry>& entries() {
+  static auto* all = new std::deque<Entry>();
+  return *all;
+}
+
+// Puts a call on a program's tape, where it has one, unless the call adds no step.
+class Recording {
+ public:
+  Recording(Program& program, size_t number) : program_(program), steps_(program.size()) {
+    if (program.tape() == nullptr) return;
+    start_ = program.tape()->size();
+    program.tape()->put_word(number);
+  }
+  ~Recording() {
+    if (program_.tape() != nullptr && program_.size() == steps_) program_.tape()->cut(start_);
+  }
+  Recording(const Recording&) = delete;
+  Recording& operator=(const Recording&) = delete;
+
+ private:
+  Program& program_;
+  int steps_;
+  size_t start_ = 0;
 };
 
 [[noreturn]] void raise(PyObject* kind, const std::string& text) {
@@ -63,7 +90,9 @@ PyObject* call_entry(PyObject* self, PyObject* const* given, Py_ssize_t count, P
     if (count < 1) raise(PyExc_TypeError, "a kernel is added to a program");
     std::vector<PyObject*> values(entry->method.count, nullptr);
     place_arguments(entry->method, given + 1, static_cast<size_t>(count - 1), names, values);
-    return entry->method.call(entry->method.function, program_of(given[0]), values.data());
+    Program& program = program_of(given[0]);
+    const Recording recording(program, entry->number);
+    return entry->method.call(entry->method.function, program, values.data());
   } catch (const PythonError&) {
   } catch (const std::bad_alloc&) {
     PyErr_NoMemory();
@@ -150,6 +179,10 @@ Buffer::Buffer(PyObject* value, size_t item, bool real) : view_(new Py_buffer{})
 
 const void* Buffer::data() const { return static_cast<const Py_buffer*>(view_.get())->buf; }
 
+size_t Buffer::bytes() const {
+  return static_cast<size_t>(static_cast<const Py_buffer*>(view_.get())->len);
+}
+
 void Buffer::Release::operator()(void* view) const {
   PyBuffer_Release(static_cast<Py_buffer*>(view));
   delete static_cast<Py_buffer*>(view);
@@ -177,11 +210,22 @@ PyObject* to_python(AlignedBytes memory) {
   return capsule;
 }
 
+void replay(Program& program, TapeReader& reader) {
+  while (!reader.ended()) {
+    const uint64_t number = reader.take_word();
+    if (number >= entries().size() || entries()[number].method.replay == nullptr) {
+      throw std::invalid_argument("a tape names no method");
+    }
+    const Method& method = entries()[number].method;
+    method.replay(method.function, program, reader);
+  }
+}
+
 void Methods::add(Method method) {
-  // The interpreter keeps pointers to definitions as long as it lives.
-  static auto* entries = new std::deque<Entry>();
-  Entry& entry = entries->emplace_back();
+  const size_t number = entries().size();
+  Entry& entry = entries().emplace_back();
   entry.method = std::move(method);
+  entry.number = number;
   const auto function = reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(call_entry));
   entry.definition = {entry.method.name, function, METH_FASTCALL | METH_KEYWORDS, entry.method.doc};
   PyObject* self = PyCapsule_New(&entry, kCapsule, nullptr);

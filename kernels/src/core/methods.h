@@ -17,6 +17,7 @@
 
 #include "core/params.h"
 #include "core/program.h"
+#include "core/tape.h"
 
 typedef struct _object PyObject;
 
@@ -83,6 +84,15 @@ struct Reader<std::array<T, N>> {
   }
 };
 
+template <class A, class B>
+struct Reader<std::pair<A, B>> {
+  static std::pair<A, B> read(PyObject* value) {
+    const Items items(value, 2);
+    A first = Reader<A>::read(items[0]);
+    return {std::move(first), Reader<B>::read(items[1])};
+  }
+};
+
 template <class T>
 struct Reader<std::vector<T>> {
   static std::vector<T> read(PyObject* value) {
@@ -99,6 +109,7 @@ class Buffer {
  public:
   Buffer(PyObject* value, size_t item, bool real);
   const void* data() const;
+  size_t bytes() const;
 
  private:
   struct Release {
@@ -107,17 +118,35 @@ class Buffer {
   std::unique_ptr<void, Release> view_;
 };
 
-// Values of an array; reading fails for another type or layout.
+// Values of an array; reading fails for another type or layout. What comes from a tape stays there.
 template <class T>
 class Values {
  public:
   Values() = default;
   explicit Values(PyObject* value)
-      : buffer_(std::in_place, value, sizeof(T), std::is_floating_point_v<T>) {}
-  const T* data() const { return buffer_ ? static_cast<const T*>(buffer_->data()) : nullptr; }
+      : buffer_(std::in_place, value, sizeof(T), std::is_floating_point_v<T>),
+        data_(static_cast<const T*>(buffer_->data())),
+        bytes_(buffer_->bytes()) {}
+  Values(const void* data, size_t bytes) : data_(static_cast<const T*>(data)), bytes_(bytes) {}
+  const T* data() const { return data_; }
+  size_t bytes() const { return bytes_; }
 
  private:
   std::optional<Buffer> buffer_;
+  const T* data_ = nullptr;
+  size_t bytes_ = 0;
+};
+
+template <class T>
+struct Taped<Values<T>> {
+  static void put(Tape& tape, const Values<T>& values) {
+    tape.put_bytes(values.data(), values.bytes());
+  }
+  static Values<T> take(TapeReader& reader) {
+    size_t bytes = 0;
+    const void* data = reader.take_bytes(bytes);
+    return Values<T>(data, bytes);
+  }
 };
 
 template <class T>
@@ -135,16 +164,30 @@ T read_or_zero(PyObject* value) {
   return value == nullptr ? T{} : Reader<T>::read(value);
 }
 
+// Calls with arguments that Python gave, which a program that records puts on its tape.
 template <class R, class... A, size_t... I>
 PyObject* call_method(R (*function)(Program&, A...), Program& program, PyObject* const* values,
                       std::index_sequence<I...>) {
   // The braces make the order of reading that of the parameters.
   std::tuple<std::decay_t<A>...> read{read_or_zero<std::decay_t<A>>(values[I])...};
+  if (Tape* tape = program.tape()) (tape->put(std::get<I>(read)), ...);
   if constexpr (std::is_void_v<R>) {
     function(program, std::get<I>(read)...);
     return to_python();
   } else {
     return to_python(function(program, std::get<I>(read)...));
+  }
+}
+
+// Calls with arguments from a tape; the program keeps memory that the method returns.
+template <class R, class... A>
+void replay_method(R (*function)(Program&, A...), Program& program, TapeReader& reader) {
+  std::tuple<std::decay_t<A>...> read{reader.take<std::decay_t<A>>()...};
+  const auto call = [&](auto&... arguments) { return function(program, arguments...); };
+  if constexpr (std::is_same_v<R, AlignedBytes>) {
+    program.keep(std::apply(call, read));
+  } else {
+    std::apply(call, read);
   }
 }
 
@@ -157,7 +200,11 @@ struct Method {
   size_t count;
   void (*function)();
   PyObject* (*call)(void (*function)(), Program& program, PyObject* const* values);
+  void (*replay)(void (*function)(), Program& program, TapeReader& reader);
 };
+
+// Adds what a tape says to a program; throws std::invalid_argument where it cannot be read.
+void replay(Program& program, TapeReader& reader);
 
 // Adds methods to the Python class of programs.
 class Methods {
@@ -168,13 +215,13 @@ class Methods {
   Methods& def(const char* name, R (*function)(Program&, A...),
                std::initializer_list<const char*> parameters = {}, const char* doc = "") {
     add({name, doc, false, parameters, sizeof...(A), reinterpret_cast<void (*)()>(function),
-         call<R, A...>});
+         call<R, A...>, replayed<R, A...>});
     return *this;
   }
 
   template <class R>
   Methods& def_property(const char* name, R (*function)(Program&), const char* doc = "") {
-    add({name, doc, true, {}, 0, reinterpret_cast<void (*)()>(function), call<R>});
+    add({name, doc, true, {}, 0, reinterpret_cast<void (*)()>(function), call<R>, nullptr});
     return *this;
   }
 
@@ -183,6 +230,11 @@ class Methods {
   static PyObject* call(void (*erased)(), Program& program, PyObject* const* values) {
     return call_method(reinterpret_cast<R (*)(Program&, A...)>(erased), program, values,
                        std::index_sequence_for<A...>());
+  }
+
+  template <class R, class... A>
+  static void replayed(void (*erased)(), Program& program, TapeReader& reader) {
+    replay_method(reinterpret_cast<R (*)(Program&, A...)>(erased), program, reader);
   }
 
   void add(Method method);

@@ -13,6 +13,7 @@
 #include "core/balance.h"
 #include "core/dispatch.h"
 #include "core/flow.h"
+#include "core/tape.h"
 
 namespace linnet {
 
@@ -95,6 +96,11 @@ class Program {
   // Lets every later step use `threads` threads however small it is; 0 goes back to estimates.
   void force_threads(int threads) { forced_ = threads; }
 
+  // From now on, calls that add steps go on a tape.
+  void record() { tape_ = std::make_unique<Tape>(); }
+  // Null where nothing is recorded.
+  Tape* tape() const { return tape_.get(); }
+
   // While profiling, run() adds each step's nanoseconds to times().
   void profile(bool on);
   const std::vector<double>& times() const { return times_; }
@@ -138,6 +144,7 @@ class Program {
   void settle(const Balance& balance, int begin, int end);
 
   std::shared_ptr<Arena> arena_;
+  std::unique_ptr<Tape> tape_;
   size_t scratch_bytes_ = 0;
   int isa_;
   int threads_;

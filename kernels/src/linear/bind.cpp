@@ -14,7 +14,7 @@ namespace {
 // `parts` are the addresses and columns of the outputs, `sizes` (rows, depth).
 int dynamic_linear(Program& program, uintptr_t x, uintptr_t range, uintptr_t weights,
                    uintptr_t scale, uintptr_t bias, uintptr_t column_sums, uintptr_t weight_zero,
-                   uintptr_t residual, const std::vector<std::array<int64_t, 2>>& parts,
+                   uintptr_t residual, const std::vector<std::pair<uintptr_t, int64_t>>& parts,
                    const std::array<int64_t, 2>& sizes, int activation) {
   const LayoutS8 layout = word_layout_of(program);
   DynamicLinearParams p{};
@@ -31,7 +31,7 @@ int dynamic_linear(Program& program, uintptr_t x, uintptr_t range, uintptr_t wei
   if (parts.size() > kMaxParts) throw std::invalid_argument("too many outputs");
   int64_t packed = 0, columns = 0;
   for (const auto& [address, width] : parts) {
-    p.parts[p.part_count++] = {at<float>(static_cast<uintptr_t>(address)), width};
+    p.parts[p.part_count++] = {at<float>(address), width};
     packed += padded(width, kPanel) / kPanel * panel_bytes(1, p.depth, layout);
     columns += width;
   }
