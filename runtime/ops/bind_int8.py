@@ -156,7 +156,7 @@ def _phase_weights(w: Any, rows: list[int], columns: list[int], groups: int) -> 
     chosen = w.array[:, rows][:, :, columns]
     if not chosen.size:
         outputs, _, _, channels = w.array.shape
-        zero = _spread(w.type.quantization.zero_point, outputs).astype(np.int8)
+        zero = np.resize(w.type.quantization.zero_point, outputs).astype(np.int8)
         chosen = np.broadcast_to(zero[:, None, None, None], (outputs, 1, 1, channels))
     outputs, height, width, channels = chosen.shape
     split = chosen.reshape(outputs, height, width, groups, channels // groups)
@@ -202,8 +202,9 @@ def _activations(step: Step, op: MatMul) -> bool:
     offsets = [
         step.keep(_offsets(shape[:-2], batch, shape[-2] * shape[-1])) for shape in (left, right)
     ]
-    scales = np.full((1, columns), scale[0], np.float32)
-    padded = step.keep(_columns(scales, -(-columns // PANEL), np.float32))
+    padded = step.keep(aligned((-(-columns // PANEL) * PANEL,), np.float32))
+    padded[:] = 0
+    padded[:columns] = scale[0]
     step.program.matmul_s8(
         a=a.pointer,
         b=b.pointer,
@@ -251,13 +252,13 @@ def _convolve(step: Step, weights: Array, bias: Any, geometry: Geometry, clamp: 
 
     def make() -> Packed | None:
         return pack(
+            step.program,
             weights.reshape(weights.shape[0], *segments),
             weight_zero,
             product_scale(x, w, y),
             None if bias is None else bias.array,
             pair(x)[1],
             image[4],
-            step.program.layout_s8,
         )
 
     key = f"int8 weights for {step.program.isa} in {segments} from {start}"
@@ -293,18 +294,20 @@ def _bounds(clamp: Clamp, y: TensorType) -> tuple[int, int, int]:
 
 
 def pack(
+    program: Any,
     weights: Array,
     weight_zero: Array,
     scale: Array,
     bias: Array | None,
     zero: int,
     groups: int,
-    layout: tuple[int, int],
 ) -> Packed | None:
     """Return packed weights, or None where an int32 sum could overflow, scaled or not.
 
     Parameters
     ----------
+    program : Program
+        Whose instruction set the weights are for.
     weights : ndarray of int8, shape (outputs, segments, segment)
     weight_zero, scale : ndarray, shape (1,), (outputs,) or (outputs / groups,)
         Zero points of the weights; scales of the requantization; repeated where they are fewer.
@@ -313,88 +316,32 @@ def pack(
         Zero point of the activations.
     groups : int
         Blocks of outputs, each padded to whole panels of 16.
-    layout : (int, int)
-        Consecutive k per lane, and what the kernel adds to activations.
     """
-    outputs = weights.shape[0]
-    group, shift = layout
-    zeros = _spread(weight_zero.astype(np.int64), outputs)
-    scales = _spread(scale.astype(np.float32), outputs)
-    flat = weights.reshape(outputs, -1)
-    start = np.zeros(outputs, np.int64) if bias is None else bias.astype(np.int64)
-    centered = flat.astype(np.int16) - zeros[:, None].astype(np.int16) if zeros.any() else flat
-    farthest, most = max(zero + 128, 127 - zero), np.maximum(scales.astype(np.float64), 1.0)
-    reach = flat.shape[1] * 255 * farthest + abs(start)
-    if not (reach * most < _INT32).all():
-        sizes = np.abs(centered.astype(np.int16)).sum(axis=1, dtype=np.int64)
-        if not ((sizes * farthest + abs(start)) * most < _INT32).all():
-            return None
-    folded = start - centered.sum(axis=1, dtype=np.int32).astype(np.int64) * (zero + shift)
-    wrapped = (folded + _INT32) % (2 * _INT32) - _INT32
-    per_group = outputs // groups
-    panels = -(-per_group // PANEL)
-    lanes, more = _lanes(centered.reshape(weights.shape), group)
-    return Packed(
-        _panels(lanes.reshape(groups, per_group, *lanes.shape[1:]), panels),
-        _columns(wrapped.reshape(groups, per_group), panels, np.int32),
-        _columns(scales.reshape(groups, per_group), panels, np.float32),
+    source = np.ascontiguousarray(weights)
+    outputs, segments, segment = source.shape
+    sizes = {"weights": source.ctypes.data, "sizes": (*source.shape, groups)}
+    zeros = np.ascontiguousarray(weight_zero, np.int32)
+    more = list(program.conv_s8_more(**sizes, zeros=zeros))
+    group = program.layout_s8[0]
+    panels = groups * -(-(outputs // groups) // PANEL)
+    steps = segments * -(-segment // group) + len(more)
+    packed = Packed(
+        aligned((panels, steps, PANEL, group), np.int8),
+        aligned((panels * PANEL,), np.int32),
+        aligned((panels * PANEL,), np.float32),
         more,
     )
-
-
-def _lanes(weights: Array, group: int) -> tuple[Array, list[int]]:
-    """Return weights (outputs, segments, segment) as lanes (outputs, steps, group) of int8.
-
-    What int8 does not hold of weights goes on in lanes behind the others; the list says which lane
-    each of those continues.
-    """
-    outputs, segments, segment = weights.shape
-    rest = weights
-    if segment % group:
-        rest = np.zeros((outputs, segments, -(-segment // group) * group), weights.dtype)
-        rest[:, :, :segment] = weights
-    rest = rest.reshape(outputs, -1, group)
-    if rest.dtype == np.int8:
-        return rest, []
-    found = [np.clip(rest, -128, 127).astype(np.int8)]
-    more: list[int] = []
-    rest = rest - found[0]
-    steps = np.flatnonzero(rest.any(axis=(0, 2)))
-    while steps.size:
-        found.append(np.clip(rest[:, steps], -128, 127).astype(np.int8))
-        more += steps.tolist()
-        rest[:, steps] -= found[-1]
-        steps = np.flatnonzero(rest.any(axis=(0, 2)))
-    return np.concatenate(found, axis=1) if more else found[0], more
-
-
-def _spread(values: Array, outputs: int) -> Array:
-    return np.tile(values, outputs // values.size if values.size else 1)
-
-
-def _panels(lanes: Array, panels: int) -> Array:
-    """Return (groups, outputs, steps, group) as [groups][panel][step][16][group]."""
-    groups, outputs, steps, group = lanes.shape
-    packed = aligned((groups, panels, steps, PANEL, group), np.int8)
-    word = np.dtype(f"V{group}")  # a lane moves as one word
-    moved = packed.view(word)[..., 0]
-    source = np.ascontiguousarray(lanes).view(word)[..., 0]
-    whole = outputs // PANEL
-    split = source[:, : whole * PANEL].reshape(groups, whole, PANEL, steps)
-    moved[:, :whole] = split.swapaxes(2, 3)
-    if whole < panels:
-        packed[:, whole] = 0
-        moved[:, whole, :, : outputs - whole * PANEL] = source[:, whole * PANEL :].swapaxes(1, 2)
-    return packed
-
-
-def _columns(values: Array, panels: int, dtype: Any) -> Array:
-    """Return (groups, outputs) padded with zeros to whole panels."""
-    groups, outputs = values.shape
-    full = aligned((groups, panels * PANEL), dtype)
-    full[...] = 0
-    full[:, :outputs] = values
-    return full
+    given = {} if bias is None else {"bias": np.ascontiguousarray(bias, np.int64)}
+    fits = program.pack_conv_s8(
+        to=tuple(array.ctypes.data for array in packed[:3]),
+        **sizes,
+        zeros=zeros,
+        scales=np.ascontiguousarray(scale, np.float32),
+        zero=zero,
+        more=more,
+        **given,
+    )
+    return packed if fits else None
 
 
 def aligned(shape: tuple[int, ...], dtype: Any) -> Array:

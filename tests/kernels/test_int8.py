@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from harness import NotBound, expected, levels, run_op
 
+from linnet.kernels import _core
 from linnet.ops import Conv2D, ConvTranspose2D, FullyConnected, MatMul
 from linnet.ops.bind_int8 import pack
 from linnet.types import Quantization
@@ -223,8 +224,9 @@ def test_products_with_constants(transpose, per_channel):
 def test_sums_that_could_overflow_are_left_to_the_reference():
     w = np.full((1, 1, 70000), 127, np.int8)
     weight_zero, scale = np.zeros(1), np.ones(1, np.float32)
-    assert pack(w, weight_zero, scale, None, 0, 1, (4, 128)) is not None
-    assert pack(w, weight_zero, scale, None, -128, 1, (4, 128)) is None
+    program = _core.Program(64)
+    assert pack(program, w, weight_zero, scale, None, 0, 1) is not None
+    assert pack(program, w, weight_zero, scale, None, -128, 1) is None
     with pytest.raises(NotBound):
         run_op(
             FullyConnected(),

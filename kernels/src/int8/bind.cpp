@@ -5,6 +5,7 @@
 
 #include "core/methods.h"
 #include "int8/cost.h"
+#include "int8/pack.h"
 
 namespace linnet {
 namespace {
@@ -171,6 +172,35 @@ int matmul_s8(Program& program, uintptr_t a, uintptr_t b, uintptr_t y, uintptr_t
                      Cost{macs / rate_of(program), static_cast<size_t>(scratch)});
 }
 
+PlainS8 plain_of(uintptr_t weights, const std::array<int64_t, 4>& sizes,
+                 const Values<int32_t>& zeros) {
+  PlainS8 plain{};
+  plain.weights = at<const int8_t>(weights);
+  plain.outputs = sizes[0], plain.segments = sizes[1], plain.segment = sizes[2];
+  plain.groups = sizes[3];
+  plain.weight_zeros = {zeros.data(), zeros.bytes() / sizeof(int32_t)};
+  return plain;
+}
+
+std::vector<int64_t> conv_s8_more(Program& program, uintptr_t weights,
+                                  const std::array<int64_t, 4>& sizes,
+                                  const Values<int32_t>& zeros) {
+  return continued_lanes(plain_of(weights, sizes, zeros), layout_of(program));
+}
+
+int64_t pack_conv_s8(Program& program, const std::array<uintptr_t, 3>& to, uintptr_t weights,
+                     const std::array<int64_t, 4>& sizes, const Values<int32_t>& zeros,
+                     const Values<float>& scales, const Values<int64_t>& bias, int32_t zero,
+                     const std::vector<int64_t>& more) {
+  PlainS8 plain = plain_of(weights, sizes, zeros);
+  plain.scales = {scales.data(), scales.bytes() / sizeof(float)};
+  plain.bias = bias.data();
+  plain.zero = zero;
+  if (!sums_fit(plain)) return 0;
+  pack_s8(plain, layout_of(program), more, at<int8_t>(to[0]), at<int32_t>(to[1]), at<float>(to[2]));
+  return 1;
+}
+
 std::vector<int64_t> layout_pair(const LayoutS8& layout) { return {layout.group, layout.shift}; }
 
 std::vector<int64_t> segments_pair(Program& program, const std::array<int32_t, 5>& image,
@@ -190,6 +220,12 @@ void bind_int8(Methods& program) {
       "The same for linear and recurrent layers.");
   program.def("conv_s8_segments", segments_pair, {"image", "window", "out"},
               "The (number, length) of the runs of k that weights are packed in.");
+  program.def("conv_s8_more", conv_s8_more, {"weights", "sizes", "zeros"},
+              "The lanes of k that go on behind the others because int8 does not hold weights less "
+              "zero points; sizes = (outputs, segments, segment, groups).");
+  program.def("pack_conv_s8", pack_conv_s8,
+              {"to", "weights", "sizes", "zeros", "scales", "bias?", "zero?", "more?"},
+              "Write packed weights, bias and scale; 0 where an int32 sum could overflow.");
   program.def("conv_s8", conv_s8,
               {"x", "y", "weights", "bias", "scale", "more", "image", "window", "out", "steps",
                "zero", "bounds"},
