@@ -18,7 +18,7 @@ from .ops import Body, Op
 from .plan_check import check_plan
 from .planner import MemoryPlan, plan_memory
 from .specialize import ConcreteGraph, ConcreteNode, specialize
-from .types import Array, NodeTypes, TensorType
+from .types import Array, NodeTypes, Panels, TensorType
 
 Cache = dict[tuple[Any, ...], Any]
 Control = Callable[[Op], Callable[..., tuple[Array, ...]]]
@@ -255,6 +255,9 @@ class Binder:
     def buffer(self, name: str) -> BoundBuffer:
         """Return a value's buffer: in the arena, where it was given, or a constant's own memory."""
         type_ = self.concrete.types[name]
+        if isinstance(type_.value, Panels):
+            # Nobody but who asks for panels reads such a constant in place.
+            return BoundBuffer(type_, 0, type_.value)
         if type_.value is not None:
             array = np.ascontiguousarray(type_.value).reshape(type_.value.shape)
             self.frame.kept.append(array)
@@ -360,7 +363,7 @@ class Binder:
 def _view(buffer: BoundBuffer, kept: list[Any]) -> Array:
     """Return an array over a buffer's memory."""
     if buffer.array is not None:
-        return buffer.array
+        return np.asarray(buffer.array)
     return _core_view(buffer.pointer, buffer.type, kept)
 
 

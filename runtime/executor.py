@@ -306,7 +306,9 @@ class _Stages:
         outputs: Sequence[str],
     ) -> None:
         self.first = first
-        self._known = {n: t.value for n, t in concrete.types.items() if t.value is not None}
+        self._known = {
+            n: np.asarray(t.value) for n, t in concrete.types.items() if t.value is not None
+        }
         self._open = [
             (item, control(item.node.op) if _is_control(item) else _reference(item))
             for item in concrete.open

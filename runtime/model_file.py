@@ -31,6 +31,8 @@ class ModelFile:
     path : str
     data : ndarray of uint8
         The content, read-only; keeps the file mapped.
+    digest : bytes
+        What the prologue gives as the model's digest; b"" where this is no ``.linnet`` file.
     identity : tuple of int
         Device, number, size and times of the file: another content has another one.
 
@@ -48,10 +50,13 @@ class ModelFile:
             raise FormatError(f"{self.path} is not a regular file")
         with open(path, "rb", buffering=0) as file:
             found = os.fstat(file.fileno())
+            start = file.read(_PROLOGUE_BYTES)
             self.data: Array = np.empty(0, np.uint8)
             if found.st_size:
                 mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
                 self.data = np.frombuffer(mapped, np.uint8)
+        whole = len(start) == _PROLOGUE_BYTES and start.startswith(MAGIC)
+        self.digest = start[_DIGEST] if whole else b""
         self.identity = (
             found.st_dev,
             found.st_ino,
@@ -59,13 +64,6 @@ class ModelFile:
             found.st_mtime_ns,
             found.st_ctime_ns,
         )
-
-    @property
-    def digest(self) -> bytes:
-        """What the prologue gives as the model's digest; b"" where this is no ``.linnet`` file."""
-        start = self.data[:_PROLOGUE_BYTES].tobytes()
-        whole = len(start) == _PROLOGUE_BYTES and start.startswith(MAGIC)
-        return start[_DIGEST] if whole else b""
 
     @property
     def settled(self) -> bool:

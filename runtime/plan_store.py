@@ -37,7 +37,7 @@ CHECKED_FROM = 16
 # Where a region of a tape begins, when not in the stored file itself: the numbers in its list.
 ARENA, MODEL, NOWHERE = -1, -2, -3
 _MOST_RESTORED = 8
-_LARGE_BYTES = 1 << 18
+_LARGE_BYTES = 1 << 16
 _FAILURES = (OSError, ValueError, TypeError, AttributeError, LookupError, EOFError)
 
 

@@ -99,10 +99,10 @@ class Session:
         from .format import read_file
 
         assert self._model is not None
-        self._graph = read_file(self._model, verify)
-        self.inputs = tuple(_spec(self._graph, name) for name in self._graph.caller_inputs)
-        self.outputs = tuple(_spec(self._graph, name) for name in self._graph.caller_outputs)
-        self._open()
+        graph = read_file(self._model, verify, panels=True)
+        self.inputs = tuple(_spec(graph, name) for name in graph.caller_inputs)
+        self.outputs = tuple(_spec(graph, name) for name in graph.caller_outputs)
+        self._plan_graph(graph)
 
     def _adopt(self, stored: StoredModel) -> None:
         """Take descriptions and, where shapes are known, the plan from the store."""
@@ -133,7 +133,7 @@ class Session:
             from .format import read_file
 
             assert self._model is not None
-            # The store knows only files whose content was checked.
+            # Its content was checked, now or before it came into the store.
             self._graph = read_file(self._model, verify=False)
         return self._graph
 
@@ -153,11 +153,19 @@ class Session:
         return self._planned
 
     def _open(self) -> None:
-        """Make what plans the graph, and the plan where shapes are known."""
+        """Make what plans the graph, whose content was checked."""
+        if self._model is None:
+            self._plan_graph(self.graph)
+            return
+        from .format import read_file
+
+        self._plan_graph(read_file(self._model, verify=False, panels=True))
+
+    def _plan_graph(self, graph: Graph) -> None:
+        """Make what plans a graph, and the plan where shapes are known."""
         from .executor import Executor, Settings
         from .format import release_pages
 
-        graph = self.graph
         states = StateMemory(graph)
         if self._states is not None:
             states.go_on(self._states)
@@ -256,7 +264,8 @@ class Session:
         with self._lock:
             given = {name: tuple(shape) for name, shape in (shapes or {}).items()}
             given |= {n: a.shape for n, a in self.states.contents(given).items() if n not in given}
-            types = {n: self.graph.type_of(n) for n in self.graph.inputs}
+            graph = self._executor.graph
+            types = {n: graph.type_of(n) for n in graph.inputs}
             shapes = {n: t.static_shape for n, t in types.items() if n not in given}
             return self._executor.plan_for(shapes | {n: given[n] for n in types if n in given})[0]
 

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from .errors import ShapeError
+from .panels import Panels as Panels
 from .spec import Array as Array
 from .spec import Dim as Dim
 from .spec import Quantization as Quantization
@@ -56,7 +57,7 @@ class DType(str, enum.Enum):
         return self.numpy.kind in "iu"
 
     @classmethod
-    def of(cls, array: Array | np.dtype[Any] | type) -> DType:
+    def of(cls, array: Array | Panels | np.dtype[Any] | type) -> DType:
         """Return the DType of an array, a NumPy dtype or a scalar type.
 
         Raises
@@ -64,7 +65,7 @@ class DType(str, enum.Enum):
         ShapeError
             If the element type has no counterpart (strings, objects, structured types).
         """
-        dtype = array.dtype if isinstance(array, np.ndarray) else np.dtype(array)
+        dtype = array.dtype if isinstance(array, np.ndarray | Panels) else np.dtype(array)
         try:
             return cls(dtype.name)
         except ValueError:

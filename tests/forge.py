@@ -54,6 +54,23 @@ def real_sample() -> Graph:
     return graph
 
 
+def packed_sample(
+    rows: int = 24, groups: int = 1, zero_point: int = 0, shape: tuple[int, ...] = (1, 3, 8)
+) -> Graph:
+    """Return a quantized convolution whose weights may be stored in panels."""
+    graph = Graph("packed")
+    x = TensorType(DType.INT8, (1, 6, 5, shape[2] * groups), Quantization(0.05, 3))
+    graph.add_input("x", x)
+    random = np.random.default_rng(5)
+    w = random.integers(-127, 128, (rows, *shape), np.int8)
+    w = graph.add_constant("w", w, Quantization(0.01, zero_point))
+    b = graph.add_constant("b", random.integers(-500, 500, rows, np.int32))
+    y = graph.add(Conv2D(groups=groups), ["x", w, b], "y", quantization=Quantization(0.05, 3))
+    graph.outputs = [y]
+    graph.validate()
+    return graph
+
+
 def align(offset: int) -> int:
     """Return the next multiple of 64."""
     return (offset + 63) // 64 * 64
@@ -96,10 +113,13 @@ class Forgery:
     """A valid file taken apart: change ``header`` and ``data``, then `seal`."""
 
     def __init__(self, graph: Graph | None = None) -> None:
-        self.header, self.data = split(encode(graph if graph is not None else sample()))
+        encoded = encode(graph if graph is not None else sample())
+        self.header, self.data = split(encoded)
+        self.revision = encoded[8]
 
     def seal(self, **changes: Any) -> bytes:
         """Return the file with correct lengths and a correct header digest."""
+        changes.setdefault("revision", self.revision)
         return join(self.header, self.data, **changes)
 
     def value(self, name: str) -> dict[str, Any]:

@@ -8,6 +8,9 @@ from struct import unpack
 
 import numpy as np
 
+from linnet.panels import LANE, packed_bytes
+from linnet.types import DType
+
 from .header import GraphRecord, Header, NodeRecord, QuantizationRecord, ValueRecord
 from .layout import ALIGNMENT, MAX_TENSOR_BYTES, align, problem
 
@@ -91,6 +94,8 @@ def _check_value(where: str, value: ValueRecord) -> None:
         raise problem(f"{where} shape", value.shape, f"at most {MAX_TENSOR_BYTES} bytes")
     if value.section is not None and len(known) != len(value.shape):
         raise problem(f"{where} shape", value.shape, "numbers only, it is a constant")
+    if value.layout is not None and value.section is None:
+        raise problem(f"{where} layout", "no section", "a constant")
     if value.quantization is not None:
         _check_quantization(f"{where} quantization", value, value.quantization)
 
@@ -132,9 +137,19 @@ def _check_content(where: str, value: ValueRecord, section: int, header: Header)
         raise problem(f"{where} section", section, f"below {len(header.sections)}")
     dims = [dim for dim in value.shape if isinstance(dim, int)]
     size, expected = header.sections[section].size, math.prod(dims) * value.dtype.itemsize
+    if value.layout is not None:
+        _check_panels(where, value, dims)
+        expected = packed_bytes(tuple(dims))
     if size != expected:
         of = f"{value.dtype.value}{dims}"
         raise problem(f"{where} section {section}", f"{size} bytes", f"{expected} for {of}")
+
+
+def _check_panels(where: str, value: ValueRecord, dims: list[int]) -> None:
+    fits = value.dtype is DType.INT8 and len(dims) > 1 and math.prod(dims) > 0
+    if not fits or math.prod(dims[1:]) % LANE:
+        found, expected = f"{value.dtype.value}{dims}", f"int8 with rows of whole {LANE} numbers"
+        raise problem(f"{where} layout", found, expected)
 
 
 def _check_references(where: str, references: Iterable[int], count: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Raw, Struct
 
@@ -42,13 +42,17 @@ class QuantizationRecord(
 
 
 class ValueRecord(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
-    """One value; a constant has the index of the section with its content."""
+    """One value; a constant has the index of the section with its content.
+
+    ``layout`` says in which order the content is stored, since revision 2; C order where absent.
+    """
 
     name: Text
     dtype: DType
     shape: Annotated[tuple[Natural | Text, ...], Meta(max_length=MAX_RANK)] = ()
     quantization: QuantizationRecord | None = None
     section: Natural | None = None
+    layout: Literal["panels"] | None = None
 
 
 class NodeRecord(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):

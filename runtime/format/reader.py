@@ -13,7 +13,7 @@ from linnet.errors import FormatError, GraphError, LinnetError, UnsupportedError
 from linnet.graph import Graph, Node, State, Value
 from linnet.model_file import ModelFile
 from linnet.ops import Op
-from linnet.types import Array, Quantization, TensorType
+from linnet.types import Array, Panels, Quantization, TensorType
 
 from .check import check_header, node_label
 from .digests import Digests
@@ -26,6 +26,7 @@ from .header import (
     ValueRecord,
 )
 from .layout import ALIGNMENT, MAX_NESTING, PROLOGUE_BYTES, Prologue, problem, read_prologue
+from .packing import read_in_panels, unpack
 
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview
 
@@ -58,14 +59,17 @@ def read(source: Source, verify: bool = True) -> Graph:
     return _labeled("model in memory", _aligned(source), verify)
 
 
-def read_file(file: ModelFile, verify: bool = True) -> Graph:
-    """Return the graph of a file that is mapped already, as `read` does."""
-    return _labeled(file.path, file.data, verify)
+def read_file(file: ModelFile, verify: bool = True, panels: bool = False) -> Graph:
+    """Return the graph of a file that is mapped already, as `read` does.
+
+    With ``panels``, packed constants that only kernels read stay `Panels`.
+    """
+    return _labeled(file.path, file.data, verify, panels)
 
 
-def _labeled(label: str, data: Array, verify: bool) -> Graph:
+def _labeled(label: str, data: Array, verify: bool, panels: bool = False) -> Graph:
     try:
-        return _read(data, verify)
+        return _read(data, verify, panels)
     except UnsupportedError as error:
         raise UnsupportedError([f"{label}: {reason}" for reason in error.reasons]) from error
     except LinnetError as error:
@@ -87,7 +91,7 @@ def _aligned(source: bytes | bytearray | memoryview) -> Array:
     return copy
 
 
-def _read(data: Array, verify: bool) -> Graph:
+def _read(data: Array, verify: bool, panels: bool) -> Graph:
     view = data.data
     prologue = read_prologue(view)
     end = PROLOGUE_BYTES + prologue.header_bytes
@@ -96,7 +100,7 @@ def _read(data: Array, verify: bool) -> Graph:
     _check_padding(view, prologue, header)
     tensors = data[prologue.data_start :]
     with Digests(tensors.data, header.sections if verify else ()):
-        graph = _build(header, tensors, prologue.revision)
+        graph = _build(header, tensors, prologue.revision, panels)
         _validate(graph)
     return graph
 
@@ -119,13 +123,15 @@ def _check_padding(view: memoryview, prologue: Prologue, header: Header) -> None
             raise problem(f"padding at bytes {left} to {right - 1}", "other bytes", "zeros only")
 
 
-def _build(header: Header, tensors: Array, revision: int) -> Graph:
-    if revision < 2 and (header.states or header.graphs):
-        raise problem("states or graphs", f"format revision {revision}", "2 or later")
+def _build(header: Header, tensors: Array, revision: int, panels: bool) -> Graph:
+    packed = any(value.layout for value in header.values)
+    if revision < 2 and (header.states or header.graphs or packed):
+        raise problem("states, graphs or layouts", f"format revision {revision}", "2 or later")
     work = _Builder(header, tensors, revision)
     for index in range(len(header.graphs) - 1, -1, -1):
         work.nested[index] = work.graph(header.graphs[index], index)
     graph = work.graph(header, -1)
+    unpack(graph, read_in_panels(graph) if panels else set())
     if work.reasons:
         raise UnsupportedError(work.reasons)
     if work.nested:
@@ -174,6 +180,8 @@ class _Builder:
             nodes,
         )
         self.depth[id(graph)] = deepest + 1
+        if index >= 0:
+            unpack(graph, set())
         return graph
 
     def take(self, kind: type[Any], reference: Any) -> Any:
@@ -200,8 +208,13 @@ def _value(
     content = arrays[record.section]
     if record.dtype.numpy == np.bool_ and content.size and content.max() > 1:
         raise problem(f"constant '{record.name}'", f"a bool of {content.max()}", "0 or 1")
-    data = content.view(record.dtype.numpy.newbyteorder("<")).reshape(type_.static_shape)
-    return Value(record.name, type_, data)
+    data = content.view(record.dtype.numpy.newbyteorder("<"))
+    if record.layout is None:
+        return Value(record.name, type_, data.reshape(type_.static_shape))
+    panels: Any = Panels(data, type_.static_shape)
+    if panels.padding.any():
+        raise problem(f"constant '{record.name}'", "numbers behind its last row", "zeros")
+    return Value(record.name, type_, panels)
 
 
 def _quantization(record: QuantizationRecord) -> Quantization:

@@ -9,7 +9,7 @@ import secrets
 import stat
 import sys
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import msgspec
 import numpy as np
@@ -17,6 +17,7 @@ import numpy as np
 from linnet.errors import FormatError, LinnetError, UnsupportedError
 from linnet.graph import Graph, Node, State, Value
 from linnet.ops import Body, Op
+from linnet.panels import pack
 from linnet.types import Array, Quantization
 
 from .check import check_header
@@ -31,6 +32,7 @@ from .header import (
     ValueRecord,
 )
 from .layout import MAX_HEADER_BYTES, MAX_NESTING, PROLOGUE_BYTES, Prologue, align, problem
+from .packing import read_in_panels
 
 
 def encode(graph: Graph) -> bytes:
@@ -113,9 +115,11 @@ def _chunks(graph: Graph) -> Iterator[Any]:
     graph.validate()
     graphs = _nested(graph)
     orders = [_canonical_order(g) for g in graphs]
-    sections, contents, places = _sections([value for order in orders for value in order])
+    panels = {id(graph.values[name]) for name in read_in_panels(graph)}
+    sections, contents, places = _sections([value for order in orders for value in order], panels)
     records = [
-        _graph_record(g, order, graphs, places) for g, order in zip(graphs, orders, strict=True)
+        _graph_record(g, order, graphs, places, panels)
+        for g, order in zip(graphs, orders, strict=True)
     ]
     own, index = records[0], {value.name: i for i, value in enumerate(orders[0])}
     header = Header(
@@ -133,7 +137,7 @@ def _chunks(graph: Graph) -> Iterator[Any]:
     data_bytes = sections[-1].offset + sections[-1].size if sections else 0
     data_start = align(PROLOGUE_BYTES + len(packed))
     sinces = [node.op.since for g in graphs for node in g.nodes]
-    revision = max([*sinces, 2 if graph.states or len(graphs) > 1 else 1])
+    revision = max([*sinces, 2 if graph.states or len(graphs) > 1 or panels else 1])
     yield Prologue(revision, len(packed), data_start + data_bytes).pack(packed)
     yield packed
     yield bytes(data_start - PROLOGUE_BYTES - len(packed))
@@ -173,7 +177,11 @@ def _nested(graph: Graph) -> list[Graph]:
 
 
 def _graph_record(
-    graph: Graph, values: list[Value], graphs: list[Graph], places: dict[int, int]
+    graph: Graph,
+    values: list[Value],
+    graphs: list[Graph],
+    places: dict[int, int],
+    panels: set[int],
 ) -> GraphRecord:
     index = {value.name: i for i, value in enumerate(values)}
     numbers = {id(g): i - 1 for i, g in enumerate(graphs)}
@@ -181,7 +189,9 @@ def _graph_record(
         name=graph.name,
         inputs=tuple(index[name] for name in graph.inputs),
         outputs=tuple(index[name] for name in graph.outputs),
-        values=tuple(_value_record(value, places.get(id(value))) for value in values),
+        values=tuple(
+            _value_record(value, places.get(id(value)), id(value) in panels) for value in values
+        ),
         nodes=tuple(_node_record(node, index, numbers) for node in graph.nodes),
     )
 
@@ -196,7 +206,9 @@ def _canonical_order(graph: Graph) -> list[Value]:
     return [graph.values[name] for name in order]
 
 
-def _sections(values: list[Value]) -> tuple[tuple[Section, ...], list[Array], dict[int, int]]:
+def _sections(
+    values: list[Value], panels: set[int]
+) -> tuple[tuple[Section, ...], list[Array], dict[int, int]]:
     sections: list[Section] = []
     contents: list[Array] = []
     found: dict[tuple[bytes, int], int] = {}
@@ -205,7 +217,7 @@ def _sections(values: list[Value]) -> tuple[tuple[Section, ...], list[Array], di
     for value in values:
         if value.data is None:
             continue
-        content = _little_endian(value.data)
+        content = pack(value.data) if id(value) in panels else _little_endian(value.data)
         key = (hashlib.sha256(content.data).digest(), content.size)
         if key not in found:
             found[key] = len(sections)
@@ -221,10 +233,11 @@ def _little_endian(array: Array) -> Array:
     return stored.reshape(-1).view(np.uint8)
 
 
-def _value_record(value: Value, section: int | None) -> ValueRecord:
+def _value_record(value: Value, section: int | None, in_panels: bool) -> ValueRecord:
     quantization = value.type.quantization
     record = _quantization_record(quantization) if quantization is not None else None
-    return ValueRecord(value.name, value.type.dtype, value.type.shape, record, section)
+    layout: Literal["panels"] | None = "panels" if in_panels else None
+    return ValueRecord(value.name, value.type.dtype, value.type.shape, record, section, layout)
 
 
 def _quantization_record(quantization: Quantization) -> QuantizationRecord:

@@ -164,6 +164,10 @@ class Op(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True, kw_o
         """Per body the first and last (exclusive) of the inputs that it may overwrite."""
         return ()
 
+    def reads_panels(self, *types: TensorType | None) -> tuple[int, ...]:
+        """Return the inputs whose kernels read constants in panels; see `linnet.panels`."""
+        return ()
+
     def execute(self, call: Call, *arrays: Array | None) -> tuple[Array, ...]:
         """Compute the outputs of an op of control flow, its bodies by ``call``."""
         raise TypeError(f"{type(self).__name__} has no bodies")

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from linnet.types import Array, DType, TensorType
+from linnet.panels import LANE
+from linnet.types import Array, DType, Panels, TensorType
 
 from .arithmetic import clamp_bounds, pair
 from .base import NO_CLAMP, Clamp, Step
@@ -227,7 +228,7 @@ def _offsets(shape: tuple[int, ...], batch: tuple[int, ...], size: int) -> Array
     return np.ascontiguousarray(np.broadcast_to(starts, batch)).reshape(-1)
 
 
-def _rows(step: Step, weights: Array, bias: Any, clamp: Clamp) -> bool:
+def _rows(step: Step, weights: Array | Panels, bias: Any, clamp: Clamp) -> bool:
     """Multiply every row of input 0 with weights (outputs, depth): a 1 x 1 convolution."""
     outputs, depth = weights.shape
     rows = step.outputs[0].type.size // outputs if outputs else 0
@@ -240,7 +241,9 @@ def _rows(step: Step, weights: Array, bias: Any, clamp: Clamp) -> bool:
     return _convolve(step, weights, bias, geometry, clamp)
 
 
-def _convolve(step: Step, weights: Array, bias: Any, geometry: Geometry, clamp: Clamp) -> bool:
+def _convolve(
+    step: Step, weights: Array | Panels, bias: Any, geometry: Geometry, clamp: Clamp
+) -> bool:
     """Pack the weights and add the kernel; False where an int32 sum could overflow.
 
     Packed weights are cached by session: another input shape packs nothing again.
@@ -253,7 +256,8 @@ def _convolve(step: Step, weights: Array, bias: Any, geometry: Geometry, clamp: 
     def make() -> Packed | None:
         return pack(
             step.program,
-            weights.reshape(weights.shape[0], *segments),
+            weights,
+            segments,
             weight_zero,
             product_scale(x, w, y),
             None if bias is None else bias.array,
@@ -295,7 +299,8 @@ def _bounds(clamp: Clamp, y: TensorType) -> tuple[int, int, int]:
 
 def pack(
     program: Any,
-    weights: Array,
+    weights: Array | Panels,
+    segments: tuple[int, int],
     weight_zero: Array,
     scale: Array,
     bias: Array | None,
@@ -308,7 +313,10 @@ def pack(
     ----------
     program : Program
         Whose instruction set the weights are for.
-    weights : ndarray of int8, shape (outputs, segments, segment)
+    weights : ndarray of int8 or Panels, shape (outputs, ...)
+        Panels are read in place where the instruction set multiplies four bytes at a time.
+    segments : (int, int)
+        The number and length of the runs of k that are padded to whole lanes.
     weight_zero, scale : ndarray, shape (1,), (outputs,) or (outputs / groups,)
         Zero points of the weights; scales of the requantization; repeated where they are fewer.
     bias : ndarray of int, shape (outputs,), optional
@@ -317,16 +325,18 @@ def pack(
     groups : int
         Blocks of outputs, each padded to whole panels of 16.
     """
-    source = np.ascontiguousarray(weights)
-    outputs, segments, segment = source.shape
-    sizes = {"weights": source.ctypes.data, "sizes": (*source.shape, groups)}
+    outputs, group = weights.shape[0], program.layout_s8[0]
+    if isinstance(weights, Panels) and group == LANE and segments[1] % LANE == 0:
+        source, in_place = weights.packed, True
+    else:
+        source, in_place = np.ascontiguousarray(weights), False
+    sizes = {"weights": source.ctypes.data, "sizes": (outputs, *segments, groups)}
     zeros = np.ascontiguousarray(weight_zero, np.int32)
-    more = list(program.conv_s8_more(**sizes, zeros=zeros))
-    group = program.layout_s8[0]
+    more = [] if in_place else list(program.conv_s8_more(**sizes, zeros=zeros))
     panels = groups * -(-(outputs // groups) // PANEL)
-    steps = segments * -(-segment // group) + len(more)
+    steps = segments[0] * -(-segments[1] // group) + len(more)
     packed = Packed(
-        aligned((panels, steps, PANEL, group), np.int8),
+        source if in_place else aligned((panels, steps, PANEL, group), np.int8),
         aligned((panels * PANEL,), np.int32),
         aligned((panels * PANEL,), np.float32),
         more,
@@ -339,6 +349,7 @@ def pack(
         scales=np.ascontiguousarray(scale, np.float32),
         zero=zero,
         more=more,
+        packed=in_place,
         **given,
     )
     return packed if fits else None

@@ -82,7 +82,7 @@ def infer_known(
     if unknown or sum(t.size for t in outputs if t.is_static) > FOLD_LIMIT:
         return tuple(t.with_(value=None) for t in outputs)
     arrays = op.reference(
-        NodeTypes(given, outputs), *(None if t is None else t.value for t in given)
+        NodeTypes(given, outputs), *(None if t is None else np.asarray(t.value) for t in given)
     )
     return tuple(
         t.with_(value=np.ascontiguousarray(a).reshape(a.shape), shape=a.shape)

@@ -10,7 +10,7 @@ from linnet import dims
 from linnet.errors import ShapeError
 from linnet.types import Array, Cost, Dim, NodeTypes, TensorType
 
-from . import bind_depthwise, bind_float, bind_int8
+from . import bind_depthwise, bind_float, bind_int8, products
 from .base import NO_CLAMP, Clamp, Op, Step
 from .products import centered, channels_fit, check_bias, check_operands, finish, product_scale
 from .window import Pads, Pair, Window, check_window, output_sizes, patches, resolve, span
@@ -140,6 +140,10 @@ class Conv2D(_Windowed, frozen=True):
         if _operands(step.types.inputs)[0].is_quantized:
             return bind_int8.conv2d(step, self)
         return bind_float.conv2d(step, self)
+
+    def reads_panels(self, *types: TensorType | None) -> tuple[int, ...]:
+        """Return the weights of one group; see `Op.reads_panels`."""
+        return (1,) if self.groups == 1 and products.read_panels(*_operands(types)[:2]) else ()
 
     def cost(self, types: NodeTypes) -> Cost:
         """Count one multiply-accumulate per output, tap and input channel of its group."""

@@ -10,7 +10,7 @@ from linnet import dims
 from linnet.errors import ShapeError
 from linnet.types import Array, Cost, NodeTypes, Shape, TensorType
 
-from . import bind_float, bind_int8
+from . import bind_float, bind_int8, products
 from .base import NO_CLAMP, Clamp, Op, Step
 from .products import centered, channels_fit, check_bias, check_operands, finish
 
@@ -63,6 +63,10 @@ class FullyConnected(Op, frozen=True):
         if _operands(step.types.inputs)[0].is_quantized:
             return bind_int8.fully_connected(step, self)
         return bind_float.fully_connected(step, self)
+
+    def reads_panels(self, *types: TensorType | None) -> tuple[int, ...]:
+        """Return the weights; see `Op.reads_panels`."""
+        return (1,) if products.read_panels(*_operands(types)[:2]) else ()
 
     def cost(self, types: NodeTypes) -> Cost:
         """Count one multiply-accumulate per output and k."""

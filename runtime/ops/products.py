@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from linnet.errors import QuantizationError, ShapeError
+from linnet.panels import LANE, packed_bytes
 from linnet.types import Array, DType, NodeTypes, TensorType
 
 from .arithmetic import clamp_bounds, limits, pair, requantize, spread
@@ -100,6 +101,16 @@ def centered(array: Array, tensor: TensorType) -> Array:
     if tensor.quantization is None:
         return wide
     return wide - spread(tensor.quantization, array.ndim)[1].astype(np.float64)
+
+
+def read_panels(x: TensorType, w: TensorType) -> bool:
+    """Return whether kernels read constant weights of these types in panels, in place."""
+    stored = x.dtype is DType.INT8 and w.dtype is DType.INT8 and w.is_static
+    if not stored or w.rank < 2 or w.quantization is None or w.quantization.zero_point.any():
+        return False
+    shape = w.static_shape
+    # Padding may cost a third; elsewhere kernels pack what they need.
+    return shape[-1] % LANE == 0 and 0 < 3 * packed_bytes(shape) <= 4 * w.size
 
 
 def product_scale(x: TensorType, w: TensorType, y: TensorType) -> Array:

@@ -7,11 +7,25 @@ import struct
 import msgspec
 import numpy as np
 import pytest
-from forge import Forgery, at, join, places, real_sample, refuse, sample, split_packed
+from forge import (
+    Forgery,
+    at,
+    join,
+    packed_sample,
+    places,
+    real_sample,
+    refuse,
+    sample,
+    split_packed,
+)  # fmt: skip
 
+import linnet
 from linnet.errors import FormatError, LinnetError
 from linnet.format import encode, read
 from linnet.graph import Graph
+from linnet.ops import Gather
+from linnet.panels import pack
+from linnet.types import DType, TensorType
 
 
 @pytest.fixture
@@ -26,7 +40,7 @@ HOSTILE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("graph", [sample, real_sample])
+@pytest.mark.parametrize("graph", [sample, real_sample, packed_sample])
 def test_every_field_replaced_by_every_kind_of_thing(graph):
     original = Forgery(graph())
     for path in places(original.header):
@@ -39,10 +53,10 @@ def test_every_field_replaced_by_every_kind_of_thing(graph):
                 continue
 
 
-@pytest.mark.parametrize("graph", [sample, real_sample])
+@pytest.mark.parametrize("graph", [sample, real_sample, packed_sample])
 def test_every_field_renamed_or_removed_and_every_item_doubled(graph):
     original = Forgery(graph())
-    optional = {"metadata", "attributes", "quantization", "section", "zero_point", "axis"}
+    optional = {"metadata", "attributes", "quantization", "section", "zero_point", "axis", "layout"}
     for path in places(original.header):
         forgery = original.copy()
         holder, key = at(forgery.header, path[:-1]), path[-1]
@@ -283,3 +297,63 @@ def test_zero_sized_files_are_graphs_too():
     empty = Graph("zeros")
     empty.outputs = [empty.add_constant("z", np.zeros((0, 3), np.float32))]
     assert read(encode(empty)).constant("z").shape == (0, 3)
+
+
+PACKED = {
+    "unknown layout": ({"layout": "rows"}, "layout"),
+    "layout of a number": ({"layout": 1}, "layout"),
+    "no section": ({"section": None}, "no section, expected a constant"),
+    "other rows": ({"shape": [33, 1, 3, 8]}, "768 bytes|section"),
+    "fewer columns": ({"shape": [24, 1, 3, 4]}, "section"),
+    "odd columns": ({"shape": [24, 1, 3, 6]}, "whole 4 numbers"),
+    "no rows": ({"shape": [0, 1, 3, 8]}, "layout"),
+    "one axis": ({"shape": [768]}, "layout"),
+    "symbolic": ({"shape": ["n", 1, 3, 8]}, "numbers only"),
+    "huge": ({"shape": [1 << 40, 1 << 20, 1, 4]}, "bytes"),
+    "floats": ({"dtype": "float32"}, "layout"),
+}
+
+
+@pytest.mark.parametrize("lie", PACKED)
+def test_lies_about_panels(lie):
+    changes, message = PACKED[lie]
+    forgery = Forgery(packed_sample())
+    forgery.value("w").update(changes)
+    with pytest.raises(FormatError, match=message):
+        read(forgery.seal())
+
+
+def test_panels_hold_nothing_behind_their_rows():
+    forgery = Forgery(packed_sample())
+    section = forgery.header["sections"][forgery.value("w")["section"]]
+    start, size = section["offset"], section["size"]
+    content = bytearray(forgery.data[start : start + size])
+    content[-1] = 1
+    forgery.data = forgery.data[:start] + bytes(content) + forgery.data[start + size :]
+    section["sha256"] = hashlib.sha256(content).digest()
+    with pytest.raises(FormatError, match="behind its last row"):
+        read(forgery.seal())
+
+
+def test_panels_came_with_revision_2():
+    with pytest.raises(FormatError, match="layouts: found format revision 1"):
+        read(Forgery(packed_sample()).seal(revision=1))
+
+
+def test_panels_that_others_read_are_unpacked(tmp_path):
+    table = np.random.default_rng(2).integers(-128, 128, (16, 8), np.int8)
+    graph = Graph("table")
+    graph.add_input("i", TensorType(DType.INT64, (2,)))
+    t = graph.add_constant("t", table)
+    graph.outputs = [graph.add(Gather(axis=0), [t, "i"], "y")]
+    forgery = Forgery(graph)
+    section = forgery.header["sections"][forgery.value("t")["section"]]
+    content = pack(table).tobytes()
+    start = section["offset"]
+    forgery.data = forgery.data[:start] + content + forgery.data[start + section["size"] :]
+    section["sha256"] = hashlib.sha256(content).digest()
+    forgery.value("t")["layout"] = "panels"
+    path = tmp_path / "table.linnet"
+    path.write_bytes(forgery.seal(revision=2))
+    found = linnet.load(path).run({"i": np.array([3, 15])})["y"]
+    np.testing.assert_array_equal(found, table[[3, 15]])

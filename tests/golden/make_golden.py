@@ -132,6 +132,10 @@ def build() -> Graph:
     graph.add_input("trace", TensorType(DType.FLOAT32, ("batch", 3)))
     graph.outputs.append(graph.add(Add(), ["count", first], name="count.next"))
     graph.outputs.append(graph.add(Add(), ["trace", logits], name="trace.next"))
+    w = numbers(12 * 8, -127, 127).astype(np.int8).reshape(12, 8)
+    w = graph.add_constant("panels.w", w, Quantization(0.0625))
+    q = Quantization(1.5, 5)
+    graph.outputs.append(graph.add(FullyConnected(), ["mean", w], name="panels", quantization=q))
     graph.states += [State("count", "count.next", first), State("trace", "trace.next")]
     graph.validate()
     return graph

@@ -225,8 +225,8 @@ def test_sums_that_could_overflow_are_left_to_the_reference():
     w = np.full((1, 1, 70000), 127, np.int8)
     weight_zero, scale = np.zeros(1), np.ones(1, np.float32)
     program = _core.Program(64)
-    assert pack(program, w, weight_zero, scale, None, 0, 1) is not None
-    assert pack(program, w, weight_zero, scale, None, -128, 1) is None
+    assert pack(program, w, (1, 70000), weight_zero, scale, None, 0, 1) is not None
+    assert pack(program, w, (1, 70000), weight_zero, scale, None, -128, 1) is None
     with pytest.raises(NotBound):
         run_op(
             FullyConnected(),

@@ -12,14 +12,17 @@ from paths import ROOT, TOP_FOLDERS
 MAY_IMPORT = {
     "linnet.errors": (),
     "linnet.spec": ("linnet.errors",),
-    "linnet.types": ("linnet.errors", "linnet.spec"),
+    "linnet.panels": ("linnet.spec",),
+    "linnet.types": ("linnet.errors", "linnet.panels", "linnet.spec"),
     "linnet.model_file": ("linnet.errors", "linnet.spec"),
     "linnet.plan_store": (
         "linnet.kernels", "linnet.model_file", "linnet.spec", "linnet.plan_writer",
     ),
     "linnet.plan_writer": ("linnet.plan_store", "linnet.spec"),
     "linnet.dims": ("linnet.types", "linnet.errors"),
-    "linnet.ops": ("linnet.ops", "linnet.types", "linnet.errors", "linnet.dims"),
+    "linnet.ops": (
+        "linnet.ops", "linnet.types", "linnet.errors", "linnet.dims", "linnet.panels",
+    ),
     "linnet.graph": ("linnet.ops", "linnet.types", "linnet.errors"),
     "linnet.planner": ("linnet.types", "linnet.errors"),
     "linnet.plan_check": ("linnet.errors",),
@@ -28,7 +31,7 @@ MAY_IMPORT = {
     "linnet.reference": ("linnet.graph", "linnet.ops", "linnet.types"),
     "linnet.format": (
         "linnet.format", "linnet.graph", "linnet.ops", "linnet.types", "linnet.errors",
-        "linnet.model_file",
+        "linnet.model_file", "linnet.panels",
     ),
     "linnet.kernels": ("linnet.kernels",),
     "linnet.converters": (

@@ -9,15 +9,21 @@ import threading
 import msgspec
 import numpy as np
 import pytest
+from forge import packed_sample
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import linnet
+from linnet import kernels
 from linnet.errors import FormatError, GraphError, UnsupportedError
-from linnet.format import REVISION, encode, read, write
+from linnet.format import REVISION, encode, read, read_file, write
 from linnet.format.header import Header
 from linnet.format.layout import Prologue, read_prologue
 from linnet.graph import Graph
+from linnet.model_file import ModelFile
 from linnet.ops import Clip, FullyConnected, Op
+from linnet.panels import Panels
+from linnet.reference import evaluate
 from linnet.types import DType, Quantization, TensorType
 
 INF = math.inf
@@ -398,3 +404,41 @@ def test_large_sections_are_verified(tmp_path, monkeypatch, threads):
     assert read(damaged, verify=False).constant("c_2")[-1] == content[2][-1] ^ 1
     damaged[-1] ^= 1
     assert_same(read(damaged), graph)
+
+
+def test_weights_are_stored_in_panels_and_read_in_place(tmp_path):
+    graph = packed_sample()
+    path = tmp_path / "m.linnet"
+    write(graph, path)
+    data = path.read_bytes()
+    prologue = read_prologue(memoryview(data))
+    header = msgspec.msgpack.decode(data[64 : 64 + prologue.header_bytes], type=Header)
+    (record,) = [value for value in header.values if value.name == "w"]
+    section = header.sections[record.section]
+    assert (prologue.revision, record.layout, section.size) == (2, "panels", 2 * 16 * 24)
+    content = np.frombuffer(data, np.int8)[prologue.data_start + section.offset :][: section.size]
+    panels, w = content.reshape(2, 6, 16, 4), graph.constant("w").reshape(24, 24)
+    for row, column in np.ndindex(32, 24):
+        wanted = w[row, column] if row < 24 else 0
+        assert panels[row // 16, column // 4, row % 16, column % 4] == wanted
+    np.testing.assert_array_equal(read(path).constant("w"), graph.constant("w"))
+    kept = read_file(ModelFile(path), panels=True).constant("w")
+    assert isinstance(kept, Panels) and not kept.packed.flags.owndata
+    np.testing.assert_array_equal(np.asarray(kept), graph.constant("w"))
+    assert encode(read(path)) == data
+    feeds = {"x": np.random.default_rng(1).integers(-128, 128, (1, 6, 5, 8), np.int8)}
+    (wanted,) = evaluate(graph, feeds).values()
+    for isa in kernels.available_isas():
+        for source in (path, data, graph):
+            np.testing.assert_array_equal(linnet.load(source, isa=isa).run(feeds)["y"], wanted)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"rows": 9}, {"rows": 16, "groups": 2}, {"zero_point": 1}, {"shape": (1, 4, 6)}]
+)
+def test_other_weights_are_stored_plain(changes):
+    data = encode(packed_sample(**changes))
+    assert b"layout" not in data and data[8] == 1
+    graph = packed_sample()
+    graph.outputs.append("w")
+    assert b"layout" not in encode(graph)

@@ -50,7 +50,7 @@ def test_pages_leave_and_their_content_stays(path):
 
 def test_a_session_keeps_what_it_packed(path):
     session = linnet.load(path, threads=1)
-    (weights,) = [v.data for v in session.graph.values.values() if v.data is not None]
+    (weights,) = [v.data for v in session._executor.graph.values.values() if v.data is not None]
     assert resident(weights) < 64
     x = np.ones((1, 512), np.float32)
     (found,) = session.run({"x": x}).values()

@@ -191,8 +191,9 @@ std::vector<int64_t> conv_s8_more(Program& program, uintptr_t weights,
 int64_t pack_conv_s8(Program& program, const std::array<uintptr_t, 3>& to, uintptr_t weights,
                      const std::array<int64_t, 4>& sizes, const Values<int32_t>& zeros,
                      const Values<float>& scales, const Values<int64_t>& bias, int32_t zero,
-                     const std::vector<int64_t>& more) {
+                     const std::vector<int64_t>& more, bool packed) {
   PlainS8 plain = plain_of(weights, sizes, zeros);
+  plain.packed = packed;
   plain.scales = {scales.data(), scales.bytes() / sizeof(float)};
   plain.bias = bias.data();
   plain.zero = zero;
@@ -224,8 +225,9 @@ void bind_int8(Methods& program) {
               "The lanes of k that go on behind the others because int8 does not hold weights less "
               "zero points; sizes = (outputs, segments, segment, groups).");
   program.def("pack_conv_s8", pack_conv_s8,
-              {"to", "weights", "sizes", "zeros", "scales", "bias?", "zero?", "more?"},
-              "Write packed weights, bias and scale; 0 where an int32 sum could overflow.");
+              {"to", "weights", "sizes", "zeros", "scales", "bias?", "zero?", "more?", "packed?"},
+              "Write packed weights (unless they are packed), bias and scale; 0 where an int32 sum "
+              "could overflow.");
   program.def("conv_s8", conv_s8,
               {"x", "y", "weights", "bias", "scale", "more", "image", "window", "out", "steps",
                "zero", "bounds"},

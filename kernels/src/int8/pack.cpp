@@ -10,6 +10,7 @@ namespace {
 constexpr double kInt32 = 2147483648.0;
 // So many weights add up within int32.
 constexpr int64_t kPart = 1 << 20;
+constexpr int kPackedLane = 4;
 
 int64_t depth_of(const PlainS8& p) { return p.segments * p.segment; }
 
@@ -90,7 +91,22 @@ struct Sums {
   int64_t plain, magnitudes;
 };
 
+Sums packed_sums(const PlainS8& p, int64_t output) {
+  const int64_t steps = depth_of(p) / kPackedLane;
+  const int8_t* lane =
+      p.weights + (output / kPanel * steps * kPanel + output % kPanel) * kPackedLane;
+  Sums sums{0, 0};
+  for (int64_t step = 0; step < steps; ++step, lane += kPanel * kPackedLane) {
+    for (int i = 0; i < kPackedLane; ++i) {
+      sums.plain += lane[i];
+      sums.magnitudes += std::abs(lane[i]);
+    }
+  }
+  return sums;
+}
+
 Sums sums_of(const PlainS8& p, int64_t output) {
+  if (p.packed) return packed_sums(p, output);
   const int8_t* row = row_of(p, output);
   const int32_t zero = p.weight_zeros[static_cast<size_t>(output)];
   Sums sums{0, 0};
@@ -161,7 +177,7 @@ void pack_s8(const PlainS8& p, const LayoutS8& layout, const std::vector<int64_t
     const int64_t start = p.bias == nullptr ? 0 : p.bias[o];
     bias[i] = static_cast<int32_t>(start - sums_of(p, o).plain * (p.zero + layout.shift));
     scales[i] = p.scales[static_cast<size_t>(o)];
-    if (inside % kPanel == 0) {
+    if (inside % kPanel == 0 && !p.packed) {
       const int64_t there = std::min<int64_t>(per_group - inside, kPanel);
       put_panel(p, layout, more, symmetric, o, there, panels + i / kPanel * bytes);
     }

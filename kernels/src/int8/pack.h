@@ -19,12 +19,13 @@ struct Spread {
 // Constants as a model has them. Output channels come in `groups` blocks, each padded to whole
 // panels.
 struct PlainS8 {
-  const int8_t* weights;  // [outputs][segments][segment]
+  const int8_t* weights;  // [outputs][segments][segment]; packed: [panel][k / 4][16][4]
   int64_t outputs, segments, segment, groups;
   Spread<int32_t> weight_zeros;
   Spread<float> scales;
   const int64_t* bias;  // [outputs], or null
   int32_t zero;         // of the activations
+  bool packed;          // in panels already: one group, symmetric, lanes of four k
 };
 
 // Which lanes' worth of k go on in further lanes, because int8 does not hold all of their weights
@@ -34,8 +35,8 @@ std::vector<int64_t> continued_lanes(const PlainS8& plain, const LayoutS8& layou
 // Whether no int32 sum can overflow, scaled or not.
 bool sums_fit(const PlainS8& plain);
 
-// Writes panels of steps + more.size() lanes, and bias (zero points and the activations' shift
-// folded in) and scale padded to whole panels.
+// Writes panels of steps + more.size() lanes, unless packed already, and bias (zero points and the
+// activations' shift folded in) and scale padded to whole panels.
 void pack_s8(const PlainS8& plain, const LayoutS8& layout, const std::vector<int64_t>& more,
              int8_t* panels, int32_t* bias, float* scales);
 
