@@ -67,9 +67,11 @@ def _int8(step: Step, op: Depthwise) -> bool:
     weights = _centered(step.inputs[1].array, w).reshape(-1, channels)
     bias = _bias(step, channels).astype(np.int64)
     scale = np.broadcast_to(product_scale(x, w, y), channels)
-    largest = np.abs(bias) + 255 * np.abs(weights.astype(np.int64)).sum(axis=0)
-    if largest.max() > _LARGEST or (largest * scale.astype(np.float64)).max() > _LARGEST:
-        return False
+    most = max(float(scale.max()), 1.0)
+    if (float(np.abs(bias).max()) + 255 * 255 * weights.shape[0]) * most > _LARGEST:
+        largest = np.abs(bias) + 255 * np.abs(weights.astype(np.int64)).sum(axis=0)
+        if largest.max() > _LARGEST or (largest * scale.astype(np.float64)).max() > _LARGEST:
+            return False
     step.keep(
         step.program.depthwise_s8(
             **_geometry(step, op),
@@ -105,6 +107,7 @@ def _bias(step: Step, channels: int) -> Array:
 def _centered(stored: Array, tensor: TensorType) -> Array:
     """Return the weights less their zero points as int16."""
     assert tensor.quantization is not None
-    zero = spread(tensor.quantization, stored.ndim)[1]
-    centered: Array = (stored.astype(np.int16) - zero.astype(np.int16)).astype(np.int16)
+    centered: Array = stored.astype(np.int16)
+    if tensor.quantization.zero_point.any():
+        centered -= spread(tensor.quantization, stored.ndim)[1].astype(np.int16)
     return centered

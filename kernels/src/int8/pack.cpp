@@ -123,6 +123,25 @@ Sums sums_of(const PlainS8& p, int64_t output) {
   return sums;
 }
 
+// Sums of 16 outputs' weights: all of a packed panel is read in order.
+void panel_sums(const PlainS8& p, int64_t first, int64_t count, int64_t* sums) {
+  if (!p.packed) {
+    for (int64_t i = 0; i < count; ++i) sums[i] = sums_of(p, first + i).plain;
+    return;
+  }
+  constexpr int kStep = kPanel * kPackedLane;
+  const int64_t steps = depth_of(p) / kPackedLane;
+  const int8_t* from = p.weights + first * depth_of(p);
+  std::fill_n(sums, count, 0);
+  for (int64_t step = 0; step < steps;) {
+    int32_t totals[kStep] = {};
+    for (const int64_t end = std::min(step + kPart, steps); step < end; ++step, from += kStep) {
+      for (int i = 0; i < kStep; ++i) totals[i] += from[i];
+    }
+    for (int64_t i = 0; i < count * kPackedLane; ++i) sums[i / kPackedLane] += totals[i];
+  }
+}
+
 }  // namespace
 
 std::vector<int64_t> continued_lanes(const PlainS8& p, const LayoutS8& layout) {
@@ -168,19 +187,20 @@ void pack_s8(const PlainS8& p, const LayoutS8& layout, const std::vector<int64_t
   const int64_t steps = lane_steps(p.segments, p.segment, layout);
   const int64_t bytes = (steps + static_cast<int64_t>(more.size())) * layout.group * kPanel;
   const bool symmetric = !has_zeros(p);
-  for (int64_t i = 0; i < p.groups * count; ++i) {
-    const int64_t inside = i % count, o = i / count * per_group + inside;
-    if (inside >= per_group) {
-      bias[i] = 0, scales[i] = 0;
-      continue;
+  std::fill_n(bias, p.groups * count, 0);
+  std::fill_n(scales, p.groups * count, 0.0f);
+  for (int64_t at = 0; at < p.groups * count; at += kPanel) {
+    const int64_t first = at / count * per_group + at % count;
+    const int64_t there = std::min<int64_t>(per_group - at % count, kPanel);
+    int64_t sums[kPanel];
+    panel_sums(p, first, there, sums);
+    for (int64_t i = 0; i < there; ++i) {
+      const int64_t start = p.bias == nullptr ? 0 : p.bias[first + i];
+      bias[at + i] = static_cast<int32_t>(start - sums[i] * (p.zero + layout.shift));
+      scales[at + i] = p.scales[static_cast<size_t>(first + i)];
     }
-    const int64_t start = p.bias == nullptr ? 0 : p.bias[o];
-    bias[i] = static_cast<int32_t>(start - sums_of(p, o).plain * (p.zero + layout.shift));
-    scales[i] = p.scales[static_cast<size_t>(o)];
-    if (inside % kPanel == 0 && !p.packed) {
-      const int64_t there = std::min<int64_t>(per_group - inside, kPanel);
-      put_panel(p, layout, more, symmetric, o, there, panels + i / kPanel * bytes);
-    }
+    if (!p.packed)
+      put_panel(p, layout, more, symmetric, first, there, panels + at / kPanel * bytes);
   }
 }
 
