@@ -93,7 +93,7 @@ def fill(step: Step, target: int, axes: Sequence[Axis], value: Array) -> None:
         return
     size = value.dtype.itemsize
     run, loops = canonical([Axis(a.size, a.target, a.target) for a in axes], size)
-    pattern = int.from_bytes(value.tobytes() * (8 // size), "little")
+    pattern = int.from_bytes(value.tobytes() * (8 // size), "little", signed=True)
     step.program.fill_strided(target, run, pattern, loops)
 
 

@@ -13,7 +13,7 @@ import linnet
 from linnet import Graph
 from linnet.graph import State
 from linnet.model_file import ModelFile
-from linnet.ops import Add, CachedAttention, Clip, Conv2D, FullyConnected, Reshape, Unique
+from linnet.ops import Add, CachedAttention, Clip, Conv2D, FullyConnected, Pad, Reshape, Unique
 from linnet.types import DType, Quantization, TensorType
 
 RNG = np.random.default_rng(7)
@@ -277,3 +277,15 @@ def test_a_tape_knows_addresses_by_their_type() -> None:
         again.replay(tape, [again.arena])
     with pytest.raises(ValueError, match="no method"):
         again.replay(b"\xff" * len(tape), [0, again.arena])
+
+
+def test_patterns_are_no_addresses(tmp_path: Path) -> None:
+    graph = Graph("padded")
+    graph.add_input("x", TensorType(DType.FLOAT32, (2, 3)))
+    graph.outputs = [graph.add(Pad(pads=(0, 1, 0, 2), value=-1.5), ["x"], "y")]
+    path = saved(tmp_path, graph)
+    feeds = {"x": np.arange(6, dtype=np.float32).reshape(2, 3)}
+    wanted = linnet.load(path).run(feeds)["y"]
+    session = linnet.load(path)
+    np.testing.assert_array_equal(session.run(feeds)["y"], wanted)
+    assert is_restored(session)

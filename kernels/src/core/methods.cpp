@@ -212,7 +212,7 @@ PyObject* to_python(AlignedBytes memory) {
 
 void replay(Program& program, TapeReader& reader) {
   while (!reader.ended()) {
-    const uint64_t number = reader.take_word();
+    const size_t number = static_cast<size_t>(reader.take_word());
     if (number >= entries().size() || entries()[number].method.replay == nullptr) {
       throw std::invalid_argument("a tape names no method");
     }

@@ -59,11 +59,13 @@ uintptr_t TapeReader::take_address() {
   const uint64_t place = take_word();
   const uint64_t region = place >> kOffsetBits;
   if (region > bases_.size()) throw std::invalid_argument("a tape names a region too many");
-  return region == 0 ? 0 : bases_[region - 1] + static_cast<uintptr_t>(place & kMostOffset);
+  return region == 0 ? 0
+                     : bases_[static_cast<size_t>(region - 1)] +
+                           static_cast<uintptr_t>(place & kMostOffset);
 }
 
 const void* TapeReader::take_bytes(size_t& bytes) {
-  bytes = take_word();
+  bytes = static_cast<size_t>(take_word());
   const size_t words = bytes / kWord + (bytes % kWord != 0 ? 1 : 0);
   if (words > static_cast<size_t>(end_ - at_)) throw std::invalid_argument("a tape is cut");
   const void* data = at_;

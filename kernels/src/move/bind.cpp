@@ -47,9 +47,9 @@ int copy_numbered(Program& program, uintptr_t source, uintptr_t target, int64_t 
                      {copy_time(total(copy.axes), static_cast<double>(run)), 0});
 }
 
-int fill_strided(Program& program, uintptr_t target, int64_t run, uint64_t pattern,
+int fill_strided(Program& program, uintptr_t target, int64_t run, int64_t pattern,
                  const Axes& axes) {
-  const FillParams p = {at<uint8_t>(target), run, pattern, as_axes(axes)};
+  const FillParams p = {at<uint8_t>(target), run, static_cast<uint64_t>(pattern), as_axes(axes)};
   return program.add(Kernel::fill_strided, p,
                      {copy_time(total(p.axes), static_cast<double>(run)), 0});
 }
