@@ -131,7 +131,8 @@ class _Specializer:
             return
         self.types.update({n: t for n, t in zip(node.outputs, outputs, strict=True) if n})
         if not all(t.value is not None for t in outputs):
-            self.result.nodes.append(ConcreteNode(node, item.types, self._bodies(item)))
+            bodies = self._bodies(item) if node.op.runs_bodies else ()
+            self.result.nodes.append(ConcreteNode(node, item.types, bodies))
 
     def _bodies(self, item: ConcreteNode) -> tuple[ConcreteGraph, ...]:
         """Return the bodies of control flow for types that hold in every iteration.

@@ -11,16 +11,21 @@ from linnet.ops import (
     Add,
     Concat,
     Dequantize,
+    Equal,
     Expand,
+    FloorDiv,
     Gather,
     GatherND,
     Less,
     Pad,
+    ReduceSum,
     Reshape,
     Reverse,
     ScatterND,
+    Shape,
     Slice,
     Split,
+    Sub,
     Tile,
     Transpose,
     Where,
@@ -98,15 +103,44 @@ def mirror_pad(node: TfliteNode) -> None:
 
 def split(node: TfliteNode) -> None:
     """SPLIT: axis, x; equal parts."""
-    axis, x, count = node.integer(0, "axis"), node.type(1), node.output_count
+    x, count = node.type(1), node.output_count
+    if node.graph.constant(node.input(0)) is None:
+        return _split_along(node, count)
+    axis = node.integer(0, "axis")
     length = x.shape[axis] if -x.rank <= axis < x.rank else 0
     if not isinstance(length, int) or not count or length % count:
         raise UnsupportedError(f"axis {axis} of {x} in {count} equal parts")
     node.emit(Split(axis=axis, sizes=(length // count,) * count), [node.input(1)])
 
 
+def _split_along(node: TfliteNode, count: int) -> None:
+    """Split into equal parts along an axis that only a run knows."""
+    axis = node.step(Reshape(shape=(1,)), [node.as_int64(node.input(0))], "axis")
+    shape = node.step(Shape(), [node.input(1)], "shape")
+    length = node.step(Gather(axis=0), [shape, axis], "length")
+    part = node.step(FloorDiv(), [length, node.scalar(count, DType.INT64)], "part")
+    sizes = node.step(Tile(), [part, node.array(np.array([count], np.int64), "parts")], "sizes")
+    given = {"axis": axis, "sizes": sizes}
+    node.emit_late(Split(axis=0, sizes=(1,) * count), node.input(1), given)
+
+
+def _split_by(node: TfliteNode, axis: int) -> None:
+    """Split by sizes that only a run knows; -1 is what the others leave."""
+    sizes, open_size = node.as_int64(node.input(1)), node.scalar(-1, DType.INT64)
+    total = node.step(Shape(start=axis, end=axis + 1), [node.input(0)], "total")
+    others = node.step(ReduceSum(axes=(0,)), [sizes], "others")
+    left = node.step(Sub(), [total, others], "left")
+    rest = node.step(Add(), [left, open_size], "rest")
+    open_ = node.step(Equal(), [sizes, open_size], "open")
+    whole = node.step(Where(), [open_, rest, sizes], "sizes")
+    op = Split(axis=axis, sizes=(1,) * node.output_count)
+    node.emit_late(op, node.input(0), {"sizes": whole})
+
+
 def split_v(node: TfliteNode) -> None:
     """SPLIT_V: x, sizes, axis; one size may be -1, what is left."""
+    if node.graph.constant(node.input(1)) is None:
+        return _split_by(node, node.integer(2, "axis") % max(node.type(0).rank, 1))
     sizes, axis, x = list(node.integers(1, "sizes")), node.integer(2, "axis"), node.type(0)
     if -1 in sizes:
         length = x.shape[axis] if -x.rank <= axis < x.rank else None

@@ -7,7 +7,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from linnet.errors import FormatError, UnsupportedError
-from linnet.ops import Identity, IntegerLSTM, SequenceLSTM, Squeeze, Unsqueeze
+from linnet.ops import (
+    Add,
+    Concat,
+    FullyConnected,
+    Identity,
+    IntegerLSTM,
+    Mul,
+    SequenceLSTM,
+    Sigmoid,
+    Split,
+    Squeeze,
+    Tanh,
+    Unsqueeze,
+)
 from linnet.types import Array, DType, Quantization, Shape
 
 from .node import TfliteNode
@@ -31,8 +44,10 @@ def unidirectional_sequence_lstm(node: TfliteNode) -> None:
 def lstm(node: TfliteNode) -> None:
     """LSTM: one step of the sequence operator, x[batch, inputs]."""
     _check_tanh(node)
-    if node.option("KernelType", 0) != 0 or node.output_count != 1:
-        raise UnsupportedError("the basic kernel; only the full one is known")
+    if node.option("KernelType", 0) == 1:
+        return _basic_lstm(node)
+    if node.output_count != 1:
+        raise FormatError(f"{node.output_count} outputs of the full kernel; expected one")
     if node.type(0).rank != 2 or not node.type(0).dtype.is_float:
         raise UnsupportedError(f"input {node.type(0)}; only float rows are known")
     x = node.step(Unsqueeze(axes=(1,)), [node.input(0)], "steps")
@@ -40,6 +55,28 @@ def lstm(node: TfliteNode) -> None:
     node.keep(_STATE_H, h)
     node.keep(_STATE_C, c)
     node.emit(Squeeze(axes=(1,)), [y])
+
+
+def _basic_lstm(node: TfliteNode) -> None:
+    """One step of gates in one product: input, new, forget and output, of x beside the last h."""
+    if not node.type(0).dtype.is_float:
+        raise UnsupportedError("the basic kernel on integers; only floats are known")
+    x, h, weights, bias, state = (node.input(i) for i in range(5))
+    joined = node.step(Concat(axis=1), [x, h], "joined")
+    gates = node.step(FullyConnected(), [joined, weights, bias], "gates")
+    size = node.type(1).shape[1]
+    if not isinstance(size, int):
+        raise UnsupportedError(f"a state {node.type(1)} of unknown width")
+    parts = node.steps(Split(axis=1, sizes=(size,) * 4), [gates], "parts")
+    taken, kept, shown = (
+        node.step(Sigmoid(), [parts[i]], name)
+        for i, name in ((0, "input"), (2, "forget"), (3, "output"))
+    )
+    new = node.step(Mul(), [taken, node.step(Tanh(), [parts[1]], "new")], "added")
+    cell = node.step(Add(), [new, node.step(Mul(), [kept, state], "kept")], "cell")
+    node.emit_one(0, Mul(), [shown, node.step(Tanh(), [cell], "squashed")])
+    for position, name in ((1, cell), (2, joined), (3, gates)):
+        node.emit_one(position, Identity(), [name])
 
 
 def bidirectional_sequence_lstm(node: TfliteNode) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from msgspec import structs
+
 from linnet.errors import UnsupportedError
 from linnet.ops import (
     ArgMax,
@@ -16,6 +18,7 @@ from linnet.ops import (
     LocalResponseNormalization,
     LogSoftmax,
     LpNormalization,
+    Op,
     ReduceMax,
     ReduceMean,
     ReduceMin,
@@ -57,23 +60,29 @@ def _reduce_bool(kind: type[ReduceMax | ReduceMin]) -> Converter:
     return convert
 
 
+def _along(node: TfliteNode, op: Op) -> None:
+    """Add an op along the axis that the second input gives, at run time too."""
+    if node.graph.constant(node.input(1)) is None:
+        node.emit_late(op, node.input(0), {"axis": node.as_int64(node.input(1))})
+    else:
+        node.emit(structs.replace(op, axis=node.integer(1, "axis")), [node.input(0)])
+
+
 def _arg(kind: type[ArgMax | ArgMin]) -> Converter:
     def convert(node: TfliteNode) -> None:
-        axis = node.integer(1, "axis")
-        op = kind(axis=axis, keepdims=False, dtype=node.output_type().dtype)
-        node.emit(op, [node.input(0)])
+        _along(node, kind(axis=0, keepdims=False, dtype=node.output_type().dtype))
 
     return convert
 
 
 def cumsum(node: TfliteNode) -> None:
-    """CUMSUM: running sums along a constant axis."""
+    """CUMSUM: running sums along an axis."""
     op = CumSum(
-        axis=node.integer(1, "axis"),
+        axis=0,
         exclusive=bool(node.option("Exclusive", False)),
         reverse=bool(node.option("Reverse", False)),
     )
-    node.emit(op, [node.input(0)])
+    _along(node, op)
 
 
 def softmax(node: TfliteNode) -> None:

@@ -53,7 +53,10 @@ def squeeze(node: TfliteNode) -> None:
 
 
 def expand_dims(node: TfliteNode) -> None:
-    """EXPAND_DIMS: a dimension of one at a constant axis."""
+    """EXPAND_DIMS: a dimension of one at an axis."""
+    if node.graph.constant(node.input(1)) is None:
+        axis = {"axes": node.as_int64(node.input(1))}
+        return node.emit_late(Unsqueeze(axes=(0,)), node.input(0), axis)
     node.emit(Unsqueeze(axes=(node.integer(1, "axis"),)), [node.input(0)])
 
 
@@ -124,14 +127,20 @@ def range_(node: TfliteNode) -> None:
 
 def one_hot(node: TfliteNode) -> None:
     """ONE_HOT: on where the index equals the position, off elsewhere, negative indices too."""
-    depth, axis, indices = node.integer(1, "depth"), int(node.option("Axis", -1)), node.type(0)
+    depth, axis, indices = node.input(1), int(node.option("Axis", -1)), node.type(0)
     axis = axis + indices.rank + 1 if axis < 0 else axis
-    if not 0 <= depth <= _MOST_CLASSES or not 0 <= axis <= indices.rank:
-        raise UnsupportedError(f"depth {depth} along axis {axis} of {indices}")
-    positions = np.arange(depth, dtype=indices.dtype.numpy)
-    positions = positions.reshape((-1,) + (1,) * (indices.rank - axis))
+    known = node.graph.constant(depth)
+    if not 0 <= axis <= indices.rank or (known is not None and not 0 <= known <= _MOST_CLASSES):
+        raise UnsupportedError(f"depth {known} along axis {axis} of {indices}")
+    zero, one = (node.scalar(i, DType.INT64) for i in (0, 1))
+    end = node.step(Reshape(shape=()), [node.as_int64(depth)], "depth")
+    counted = node.step(Range(), [zero, end, one], "counted")
+    if indices.dtype is not DType.INT64:
+        counted = node.step(Cast(to=indices.dtype), [counted], "cast")
+    shape = (-1,) + (1,) * (indices.rank - axis)
+    positions = node.step(Reshape(shape=shape), [counted], "positions")
     index = node.step(Unsqueeze(axes=(axis,)), [node.input(0)], "index")
-    equal = node.step(Equal(), [index, node.array(positions, "positions")], "equal")
+    equal = node.step(Equal(), [index, positions], "equal")
     node.emit(Where(), [equal, node.input(2), node.input(3)])
 
 
