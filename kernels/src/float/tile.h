@@ -111,6 +111,17 @@ LINNET_INLINE void tile_step(F (&acc)[MR][NV], const float* const (&rows)[MR], p
 // Keeps the compiler from working with several copies of a pointer, for which registers lack.
 LINNET_INLINE void keep_pointer(const float*& pointer) { __asm__("" : "+r"(pointer)); }
 
+// kSteps steps from k on; moves b behind them.
+template <int kSteps, int MR, int NV>
+LINNET_INLINE void tile_steps(F (&acc)[MR][NV], const float* const (&rows)[MR], ptrdiff_t k,
+                              const float*& b, const TileF32& t) {
+  LINNET_UNROLL for (int step = 0; step < kSteps; ++step) {
+    tile_step(acc, rows, k + step, b, t.panel);
+    b += t.ldb;
+    keep_pointer(b);
+  }
+}
+
 // Adds the products of a tile's rows. Four steps per turn: so few turns that the end of a short
 // loop is predicted.
 template <int MR, int NV>
@@ -118,18 +129,15 @@ LINNET_INLINE void multiply_tile(F (&acc)[MR][NV], const TileF32& t, const float
   const float* rows[MR];
   LINNET_UNROLL for (int i = 0; i < MR; ++i) rows[i] = at[i];
   const float* b = t.b;
-  const ptrdiff_t ldb = t.ldb, panel = t.panel;
   for (int64_t run = 0; run < t.runs; ++run) {
     ptrdiff_t k = t.offsets[run];
     const ptrdiff_t end = k + t.length;
-    for (const ptrdiff_t last = end - 3; k < last; k += 4) {
-      LINNET_UNROLL for (int step = 0; step < 4; ++step) {
-        tile_step(acc, rows, k + step, b, panel);
-        b += ldb;
-        keep_pointer(b);
-      }
+    for (const ptrdiff_t last = end - 3; k < last; k += 4) tile_steps<4>(acc, rows, k, b, t);
+    if (end - k >= 2) {
+      tile_steps<2>(acc, rows, k, b, t);
+      k += 2;
     }
-    for (; k < end; ++k, b += ldb) tile_step(acc, rows, k, b, panel);
+    if (k < end) tile_steps<1>(acc, rows, k, b, t);
   }
 }
 
