@@ -12,6 +12,7 @@ _NEAREST: dict[str, str] = {
     "RandomUniformLike": "make the noise an input of the model",
     "Bernoulli": "make the noise an input of the model",
     "Multinomial": "sample outside the model",
+    "SVMClassifier": "take a linear model, trees or SVMRegressor, or export the decision function",
     "StringNormalizer": "text is not supported; tokenize outside the model",
     "TfIdfVectorizer": "text is not supported; vectorize outside the model",
 }
@@ -21,6 +22,10 @@ def why_not(domain: str, kind: str) -> str:
     """Return why an operator without an importer is refused."""
     if domain and ("", kind) in HANDLERS:
         return f"domain '{domain}' is not supported; the standard operator {kind} is"
+    if domain == "ai.onnx.ml":
+        return _NEAREST.get(
+            kind, "there is no such operator in linnet; take a linear model or trees"
+        )
     if domain and domain != "com.microsoft":
         return f"domain '{domain}' is not known; export with standard operators"
     return _NEAREST.get(kind, "there is no such operator in linnet; rewrite it with others")

@@ -66,6 +66,46 @@ def linear_regressor(node: OnnxNode) -> None:
     node.give(transformed(node, _linear(node, node.integer("targets", 1))))
 
 
+@handles("SVMRegressor", domain=ML)
+def support_vector_regressor(node: OnnxNode) -> None:
+    """Weighted sums of a kernel function of rows and support vectors, plus rho."""
+    count, x = node.integer("n_supports", 0), _real(node)
+    weights = _floats(node, "coefficients").reshape(1, -1)
+    if count:
+        vectors = _floats(node, "support_vectors").reshape(count, -1)
+        x = _alike(node, x, node.constant_like(vectors, "vectors"))
+    scores = node.emit(ops.FullyConnected(), x, node.constant_like(weights, "coefficients"))
+    rho = node.constant_like(_floats(node, "rho")[:1], "rho")
+    scores = node.emit(ops.Add(), scores, rho)
+    if node.integer("one_class", 0):
+        zero, one, minus = (node.constant_like(np.array(v, np.float32), "side") for v in (0, 1, -1))
+        scores = node.emit(ops.Where(), node.emit(ops.Greater(), scores, zero), one, minus)
+    node.give(transformed(node, scores))
+
+
+def _alike(node: OnnxNode, x: str, vectors: str) -> str:
+    """Return the kernel function of each row and each support vector."""
+    kind = node.text("kernel_type", "LINEAR")
+    gamma, start, degree = (
+        node.constant_like(np.array(v, np.float32), "parameter")
+        for v in (*_floats(node, "kernel_params").tolist(), 0.0, 0.0, 0.0)[:3]
+    )
+    if kind == "RBF":
+        row = node.emit(ops.Unsqueeze(axes=(1,)), x)
+        away = node.emit(ops.SquaredDifference(), row, vectors)
+        total = node.emit(ops.ReduceSum(axes=(2,), keepdims=False), away)
+        return node.emit(ops.Exp(), node.emit(ops.Neg(), node.emit(ops.Mul(), total, gamma)))
+    products = node.emit(ops.FullyConnected(), x, vectors)
+    if kind == "LINEAR":
+        return products
+    scaled = node.emit(ops.Add(), node.emit(ops.Mul(), products, gamma), start)
+    if kind == "POLY":
+        return node.emit(ops.Pow(), scaled, degree)
+    if kind == "SIGMOID":
+        return node.emit(ops.Tanh(), scaled)
+    raise FormatError(f"kernel_type is '{kind}'")
+
+
 @handles("LinearClassifier", domain=ML)
 def linear_classifier(node: OnnxNode) -> None:
     """Weighted sums per class."""

@@ -52,8 +52,13 @@ def _emit_trees(node: OnnxNode, targets: int, places: Array, weights: Array, pre
 
     left, right = child("nodes_truenodeids"), child("nodes_falsenodeids")
     table = np.zeros((count, targets), np.float32)
+    known = set()
     for (tree, leaf, target), weight in zip(places, weights, strict=True):
-        table[number[int(tree), int(leaf)], int(target)] += weight
+        place = number[int(tree), int(leaf)], int(target)
+        # ONNX Runtime takes the first weight of a leaf where there is one target, else their sum.
+        if targets > 1 or place not in known:
+            table[place] += weight
+        known.add(place)
     inner = np.concatenate([left[modes > 0], right[modes > 0]])
     roots = np.setdiff1d(np.arange(count), inner)
     aggregate: Any = node.text("aggregate_function", "SUM").lower()

@@ -185,3 +185,26 @@ def test_probabilities_come_as_a_tensor_instead_of_dictionaries() -> None:
     found = session.run({"x": np.ones((2, 5), np.float32)})
     assert found["maps"].shape == (2, 3)
     np.testing.assert_allclose(found["maps"].sum(1), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["LINEAR", "POLY", "RBF", "SIGMOID"])
+@pytest.mark.parametrize("one_class", [0, 1])
+def test_support_vectors_regress(kind: str, one_class: int) -> None:
+    rng, count = np.random.default_rng(8), 7
+    vectors = rng.normal(size=(count, 5)).astype(np.float32)
+    node = helper.make_node(
+        "SVMRegressor", ["x"], ["y"], domain="ai.onnx.ml", kernel_type=kind, one_class=one_class,
+        n_supports=count, kernel_params=[0.25, 0.5, 3.0], rho=[0.125],
+        support_vectors=vectors.reshape(-1).tolist(), coefficients=rng.normal(size=count).tolist(),
+    )  # fmt: skip
+    compare([node], {"y": TensorProto.FLOAT})
+
+
+def test_leaf_listed_several_times_counts_once_for_one_target() -> None:
+    found = forest(np.random.default_rng(4), 1, 3, 1)
+    found["leaves"] = [leaf for leaf in found["leaves"] for _ in range(3)]
+    attributes = weights(found, "target") | {"n_targets": 1}
+    node = helper.make_node(
+        "TreeEnsembleRegressor", ["x"], ["y"], domain="ai.onnx.ml", **attributes
+    )
+    compare([node], {"y": TensorProto.FLOAT})
