@@ -123,7 +123,7 @@ def build() -> Graph:
     go = graph.add(Less(), [graph.add(ReduceMax(axes=(0, 1)), [logits]), "scalar"], name="go")
     branches = If(then_branch=body("then", Neg()), else_branch=body("else", Exp()))
     graph.outputs.append(graph.add(branches, [go, logits], name="chosen"))
-    three = graph.add_constant("three", np.array(3))
+    three = graph.add_constant("three", np.array(3, np.int64))
     loop = Loop(body=repeated(), carried=1)
     graph.add(loop, [three, "", logits], name="loop", outputs=["last", "every"])
     graph.outputs += ["last", "every"]
@@ -147,7 +147,7 @@ def feeds() -> dict[str, Array]:
     return {
         "image": (image / 64).astype(np.float32),
         "extra": np.array([120, 128, 140], np.uint8),
-        "count": np.array([3]),
+        "count": np.array([3], np.int64),
         "trace": np.zeros((2, 3), np.float32),
     }
 

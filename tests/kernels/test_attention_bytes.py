@@ -67,7 +67,7 @@ def test_windows_and_lengths(bytes_, causal, from_end, window):
     op = Attention(bytes=bytes_, causal=causal, from_end=from_end, window=window)
     arrays = operands(5, 3, 4, 2, 30, 150, 16, 16)
     check(op, arrays)
-    check(op, [*arrays, None, np.array([150, 31, 0])])
+    check(op, [*arrays, None, np.array([150, 31, 0], np.int64)])
 
 
 @pytest.mark.parametrize("bytes_", [False, True])

@@ -68,7 +68,7 @@ def test_a_known_condition_takes_its_branch_in():
     graph = Graph("known")
     x = graph.add_input("x", TensorType(F32, ("n", 4)))
     rows = graph.add(ops.Size(), [x])
-    few = graph.add(ops.Less(), [rows, graph.add_constant("limit", np.array(9))])
+    few = graph.add(ops.Less(), [rows, graph.add_constant("limit", np.array(9, np.int64))])
     op = ops.If(then_branch=DOUBLE.copy(), else_branch=SQUARE.copy())
     for inner in op.bodies:
         for value in inner.values.values():
@@ -86,7 +86,7 @@ def test_a_known_condition_takes_its_branch_in():
 def loop(limit=3, shape=(3, 4)) -> Graph:
     graph = Graph("loop")
     x = graph.add_input("x", TensorType(F32, shape))
-    m = graph.add_constant("m", np.array(limit)) if limit is not None else ""
+    m = graph.add_constant("m", np.array(limit, np.int64)) if limit is not None else ""
     if limit is None:
         m = graph.add_input("m", TensorType(DType.INT64, ()))
     op = ops.Loop(body=GROW.copy(), carried=1)
@@ -104,7 +104,7 @@ def test_a_counted_loop_is_planned_for_its_stacked_output():
 @pytest.mark.parametrize("limit", [0, 1, 5])
 def test_a_limit_known_at_run_time_only(limit):
     graph = loop(None)
-    found = linnet.load(encode(graph)).run({"x": X, "m": np.array(limit)})
+    found = linnet.load(encode(graph)).run({"x": X, "m": np.array(limit, np.int64)})
     np.testing.assert_array_equal(found["last"], X * 2**limit)
     assert found["every"].shape == (limit, 3, 4)
 
@@ -129,7 +129,11 @@ def test_a_loop_that_grows_its_value():
     graph.outputs = [graph.add(ops.ReduceSum(axes=(0,)), [last], outputs=["sum"]), last]
     session = linnet.load(graph)
     for steps in (0, 4, 2):
-        feeds = {"v": np.zeros(0, "f4"), "x": np.array([1, 2], "f4"), "m": np.array(steps)}
+        feeds = {
+            "v": np.zeros(0, "f4"),
+            "x": np.array([1, 2], "f4"),
+            "m": np.array(steps, np.int64),
+        }
         found = session.run(feeds)
         np.testing.assert_array_equal(found[last], np.tile(feeds["x"], steps))
         np.testing.assert_array_equal(found["sum"], [3 * steps])

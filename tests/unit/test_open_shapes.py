@@ -56,7 +56,7 @@ def test_open_inputs_as_outputs():
     x = graph.add_input("x", TensorType(DType.INT64, ("n",)))
     graph.add(ops.Unique(), [x], outputs=["u", "", "inverse", "counts"])
     graph.outputs = ["u", "x", "inverse", "counts"]
-    found = linnet.load(graph).run({"x": np.array([4, 1, 4])})
+    found = linnet.load(graph).run({"x": np.array([4, 1, 4], np.int64)})
     assert [found[n].tolist() for n in graph.outputs] == [[1, 4], [4, 1, 4], [1, 0, 1], [1, 2]]
 
 
@@ -66,13 +66,13 @@ def test_run_time_limits():
     end = graph.add_input("end", TensorType(DType.INT64, ()))
     x = graph.add_input("x", TensorType(F32, (2, 9)))
     graph.add(ops.TopK(axis=1), [x, k], outputs=["best", "where"])
-    one, two = (graph.add_constant(f"c{i}", np.array(i)) for i in (0, 2))
+    one, two = (graph.add_constant(f"c{i}", np.array(i, np.int64)) for i in (0, 2))
     numbers = graph.add(ops.Range(), [one, end, two], outputs=["numbers"])
     graph.outputs = ["best", graph.add(ops.Add(), [numbers, end], outputs=["more"])]
     session = linnet.load(graph)
     x = np.random.default_rng(1).normal(size=(2, 9)).astype("f4")
     for k, end in ((1, 0), (9, 7), (3, 4)):
-        found = session.run({"x": x, "k": np.array([k]), "end": np.array(end)})
+        found = session.run({"x": x, "k": np.array([k], np.int64), "end": np.array(end, np.int64)})
         np.testing.assert_array_equal(found["best"], -np.sort(-x, 1)[:, :k])
         np.testing.assert_array_equal(found["more"], np.arange(0, end, 2) + end)
 

@@ -20,6 +20,7 @@ FLOAT = str(DIGITS / "cnn_float.onnx")
 
 @pytest.fixture(scope="module")
 def feeds():
+    pytest.importorskip("onnx")
     return {"image": np.load(DIGITS / "heldout.npz")["images"][:1]}
 
 

@@ -10,6 +10,7 @@ estimate.py [--engines linnet,litert,...] [--pi 3,4,5] [--blocks N] [--write] [M
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import subprocess
@@ -50,6 +51,7 @@ def prepared(name: str) -> dict[str, Path]:
     return {"linnet": folder / f"{name}.linnet", peer: source}
 
 
+@functools.cache
 def region(pi: str, engine: str, path: Path | str) -> dict[str, Any]:
     """Return instructions and estimated cycles of one call."""
     (OUT / "estimate").mkdir(parents=True, exist_ok=True)
