@@ -210,27 +210,10 @@ def scatter_nd(node: OnnxNode) -> None:
 
 @handles("Scatter", "ScatterElements")
 def scatter_elements(node: OnnxNode) -> None:
-    """Turn indices along one axis into index tuples, whose other entries are constants."""
-    axis, rank = node.axis(0, node.rank()), node.rank(1)
-    indices = node.input(1)
-    if node.type(1).dtype != DType.INT64:
-        indices = node.emit(ops.Cast(to=DType.INT64), indices)
-    columns = [indices if i == axis else _places(node, i) for i in range(rank)]
-    columns = [node.emit(ops.Unsqueeze(axes=(rank,)), column) for column in columns]
-    tuples = node.emit(ops.Concat(axis=rank), *columns) if rank > 1 else columns[0]
-    op = ops.ScatterND(reduction=node.text("reduction", "none"))
-    node.finish(op, node.input(0), tuples, node.input(2))
-
-
-def _places(node: OnnxNode, axis: int) -> str:
-    """Return for each element of the indices its place along an axis."""
-    if node.type(1).is_static:
-        places = np.indices(node.type(1).static_shape, np.int64)[axis]
-        return node.constant_like(places, "places")
-    column = [1] * node.rank(1)
-    column[axis] = -1
-    counted = node.emit(ops.Reshape(shape=tuple(column)), node.counted(1, axis))
-    return node.emit(ops.Expand(), counted, node.emit(ops.Shape(), node.input(1)))
+    """Replace single elements along one axis, or combine them with updates."""
+    axis, reduction = node.axis(0, node.rank()), node.text("reduction", "none")
+    op = ops.ScatterElements(axis=axis, reduction=reduction)
+    node.finish(op, node.input(0), node.input(1), node.input(2))
 
 
 @handles("OneHot")

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from .relation import *
     from .resample import *
     from .resize import *
+    from .scatter import *
     from .segments import *
     from .selection import *
     from .sequence_lstm import *
@@ -74,7 +75,7 @@ FAMILIES = {
     "generate": "ConstantOfShape Range Shape Size",
     "group_norm": "GroupNormalization",
     "grids": "ColumnsToImage DeformConv GridSample PoolIndices RoiAlign",
-    "indexing": "Gather GatherElements GatherND OneHot ScatterND",
+    "indexing": "Gather GatherElements GatherND OneHot",
     "integer_lstm": "IntegerLSTM",
     "joining": "Concat Slice Split",
     "late": "Late",
@@ -96,6 +97,7 @@ FAMILIES = {
     "relation": "And Equal Greater GreaterOrEqual Less LessOrEqual Or Where Xor",
     "resample": "Resample",
     "resize": "Resize",
+    "scatter": "ScatterElements ScatterND",
     "segments": "EmbeddingBag KeyedLookup SegmentReduce",
     "selection": "Compress NonMaxSuppression NonZero Unique",
     "sequence_lstm": "SequenceLSTM",

@@ -19,6 +19,10 @@ _MOST_SUMMED = 2**23
 _MOST_ROWS = 255
 # The int8 kernel of ArgMax keeps a place in 16 bits.
 _MOST_PLACES = 2**16
+# In the order of Fold in kernels/src/select/params.h.
+_FOLDS = ("sum", "max", "min", "product")
+_WHOLE = (DType.INT32, DType.INT64, DType.UINT8, DType.BOOL)
+_ORDERED = (DType.FLOAT32, DType.INT32, DType.INT64, DType.INT8)
 # In the order of MeanRounding in kernels/src/reduce/params.h.
 ROUNDINGS = ("half_even", "half_up", "half_away")
 
@@ -70,39 +74,87 @@ def _quantized_int8(step: Step) -> bool:
 
 
 def reduction(step: Step, kind: str, axes: tuple[int, ...], *, mean: bool) -> bool:
-    """Bind a sum, mean, maximum or minimum ("sum", "max", "min") over normal axes."""
+    """Bind a sum, mean, extreme or product ("sum", "max", "min", "product") over normal axes."""
     x, y = step.inputs[0], step.outputs[0]
     sizes = folded_shape(x.type.static_shape, axes)
     if sizes is None or x.array is not None or x.type.size == 0:
         return False
     count = sizes[1] * sizes[3]
     arguments = (kind, x.pointer, y.pointer, sizes)
-    if x.type.dtype is DType.FLOAT32:
+    if x.type.dtype is DType.FLOAT32 and kind != "product":
         step.program.reduce_f32(*arguments, float(count) if mean else 1.0)
-    elif x.type.dtype is DType.INT8 and kind != "sum":
+    elif x.type.dtype is DType.INT8 and kind in ("max", "min"):
         step.program.reduce_s8(*arguments, 1.0, (0, 0))
-    elif _quantized_int8(step) and count <= _MOST_SUMMED:
+    elif _quantized_int8(step) and kind == "sum" and count <= _MOST_SUMMED:
         scale = float(mean_scale(x.type, y.type, count if mean else 1))
         step.program.reduce_s8(*arguments, scale, (pair(x.type)[1], pair(y.type)[1]))
+    elif x.type.dtype in _WHOLE and not x.type.is_quantized:
+        return _whole(step, kind, sizes, mean=mean)
     else:
         return False
     return True
 
 
-def arg_extreme(step: Step, axis: int, *, largest: bool, last: bool) -> bool:
-    """Bind ArgMax or ArgMin along a normal axis with nothing but ones behind it."""
+def _whole(step: Step, kind: str, sizes: tuple[int, ...], *, mean: bool) -> bool:
+    """Bind a reduction of plain integers or bool."""
     x, y = step.inputs[0], step.outputs[0]
-    shape = x.type.static_shape
-    wide = y.type.dtype is DType.INT64
-    if math.prod(shape[axis + 1 :]) != 1 or x.array is not None:
+    if x.type.dtype is DType.BOOL and kind in ("sum", "product"):
         return False
+    fold = _FOLDS.index(kind)
+    step.program.reduce_whole(fold, x.pointer, y.pointer, sizes, x.type.dtype.value, mean)
+    return True
+
+
+def _lines(shape: tuple[int, ...], axis: int) -> tuple[int, int, int]:
+    """Return the shape as (outer, length, inner) around an axis."""
+    return math.prod(shape[:axis]), shape[axis], math.prod(shape[axis + 1 :])
+
+
+def top_k(step: Step, axis: int, *, largest: bool) -> bool:
+    """Bind TopK along a normal axis."""
+    x, (values, places) = step.inputs[0].type, step.outputs
+    wide = places.type.dtype is DType.INT64
+    if x.dtype not in _ORDERED or not (wide or places.type.dtype is DType.INT32):
+        return False
+    step.program.top_k(
+        step.inputs[0].pointer,
+        values.pointer,
+        places.pointer,
+        _lines(x.static_shape, axis),
+        values.type.static_shape[axis],
+        x.dtype.value,
+        largest,
+        wide,
+    )
+    return True
+
+
+def cumulate(step: Step, axis: int, *, exclusive: bool, reverse: bool, product: bool) -> bool:
+    """Bind a running sum or product along a normal axis."""
+    x, y = step.inputs[0], step.outputs[0]
+    if x.type.dtype not in _ORDERED[:3] or x.type.is_quantized:
+        return False
+    sizes = _lines(x.type.static_shape, axis)
+    kind = x.type.dtype.value
+    step.program.cumulate(x.pointer, y.pointer, sizes, kind, exclusive, reverse, product)
+    return True
+
+
+def arg_extreme(step: Step, axis: int, *, largest: bool, last: bool) -> bool:
+    """Bind ArgMax or ArgMin along a normal axis."""
+    x, y = step.inputs[0], step.outputs[0]
+    sizes = _lines(x.type.static_shape, axis)
+    wide = y.type.dtype is DType.INT64
     if not (wide or y.type.dtype is DType.INT32):
         return False
-    sizes = (math.prod(shape[:axis]), shape[axis])
-    if x.type.dtype is DType.FLOAT32:
-        step.program.arg_extreme_f32(x.pointer, y.pointer, sizes, largest, last, wide)
-    elif x.type.dtype is DType.INT8 and shape[axis] <= _MOST_PLACES:
-        step.program.arg_extreme_s8(x.pointer, y.pointer, sizes, largest, last, wide)
+    rows = sizes[2] == 1 and x.array is None
+    if x.type.dtype is DType.FLOAT32 and rows:
+        step.program.arg_extreme_f32(x.pointer, y.pointer, sizes[:2], largest, last, wide)
+    elif x.type.dtype is DType.INT8 and rows and sizes[1] <= _MOST_PLACES:
+        step.program.arg_extreme_s8(x.pointer, y.pointer, sizes[:2], largest, last, wide)
+    elif x.type.dtype in (*_ORDERED, DType.UINT8, DType.BOOL):
+        kind = x.type.dtype.value
+        step.program.arg_lines(x.pointer, y.pointer, sizes, kind, largest, last, wide)
     else:
         return False
     return True

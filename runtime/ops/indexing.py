@@ -7,17 +7,17 @@ from typing import ClassVar
 
 import numpy as np
 
-from linnet.errors import InputError, ShapeError, UnsupportedError
+from linnet.errors import InputError, ShapeError
 from linnet.types import Array, Cost, Dim, DType, NodeTypes, TensorType
 
 from .base import Op, Step
-from .bind_move import KERNEL_RANK, Axis, content, copy, strides
+from .bind_move import ELEMENTS, KERNEL_RANK, Axis, content, copy, strides
 from .movement import INDEX_TYPES, axis_of, channel_axis, given, moved, need, same_dim
 
-__all__ = ["Gather", "GatherElements", "GatherND", "OneHot", "ScatterND"]
+__all__ = ["Gather", "GatherElements", "GatherND", "OneHot"]
 
 
-def _indices(type_: TensorType | None) -> TensorType:
+def indices_of(type_: TensorType | None) -> TensorType:
     indices = need(type_, "indices")
     if indices.dtype not in INDEX_TYPES:
         raise ShapeError(f"indices are {indices}; expected int32 or int64")
@@ -80,7 +80,7 @@ class Gather(_Indexed, frozen=True):
 
     def infer(self, *types: TensorType | None) -> tuple[TensorType, ...]:
         """Return x.shape[:axis] + indices.shape[batch_dims:] + x.shape[axis + 1:]."""
-        x, indices = need(types[0], "input"), _indices(types[1])
+        x, indices = need(types[0], "input"), indices_of(types[1])
         axis, batch = axis_of(self.axis, x.rank), self.batch_dims
         if not 0 <= batch <= min(axis, indices.rank):
             raise ShapeError(f"batch_dims is {batch}; expected 0 to {min(axis, indices.rank)}")
@@ -156,7 +156,7 @@ class GatherElements(_Indexed, frozen=True):
 
     def infer(self, *types: TensorType | None) -> tuple[TensorType, ...]:
         """Return the shape of the indices."""
-        x, indices = need(types[0], "input"), _indices(types[1])
+        x, indices = need(types[0], "input"), indices_of(types[1])
         axis = axis_of(self.axis, x.rank)
         if indices.rank != x.rank:
             raise ShapeError(f"indices are {indices}; expected rank {x.rank}, that of the input")
@@ -200,7 +200,7 @@ class GatherElements(_Indexed, frozen=True):
         return True
 
 
-def _tuples(x: Array, indices: Array, batch: int) -> tuple[Array, ...]:
+def tuples(x: Array, indices: Array, batch: int) -> tuple[Array, ...]:
     """Return the last axis of the indices as one array per indexed axis, counted from the front."""
     depth = indices.shape[-1]
     return tuple(counted(indices[..., i], x.shape[batch + i], batch + i) for i in range(depth))
@@ -219,7 +219,7 @@ class GatherND(_Indexed, frozen=True):
 
     def infer(self, *types: TensorType | None) -> tuple[TensorType, ...]:
         """Return indices.shape[:-1] + x.shape[batch_dims + indices.shape[-1]:]."""
-        x, indices = need(types[0], "input"), _indices(types[1])
+        x, indices = need(types[0], "input"), indices_of(types[1])
         batch = self.batch_dims
         if indices.rank < 1 or not 0 <= batch < min(x.rank, indices.rank):
             raise ShapeError(f"batch_dims is {batch} with input {x} and indices {indices}")
@@ -238,7 +238,7 @@ class GatherND(_Indexed, frozen=True):
         """Return the slices."""
         x, indices = given(arrays[0]), given(arrays[1])
         batch = self.batch_dims
-        places = _tuples(x, indices, batch)
+        places = tuples(x, indices, batch)
         rank = indices.ndim - 1
         lead = tuple(
             np.arange(x.shape[i]).reshape([-1 if j == i else 1 for j in range(rank)])
@@ -255,14 +255,14 @@ class GatherND(_Indexed, frozen=True):
         x, indices, out = step.inputs[0], step.inputs[1], step.outputs[0]
         if out.type.size == 0:
             return True
-        arguments = _tuple_arguments(indices.type, x.type, self.batch_dims)
+        arguments = tuple_arguments(indices.type, x.type, self.batch_dims)
         if arguments is None:
             return False
         step.program.gather_nd(x.pointer, out.pointer, indices.pointer, *arguments)
         return True
 
 
-def _tuple_arguments(
+def tuple_arguments(
     indices: TensorType, indexed: TensorType, batch: int
 ) -> tuple[bool, list[tuple[int, int]], int, int, int, int] | None:
     """Return what the index-tuple kernels take behind their pointers; None for too many axes."""
@@ -277,73 +277,6 @@ def _tuple_arguments(
     count = math.prod(indices.static_shape[batch:-1])
     pitch = math.prod(shape[batch:]) * size
     return indices.dtype is DType.INT64, places, batches, count, run, pitch
-
-
-_REDUCTIONS = {"add": np.add, "mul": np.multiply, "min": np.minimum, "max": np.maximum}
-
-
-class ScatterND(Op, frozen=True):
-    """Return a copy of x with slices at index tuples replaced by, or combined with, updates.
-
-    Inputs are x, indices[..., depth] and updates[indices.shape[:-1] + x.shape[depth:]].
-
-    Parameters
-    ----------
-    reduction : {"none", "add", "mul", "min", "max"}
-        How an update meets the element: "none" replaces it (the last one in order wins).
-    """
-
-    reduction: str = "none"
-    arity: ClassVar[tuple[int, int]] = (3, 3)
-
-    def infer(self, *types: TensorType | None) -> tuple[TensorType, ...]:
-        """Return the type of x."""
-        x, indices = need(types[0], "input"), _indices(types[1])
-        updates = need(types[2], "updates")
-        if self.reduction != "none" and self.reduction not in _REDUCTIONS:
-            raise UnsupportedError(f"ScatterND reduction '{self.reduction}'")
-        if self.reduction != "none" and x.is_quantized:
-            raise UnsupportedError("ScatterND with a reduction on quantized values")
-        depth = indices.shape[-1] if indices.rank else 0
-        if not isinstance(depth, int) or not 1 <= depth <= x.rank:
-            raise ShapeError(f"last axis of {indices} is {depth}; expected 1 to {x.rank}")
-        expected: tuple[Dim, ...] = (*indices.shape[:-1], *x.shape[depth:])
-        if (
-            updates.dtype != x.dtype
-            or updates.rank != len(expected)
-            or not all(map(same_dim, updates.shape, expected))
-        ):
-            raise ShapeError(f"updates are {updates}; expected {x.dtype.value} of {expected}")
-        if updates.is_quantized and updates.quantization != x.quantization:
-            raise UnsupportedError("ScatterND with updates quantized differently from the input")
-        return (moved(x, x.shape, channel_axis(x)),)
-
-    def reference(self, types: NodeTypes, *arrays: Array | None) -> tuple[Array, ...]:
-        """Return the changed copy."""
-        x, indices, updates = (given(array) for array in arrays)
-        result = np.array(x, order="C")
-        places = tuple(place.reshape(-1) for place in _tuples(x, indices, 0))
-        depth = indices.shape[-1]
-        values = updates.reshape(-1, *x.shape[depth:])
-        for entry in range(values.shape[0]):
-            where = tuple(place[entry] for place in places)
-            if self.reduction == "none":
-                result[where] = values[entry]
-            else:
-                result[where] = _REDUCTIONS[self.reduction](result[where], values[entry])
-        return (result,)
-
-    def bind(self, step: Step) -> bool:
-        """Copy the input, then one run per tuple in order; reductions have no kernel."""
-        x, indices, updates = step.inputs
-        out = step.outputs[0]
-        arguments = _tuple_arguments(indices.type, x.type, 0)
-        if self.reduction != "none" or arguments is None:
-            return False
-        copy(step, x.pointer, out.pointer, [Axis(x.type.nbytes, 1, 1)], 1)
-        if updates.type.size:
-            step.program.scatter_nd(updates.pointer, out.pointer, indices.pointer, *arguments)
-        return True
 
 
 class OneHot(Op, frozen=True):
@@ -383,3 +316,16 @@ class OneHot(Op, frozen=True):
         shape = [1] * marks.ndim
         shape[self.axis] = count
         return (np.where(marks == np.arange(count).reshape(shape), values[1], values[0]),)
+
+    def bind(self, step: Step) -> bool:
+        """Fill with the off value, then mark; see `Op.bind`."""
+        indices, _, values = step.inputs
+        out = step.outputs[0]
+        axis = self.axis % out.type.rank
+        shape, size = out.type.static_shape, out.type.dtype.itemsize
+        if size not in ELEMENTS or indices.type.dtype not in INDEX_TYPES or not out.type.size:
+            return False
+        sizes = math.prod(shape[:axis]), shape[axis], math.prod(shape[axis + 1 :])
+        wide = indices.type.dtype is DType.INT64
+        step.program.one_hot(indices.pointer, values.pointer, out.pointer, sizes, size, wide)
+        return True

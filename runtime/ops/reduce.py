@@ -182,6 +182,8 @@ class ReduceMean(_Reduce, frozen=True, kw_only=True):
 class ReduceProd(_Reduce, frozen=True, kw_only=True):
     """Product along axes (quantized: of the real values, then quantized)."""
 
+    kernel: ClassVar[str] = "product"
+
     def plain(self, x: Array, axes: tuple[int, ...]) -> Array:
         """Multiply in float64 or in wrapping integers."""
         return np.asarray(_wide(x).prod(axis=axes))
@@ -298,6 +300,12 @@ class CumSum(Op, frozen=True, kw_only=True):
         x, y = _given(types.inputs[0]), types.outputs[0]
         return Cost(x.size, x.nbytes + y.nbytes)
 
+    def bind(self, step: Step) -> bool:
+        """Add the kernel for plain numbers; see `Op.bind`."""
+        axis = normal_axis(self.axis, step.inputs[0].type.rank)
+        modes = {"exclusive": self.exclusive, "reverse": self.reverse, "product": self.product}
+        return bind_reduce.cumulate(step, axis, **modes)
+
     def reference(self, types: NodeTypes, *arrays: Array | None) -> tuple[Array, ...]:
         """Accumulate with NumPy."""
         x_type, y_type = _given(types.inputs[0]), types.outputs[0]
@@ -358,6 +366,11 @@ class TopK(Op, frozen=True, kw_only=True):
         kept = y.static_shape[normal_axis(self.axis, x.rank)]
         moved = x.nbytes + sum(t.nbytes for t in types.outputs)
         return Cost(x.size * max(1, kept.bit_length()), moved)
+
+    def bind(self, step: Step) -> bool:
+        """Add the kernel; see `Op.bind`."""
+        axis = normal_axis(self.axis, step.inputs[0].type.rank)
+        return bind_reduce.top_k(step, axis, largest=self.largest)
 
     def reference(self, types: NodeTypes, *arrays: Array | None) -> tuple[Array, ...]:
         """Sort stably with NumPy and keep the first k."""

@@ -10,6 +10,7 @@ from linnet.types import Quantization
 from .case import Case, below, case, floats, just, stored
 
 X = Quantization(0.05, -7)
+SCATTER = ("copy_strided", "scatter_elements")
 
 
 def places(*limits: int, count: tuple[int, ...], dtype=np.int64):
@@ -47,12 +48,40 @@ CASES: list[Case] = [
     case("ScatterND int8", ops.ScatterND(), stored(9, 37), places(9, count=(4,), dtype=np.int32),
          stored(4, 37), quantizations=(X, None, X), kernels=("copy_strided", "scatter_nd")),
     *(
-        case(f"ScatterND {reduction}", ops.ScatterND(reduction=reduction), floats(5, 7),
-             below(5, 9, 1), floats(9, 7))
+        one
         for reduction in ("add", "mul", "min", "max")
+        for one in (
+            case(f"ScatterND {reduction}", ops.ScatterND(reduction=reduction), floats(5, 7),
+                 below(5, 9, 1), floats(9, 7), kernels=("copy_strided", "combine_nd")),
+            case(f"ScatterND {reduction} integers", ops.ScatterND(reduction=reduction),
+                 stored(5, 7, dtype=np.int32), below(5, 9, 1), stored(9, 7, dtype=np.int32),
+                 kernels=("copy_strided", "combine_nd")),
+            case(f"ScatterElements {reduction}", ops.ScatterElements(axis=1, reduction=reduction),
+                 floats(5, 7, 3), below(7, 4, 9, 3, low=-7), floats(4, 9, 3), kernels=SCATTER),
+            case(f"ScatterElements {reduction} long", ops.ScatterElements(reduction=reduction),
+                 stored(5, 7, dtype=np.int64), below(5, 4, 7), stored(4, 7, dtype=np.int64),
+                 kernels=SCATTER),
+        )
     ),
-    case("OneHot", ops.OneHot(axis=1), below(7, 3, 5, low=-7), just(6), just([0.5, 2.0], "f4"),
-         constants=(1, 2)),
+    case("ScatterND add doubles", ops.ScatterND(reduction="add"),
+         lambda rng: rng.random((5, 7)), below(5, 9, 1), lambda rng: rng.random((9, 7))),
+    *(
+        case(f"ScatterElements {np.dtype(dtype)}", ops.ScatterElements(axis=-1),
+             stored(5, 37, dtype=dtype), below(37, 5, 9, dtype=np.int32), stored(5, 9, dtype=dtype),
+             kernels=SCATTER)
+        for dtype in (np.int8, np.int16, np.int32, np.int64)
+    ),
+    *(
+        case(f"OneHot {np.dtype(dtype)}", ops.OneHot(axis=1), below(7, 3, 5, low=-8), just(6),
+             just([1, 2], dtype), constants=(1, 2), kernels="one_hot")
+        for dtype in (np.float32, np.int64, np.uint8, np.int16)
+    ),
+    case("OneHot large", ops.OneHot(), below(1000, 128), just(1000), just([0, 1], "f4"),
+         constants=(1, 2), kernels="one_hot", bench=True),
+    case("ScatterElements large", ops.ScatterElements(axis=1), floats(64, 512),
+         below(512, 64, 256), floats(64, 256), kernels=SCATTER, bench=True),
+    case("ScatterND add large", ops.ScatterND(reduction="add"), floats(64, 64, 16),
+         below(64, 1000, 2), floats(1000, 16), kernels=("copy_strided", "combine_nd"), bench=True),
     case("Gather large", ops.Gather(), floats(2000, 64), below(2000, 128), kernels="gather_runs",
          bench=True),
     case("GatherElements large", ops.GatherElements(axis=1), floats(64, 512), below(512, 64, 256),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from linnet import ops
 from linnet.ops import Op
 from linnet.types import DType, Quantization
@@ -59,6 +61,18 @@ def places(kind: type[Op], **fields) -> list[Case]:
     ]
 
 
+def few(*shape: int, dtype=np.float32, nan: bool = False):
+    """Return a maker of few different numbers, so that many are equal; with some NaN."""
+
+    def make(rng: np.random.Generator) -> np.ndarray:
+        values = rng.integers(0 if dtype is np.uint8 else -4, 5, shape).astype(dtype)
+        if nan:
+            values[rng.random(shape) < 0.2] = np.nan
+        return values
+
+    return make
+
+
 CASES: list[Case] = [
     *(
         one
@@ -67,8 +81,14 @@ CASES: list[Case] = [
         for one in folds(kind, name, axes)
     ),
     *(
-        case(f"{kind.__name__} integers", kind(axes=(1,)), below(99, 4, 5, low=-99))
-        for kind in (*SUMMED, *EXTREMES)
+        case(
+            f"{kind.__name__} {np.dtype(dtype)}",
+            kind(axes=axes, keepdims=False),
+            stored(4, 5, 3, 6, dtype=dtype),
+            kernels="reduce_whole",
+        )
+        for kind in (*SUMMED, *EXTREMES, ops.ReduceProd)
+        for dtype, axes in ((np.int32, (1,)), (np.int64, (0, 2)), (np.uint8, (-1,)))
     ),
     case("ReduceProd float", ops.ReduceProd(axes=(1,)), positive(3, 7, 5)),
     case(
@@ -80,11 +100,49 @@ CASES: list[Case] = [
     ),
     *places(ops.ArgMax),
     *places(ops.ArgMin),
-    case("ArgMax middle axis", ops.ArgMax(axis=1), floats(3, 7, 5)),
-    case("ArgMin middle axis", ops.ArgMin(axis=1), floats(3, 7, 5)),
-    case("CumSum float", ops.CumSum(axis=1, exclusive=True, reverse=True), floats(3, 7, 5)),
-    case("CumProd", ops.CumSum(axis=1, product=True, exclusive=True), floats(3, 7, 5)),
-    case("CumSum integers", ops.CumSum(axis=-1), below(9, 3, 7)),
+    *(
+        case(
+            f"{kind.__name__} middle axis of {np.dtype(dtype)}",
+            kind(axis=1, select_last=last),
+            few(3, 17, 5, dtype=dtype),
+            kernels="arg_lines",
+        )
+        for kind in (ops.ArgMax, ops.ArgMin)
+        for dtype in (np.float32, np.int32, np.int64, np.int8, np.uint8)
+        for last in (np.dtype(dtype).itemsize == 4,)
+    ),
+    case("ArgMax with NaN", ops.ArgMax(axis=0), few(9, 5, nan=True), kernels="arg_lines"),
+    case(
+        "ArgMin with NaN",
+        ops.ArgMin(axis=0, select_last=True),
+        few(9, 5, nan=True),
+        kernels="arg_lines",
+    ),
+    case(
+        "ArgMax rows of integers",
+        ops.ArgMax(dtype=DType.INT32),
+        few(9, 35, dtype=np.int64),
+        kernels="arg_lines",
+    ),
+    case(
+        "CumSum float",
+        ops.CumSum(axis=1, exclusive=True, reverse=True),
+        floats(3, 7, 5),
+        kernels="cumulate",
+    ),
+    case(
+        "CumProd",
+        ops.CumSum(axis=1, product=True, exclusive=True),
+        floats(3, 7, 5),
+        kernels="cumulate",
+    ),
+    case("CumSum integers", ops.CumSum(axis=-1), stored(3, 7, dtype=np.int64), kernels="cumulate"),
+    case(
+        "CumProd integers",
+        ops.CumSum(product=True, reverse=True),
+        below(9, 3, 7, dtype=np.int32),
+        kernels="cumulate",
+    ),
     case(
         "CumSum int8",
         ops.CumSum(axis=1),
@@ -92,7 +150,35 @@ CASES: list[Case] = [
         quantizations=(X,),
         output_quantization=Quantization(0.1, 2),
     ),
-    case("TopK float", ops.TopK(k=3, axis=1, dtype=DType.INT32), floats(3, 7, 5)),
+    case("TopK float", ops.TopK(k=3, axis=1, dtype=DType.INT32), floats(3, 7, 5), kernels="top_k"),
+    *(
+        case(
+            f"TopK {k} of equal {np.dtype(dtype)}{' and NaN' * nan}",
+            ops.TopK(k=k, largest=largest),
+            few(5, 37, dtype=dtype, nan=nan),
+            kernels="top_k",
+        )
+        for dtype in (np.float32, np.int32, np.int64)
+        for k, largest in ((9, True), (37, False))
+        for nan in (False, True)
+        if not nan or dtype is np.float32
+    ),
+    case("TopK large", ops.TopK(k=100), floats(1, 8400), kernels="top_k", bench=True),
+    case("CumSum large", ops.CumSum(axis=1), floats(16, 2000), kernels="cumulate", bench=True),
+    case(
+        "ArgMax channels large",
+        ops.ArgMax(axis=1),
+        floats(1, 21, 65, 65),
+        kernels="arg_lines",
+        bench=True,
+    ),
+    case(
+        "ReduceSum integers large",
+        ops.ReduceSum(axes=(1,)),
+        below(9, 64, 512),
+        kernels="reduce_whole",
+        bench=True,
+    ),
     case(
         "TopK int8",
         ops.TopK(largest=False),
@@ -100,6 +186,7 @@ CASES: list[Case] = [
         just([4]),
         constants=(1,),
         quantizations=(X,),
+        kernels="top_k",
     ),
     *folds(ops.ReduceMean, " space large", (1, 2), shape=(1, 28, 28, 96), bench=True),
     *folds(ops.ReduceSum, " last large", (-1,), shape=(512, 384), bench=True),

@@ -23,6 +23,7 @@ void bind_norm(Methods& program);
 void bind_peak(Methods& program);
 void bind_recurrent(Methods& program);
 void bind_reduce(Methods& program);
+void bind_select(Methods& program);
 void bind_sparse(Methods& program);
 void bind_trees(Methods& program);
 
@@ -32,9 +33,9 @@ namespace {
 
 // Every family of kernels.
 constexpr void (*kFamilies[])(Methods&) = {
-    bind_attention, bind_depthwise, bind_elementwise, bind_float, bind_flow,
-    bind_int8,      bind_linear,    bind_move,        bind_norm,  bind_peak,
-    bind_recurrent, bind_reduce,    bind_sparse,      bind_trees};
+    bind_attention, bind_depthwise, bind_elementwise, bind_float,  bind_flow,
+    bind_int8,      bind_linear,    bind_move,        bind_norm,   bind_peak,
+    bind_recurrent, bind_reduce,    bind_select,      bind_sparse, bind_trees};
 
 int run_program(void* program, int* at, int end) {
   return static_cast<int>(static_cast<Program*>(program)->run(*at, end));

@@ -148,6 +148,14 @@ std::string read_text(PyObject* value) {
   return std::string(text, static_cast<size_t>(length));
 }
 
+NumberType number_type(const std::string& name) {
+#define LINNET_NAMED(type_name, type) \
+  if (name == #type_name) return NumberType::type_name##_;
+  LINNET_NUMBER_TYPES(LINNET_NAMED)
+#undef LINNET_NAMED
+  throw std::invalid_argument("no kernel for elements of " + name);
+}
+
 Items::Items(PyObject* value, int64_t expected)
     : sequence_(PySequence_Fast(value, "expected a list or a tuple")), size_(0) {
   if (sequence_ == nullptr) throw PythonError{};

@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/numbers.h"
 #include "core/params.h"
 #include "core/program.h"
 #include "core/tape.h"
@@ -72,6 +73,14 @@ struct Reader {
       return static_cast<T>(read_integer(value, Limits::min(), Limits::max()));
     }
   }
+};
+
+// Throws std::invalid_argument for a name that is none of these.
+NumberType number_type(const std::string& name);
+
+template <>
+struct Reader<NumberType> {
+  static NumberType read(PyObject* value) { return number_type(read_text(value)); }
 };
 
 template <class T, size_t N>

@@ -12,5 +12,6 @@
 #include "peak/params.h"
 #include "recurrent/params.h"
 #include "reduce/params.h"
+#include "select/params.h"
 #include "sparse/params.h"
 #include "trees/params.h"

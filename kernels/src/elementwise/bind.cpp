@@ -23,14 +23,11 @@ int index_of(const std::vector<std::string>& names, const std::string& name) {
 }
 
 #define LINNET_NAME(name) #name,
-#define LINNET_TYPE_NAME(name, type) #name,
 const std::vector<std::string> kUnaryNames = {LINNET_UNARY_OPS(LINNET_NAME)};
 const std::vector<std::string> kBinaryNames = {LINNET_BINARY_OPS(LINNET_NAME)};
 const std::vector<std::string> kCompareNames = {LINNET_COMPARE_OPS(LINNET_NAME)};
 const std::vector<std::string> kWholeNames = {LINNET_WHOLE_OPS(LINNET_NAME)};
-const std::vector<std::string> kNumberNames = {LINNET_NUMBER_TYPES(LINNET_TYPE_NAME)};
 #undef LINNET_NAME
-#undef LINNET_TYPE_NAME
 
 Broadcast broadcast(const Sizes& sizes, const std::vector<Sizes>& strides) {
   if (sizes.empty() || sizes.size() > kMaxDims || strides.size() > kMaxOperands) {
@@ -129,15 +126,11 @@ int add_compare(Program& program, const std::string& name, Address x, Address y,
 }
 
 int add_whole(Program& program, const std::string& name, Address x, Address y, Address z,
-              const Sizes& sizes, const std::vector<Sizes>& strides, const std::string& type) {
+              const Sizes& sizes, const std::vector<Sizes>& strides, NumberType type) {
   const auto op = static_cast<WholeOp>(index_of(kWholeNames, name));
   const Broadcast shape = broadcast(sizes, strides);
-  const BinaryWholeParams params{at<const void>(x),
-                                 at<const void>(y),
-                                 at<void>(z),
-                                 shape,
-                                 op,
-                                 static_cast<NumberType>(index_of(kNumberNames, type))};
+  const BinaryWholeParams params{
+      at<const void>(x), at<const void>(y), at<void>(z), shape, op, type};
   const bool divides = op >= WholeOp::Div && op <= WholeOp::Fmod;
   const double each = divides ? kDivision : kArithmetic;
   return program.add(Kernel::binary_whole, params, Cost{nanoseconds(shape.count, each), 0});
@@ -176,11 +169,9 @@ int add_dequantize(Program& program, Address x, Address y, const std::array<int6
   return program.add(Kernel::dequantize_8, params, Cost{nanoseconds(count, kArithmetic), 0});
 }
 
-int add_cast(Program& program, Address x, Address y, int64_t count, const std::string& from,
-             const std::string& to) {
-  const CastParams params{at<const void>(x), at<void>(y), count,
-                          static_cast<NumberType>(index_of(kNumberNames, from)),
-                          static_cast<NumberType>(index_of(kNumberNames, to))};
+int add_cast(Program& program, Address x, Address y, int64_t count, NumberType from,
+             NumberType to) {
+  const CastParams params{at<const void>(x), at<void>(y), count, from, to};
   return program.add(Kernel::cast, params, Cost{nanoseconds(count, kArithmetic), 0});
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/kernel.h"
+#include "core/numbers.h"
 
 namespace linnet {
 
@@ -131,16 +132,6 @@ struct CompareParams {
   uint8_t* z;
   Broadcast shape;
   CompareOp op;
-};
-
-#define LINNET_NUMBER_TYPES(X) \
-  X(float32, float)            \
-  X(int32, int32_t) X(int64, int64_t) X(int8, int8_t) X(uint8, uint8_t) X(bool, bool)
-
-enum class NumberType : int32_t {
-#define LINNET_NAME(name, type) name##_,
-  LINNET_NUMBER_TYPES(LINNET_NAME)
-#undef LINNET_NAME
 };
 
 // clang-format off

@@ -89,10 +89,9 @@ int gather_runs(Program& program, uintptr_t source, uintptr_t target, uintptr_t 
 // (extent, byte stride) per entry of a tuple.
 using Places = std::vector<std::array<int64_t, 2>>;
 
-template <Kernel kKernel>
-int index_tuples(Program& program, uintptr_t source, uintptr_t target, uintptr_t indices, bool wide,
-                 const Places& places, int64_t batches, int64_t count, int64_t run,
-                 int64_t batch_stride) {
+IndexTuplesParams tuples_of(uintptr_t source, uintptr_t target, uintptr_t indices, bool wide,
+                            const Places& places, int64_t batches, int64_t count, int64_t run,
+                            int64_t batch_stride) {
   if (places.size() > kMoveRank) throw std::invalid_argument("index tuples of more than 8");
   IndexTuplesParams p = {at<const uint8_t>(source),
                          at<uint8_t>(target),
@@ -109,10 +108,53 @@ int index_tuples(Program& program, uintptr_t source, uintptr_t target, uintptr_t
     p.extent[d] = places[d][0];
     p.stride[d] = places[d][1];
   }
+  return p;
+}
+
+template <Kernel kKernel>
+int index_tuples(Program& program, uintptr_t source, uintptr_t target, uintptr_t indices, bool wide,
+                 const Places& places, int64_t batches, int64_t count, int64_t run,
+                 int64_t batch_stride) {
+  const IndexTuplesParams p =
+      tuples_of(source, target, indices, wide, places, batches, count, run, batch_stride);
   const double runs = static_cast<double>(batches * count);
   const double bytes = static_cast<double>(run) / 4;
   const bool splits = kKernel == Kernel::gather_nd;
   return program.add(kKernel, p, {splits ? copy_time(4 * runs, bytes) : 0, 0});
+}
+
+int combine_nd(Program& program, uintptr_t source, uintptr_t target, uintptr_t indices, bool wide,
+               const Places& places, int64_t batches, int64_t count, int64_t run,
+               int64_t batch_stride, NumberType type, int combine) {
+  const CombineTuplesParams p = {
+      tuples_of(source, target, indices, wide, places, batches, count, run, batch_stride), type,
+      static_cast<Combine>(combine)};
+  return program.add(Kernel::combine_nd, p, Cost{});
+}
+
+int scatter_elements(Program& program, uintptr_t source, uintptr_t target, uintptr_t indices,
+                     bool wide, int32_t element, NumberType type, int combine, int64_t extent,
+                     int64_t index_stride, const Axes& axes) {
+  const ScatterElementsParams p = {at<const void>(source),
+                                   at<void>(target),
+                                   at<const void>(indices),
+                                   wide,
+                                   element,
+                                   type,
+                                   static_cast<Combine>(combine),
+                                   extent,
+                                   index_stride,
+                                   as_axes(axes)};
+  return program.add(Kernel::scatter_elements, p, Cost{});
+}
+
+int one_hot(Program& program, uintptr_t indices, uintptr_t values, uintptr_t y,
+            const std::array<int64_t, 3>& sizes, int32_t element, bool wide) {
+  const OneHotParams p = {
+      sizes[0],    sizes[1], sizes[2], at<const void>(indices), at<const void>(values),
+      at<void>(y), element,  wide};
+  const double bytes = static_cast<double>(sizes[0] * sizes[1] * sizes[2] * element);
+  return program.add(Kernel::one_hot, p, {copy_time(static_cast<double>(sizes[0]), bytes), 0});
 }
 
 int gather_elements(Program& program, uintptr_t source, uintptr_t target, uintptr_t indices,
@@ -197,6 +239,9 @@ void bind_move(Methods& program) {
       .def("gather_nd", index_tuples<Kernel::gather_nd>)
       .def("scatter_nd", index_tuples<Kernel::scatter_nd>)
       .def("gather_elements", gather_elements)
+      .def("combine_nd", combine_nd)
+      .def("scatter_elements", scatter_elements)
+      .def("one_hot", one_hot)
       .def("resize_nearest", resize_nearest)
       .def("resize_linear_s8", resize_linear<Kernel::resize_linear_s8>)
       .def("resize_linear_f32", resize_linear<Kernel::resize_linear_f32>)

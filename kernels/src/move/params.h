@@ -4,6 +4,7 @@
 #pragma once
 
 #include "core/kernel.h"
+#include "core/numbers.h"
 
 namespace linnet {
 
@@ -89,6 +90,42 @@ struct GatherElementsParams {
   int element;
   int64_t extent, index_stride;
   MoveAxes axes;
+};
+
+// out[o][d][i] = values[1] where indices[o][i] (counted from the end if negative) is d, else
+// values[0], of [outer, length, inner]. Indices are int64 where `wide`, else int32; elements of 1,
+// 2, 4 or 8 bytes.
+struct OneHotParams {
+  int64_t outer, length, inner;
+  const void* indices;
+  const void* values;
+  void* y;
+  int32_t element;
+  bool wide;
+};
+
+enum class Combine : int32_t { replace, add, mul, min, max };
+
+// For every i of the axes in order, at = sum of i_k * target_stride_k + indices[i] * index_stride:
+// target[at] = combine(target[at], source[i]). Indices as in GatherParams. Elements of 1, 2, 4 or 8
+// bytes; float32, int32 or int64 where they are combined by arithmetic.
+struct ScatterElementsParams {
+  const void* source;
+  void* target;
+  const void* indices;
+  bool wide;
+  int32_t element;
+  NumberType type;
+  Combine combine;
+  int64_t extent, index_stride;
+  MoveAxes axes;
+};
+
+// As scatter_nd, combining: float32, int32, int64.
+struct CombineTuplesParams {
+  IndexTuplesParams tuples;
+  NumberType type;
+  Combine combine;
 };
 
 // target[n][y][x] = source[n][rows[y]][columns[x]], each pixel a run of bytes.

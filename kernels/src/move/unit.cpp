@@ -1,6 +1,7 @@
 // The move kernels, compiled once per ISA.
 #include "move/gather.h"
 #include "move/resize.h"
+#include "move/scatter.h"
 #include "move/transpose.h"
 
 namespace linnet {
@@ -22,6 +23,14 @@ void gather_nd(const IndexTuplesParams& p, const Worker& w) noexcept { gather_tu
 void scatter_nd(const IndexTuplesParams& p, const Worker& w) noexcept { scatter_tuples(p, w); }
 
 void gather_elements(const GatherElementsParams& p, const Worker& w) noexcept { gather_any(p, w); }
+
+void one_hot(const OneHotParams& p, const Worker& w) noexcept { mark_lines(p, w); }
+
+void scatter_elements(const ScatterElementsParams& p, const Worker& w) noexcept {
+  scatter_each(p, w);
+}
+
+void combine_nd(const CombineTuplesParams& p, const Worker& w) noexcept { combine_tuples(p, w); }
 
 void resize_nearest(const ResizeNearestParams& p, const Worker& w) noexcept {
   resize_nearest_rows(p, w);

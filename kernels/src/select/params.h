@@ -1,0 +1,65 @@
+// Parameters of the kernels that order, search and accumulate elements.
+#pragma once
+
+#include "core/kernel.h"
+#include "core/numbers.h"
+
+namespace linnet {
+
+// A tensor [outer, length, inner], worked on along `length`.
+struct Lines {
+  int64_t outer, length, inner;
+};
+
+// Of every line the k largest (or least) elements in order, of equal ones the earlier first, and
+// their places, int64 where `wide`, else int32. NaN counts as largest. float32, int32, int64.
+// Scratch: length entries of Ranked.
+struct TopKParams {
+  Lines lines;
+  int64_t k;
+  const void* x;
+  void* values;
+  void* places;
+  NumberType type;
+  bool largest, wide;
+};
+
+struct Ranked {
+  uint64_t key;
+  int64_t place;
+};
+
+// y[i] = sum (or product) of x[0..i] of its line, without x[i] where `exclusive`, from the end
+// where `reverse`; in float64 or wrapping int64. float32, int32, int64.
+struct CumulateParams {
+  Lines lines;
+  const void* x;
+  void* y;
+  NumberType type;
+  bool exclusive, reverse, product;
+};
+
+// Place of the first (or last) largest (or least) element of every line; NaN counts as both.
+// float32, int32, int64.
+struct ArgLinesParams {
+  Lines lines;
+  const void* x;
+  void* y;
+  NumberType type;
+  bool largest, last, wide;
+};
+
+enum class Fold : int32_t { sum, max, min, product };
+
+// x [outer, first, middle, second, inner] reduced over first and second, modulo the type's range;
+// the mean truncates. int32, int64, uint8.
+struct ReduceWholeParams {
+  int64_t outer, first, middle, second, inner;
+  const void* x;
+  void* y;
+  NumberType type;
+  Fold fold;
+  bool mean;
+};
+
+}  // namespace linnet
