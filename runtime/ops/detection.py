@@ -11,7 +11,8 @@ import numpy as np
 from linnet.errors import ShapeError
 from linnet.types import Array, DType, NodeTypes, TensorType
 
-from .base import Op
+from . import arithmetic
+from .base import Op, Step
 from .operands import given, real
 
 __all__ = ["DetectionPostProcess", "PaddedSuppression"]
@@ -34,6 +35,12 @@ def _overlaps(boxes: Array, areas: Array, index: int, others: Array) -> Array:
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = shared / (areas[index] + areas[others] - shared)
     return np.where((areas[index] <= 0) | (areas[others] <= 0), zero, ratio)
+
+
+def _is_bytes(tensor: TensorType) -> bool:
+    """Whether a type is bytes of one scale."""
+    q = tensor.quantization
+    return tensor.dtype in (DType.INT8, DType.UINT8) and q is not None and q.per_tensor
 
 
 def _areas(boxes: Array) -> Array:
@@ -105,6 +112,27 @@ class DetectionPostProcess(Op, frozen=True):
         count = self.max_detections * self.max_classes
         shapes = ((1, count, 4), (1, count), (1, count), (1,))
         return tuple(TensorType(DType.FLOAT32, shape) for shape in shapes)
+
+    def bind(self, step: Step) -> bool:
+        """Bind one kernel for all of it; see `Op.bind`."""
+        inputs = [item.type for item in step.inputs]
+        if not all(t.dtype is DType.FLOAT32 or _is_bytes(t) for t in inputs):
+            return False
+        pairs = [arithmetic.pair(t) if t.is_quantized else (1.0, 0) for t in inputs]
+        boxes, scores, _ = inputs
+        step.program.detections(
+            [item.pointer for item in step.inputs],
+            [t.dtype.value for t in inputs],
+            [float(scale) for scale, _ in pairs],
+            [zero for _, zero in pairs],
+            [item.pointer for item in step.outputs],
+            (*boxes.static_shape[1:], scores.static_shape[2], self.classes),
+            [float(np.float32(scale)) for scale in self.scales],
+            (self.score_threshold, self.iou_threshold),
+            (self.max_detections, self.max_classes, self.detections_per_class),
+            self.per_class,
+        )
+        return True
 
     def reference(self, types: NodeTypes, *arrays: Array | None) -> tuple[Array, ...]:
         """Decode all boxes, then suppress."""
@@ -209,6 +237,16 @@ class PaddedSuppression(Op, frozen=True):
         rows = TensorType(DType.INT32, (count,))
         found = TensorType(DType.INT32, ())
         return (rows, TensorType(DType.FLOAT32, (count,)), found) if self.soft else (rows, found)
+
+    def bind(self, step: Step) -> bool:
+        """Bind suppression that leaves scores as they are; see `Op.bind`."""
+        boxes, scores, _, overlap, least, *_ = step.inputs
+        if self.soft or not overlap.type.dtype is least.type.dtype is DType.FLOAT32:
+            return False
+        (count, _), (most,) = boxes.type.static_shape, step.outputs[0].type.static_shape
+        ends = [item.pointer for item in (boxes, scores, overlap, least, *step.outputs)]
+        step.program.suppression(*ends, count, most)
+        return True
 
     def reference(self, types: NodeTypes, *arrays: Array | None) -> tuple[Array, ...]:
         """Take the best candidate again and again; lowered ones go back into the queue."""

@@ -127,14 +127,15 @@ class ScatterElements(Op, frozen=True):
         x, indices, updates = (given(array) for array in arrays)
         axis = self.axis % x.ndim
         result = np.array(x, order="C")
-        places = [place.reshape(-1) for place in np.indices(indices.shape)]
+        places: list[Array] = [place.reshape(-1) for place in np.indices(indices.shape)]
         places[axis] = counted(indices, x.shape[axis], axis).reshape(-1)
-        for where in zip(*places, updates.reshape(-1), strict=True):
-            *at, value = where
-            there = result[tuple(at)]
-            result[tuple(at)] = (
-                value if self.reduction == "none" else _REDUCTIONS[self.reduction](there, value)
-            )
+        values = updates.reshape(-1)
+        for entry in range(values.size):
+            at = tuple(int(place[entry]) for place in places)
+            if self.reduction == "none":
+                result[at] = values[entry]
+            else:
+                result[at] = _REDUCTIONS[self.reduction](result[at], values[entry])
         return (result,)
 
     def bind(self, step: Step) -> bool:

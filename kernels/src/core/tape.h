@@ -74,10 +74,10 @@ class TapeReader {
   const std::vector<uintptr_t>& bases_;
 };
 
-// Numbers.
+// Numbers, and names that are numbers.
 template <class T>
 struct Taped {
-  static_assert(std::is_arithmetic_v<T>, "no way to store this type");
+  static_assert(std::is_arithmetic_v<T> || std::is_enum_v<T>, "no way to store this type");
   static void put(Tape& tape, T value) {
     uint64_t word = 0;
     if constexpr (std::is_same_v<T, uintptr_t>) {

@@ -48,13 +48,67 @@ int add_reduce(Program& program, int fold, uintptr_t x, uintptr_t y,
   return program.add(Kernel::reduce_whole, p, Cost{static_cast<double>(count), 0});
 }
 
+// Entries of a heap and kept boxes of five floats.
+size_t box_scratch(int64_t count, int64_t kept) {
+  return static_cast<size_t>(count + 1) * sizeof(Ranked) + static_cast<size_t>(kept + 1) * 20;
+}
+
+Reals reals_of(uintptr_t data, NumberType type, float scale, int32_t zero) {
+  return {at<const void>(data), type, scale, zero};
+}
+
+// `kinds`, `factors` and `zeros` describe boxes, scores and anchors; `sizes` are count, width,
+// columns, classes, `limits` detections, classes and detections of one class.
+int add_detections(Program& program, const std::array<uintptr_t, 3>& inputs,
+                   const std::array<NumberType, 3>& kinds, const std::array<float, 3>& factors,
+                   const std::array<int32_t, 3>& zeros, const std::array<uintptr_t, 4>& outputs,
+                   const std::array<int64_t, 4>& sizes, const std::array<double, 4>& scales,
+                   const std::array<float, 2>& thresholds, const std::array<int64_t, 3>& limits,
+                   bool per_class) {
+  const DetectionParams p = {reals_of(inputs[0], kinds[0], factors[0], zeros[0]),
+                             reals_of(inputs[1], kinds[1], factors[1], zeros[1]),
+                             reals_of(inputs[2], kinds[2], factors[2], zeros[2]),
+                             sizes[0],
+                             sizes[1],
+                             sizes[2],
+                             sizes[3],
+                             at<float>(outputs[0]),
+                             at<float>(outputs[1]),
+                             at<float>(outputs[2]),
+                             at<float>(outputs[3]),
+                             {scales[0], scales[1], scales[2], scales[3]},
+                             thresholds[0],
+                             thresholds[1],
+                             limits[0],
+                             limits[1],
+                             limits[2],
+                             per_class};
+  const int64_t kept = limits[0] > limits[2] ? limits[0] : limits[2];
+  return program.add(Kernel::detections, p, Cost{0, box_scratch(sizes[0], kept)});
+}
+
+int add_suppression(Program& program, uintptr_t boxes, uintptr_t scores, uintptr_t overlap,
+                    uintptr_t least, uintptr_t rows, uintptr_t found, int64_t count, int64_t most) {
+  const SuppressionParams p = {at<const float>(boxes),
+                               at<const float>(scores),
+                               at<const float>(overlap),
+                               at<const float>(least),
+                               at<int32_t>(rows),
+                               at<int32_t>(found),
+                               count,
+                               most};
+  return program.add(Kernel::suppression, p, Cost{0, box_scratch(count, most)});
+}
+
 }  // namespace
 
 void bind_select(Methods& program) {
   program.def("top_k", add_top_k)
       .def("cumulate", add_cumulate)
       .def("arg_lines", add_arg_lines)
-      .def("reduce_whole", add_reduce);
+      .def("reduce_whole", add_reduce)
+      .def("detections", add_detections)
+      .def("suppression", add_suppression);
 }
 
 }  // namespace linnet

@@ -62,4 +62,40 @@ struct ReduceWholeParams {
   bool mean;
 };
 
+// Elements of float32, or int8 or uint8 as (x - zero) * scale.
+struct Reals {
+  const void* data;
+  NumberType type;
+  float scale;
+  int32_t zero;
+};
+
+// DetectionPostProcess: boxes [n, width], scores [n, columns] whose last `classes` count, anchors
+// [n, 4]. Scratch: n entries of Ranked, then 5 floats for every box that may be kept.
+struct DetectionParams {
+  Reals boxes, scores, anchors;
+  int64_t count, width, columns, classes;
+  float* corners;
+  float* kinds;
+  float* values;
+  float* found;
+  double scales[4];
+  float least_score, most_overlap;
+  int64_t detections, classes_each, detections_each;
+  bool per_class;
+};
+
+// Boxes [n, 4] (two opposite corners), scores [n]: rows of the boxes kept, best first, zeros behind
+// them, and their number; a box goes that overlaps a kept one by `overlap` or more, and where its
+// score is not above `least`. Scratch: n entries of Ranked, then 5 floats for every box kept.
+struct SuppressionParams {
+  const float* boxes;
+  const float* scores;
+  const float* overlap;
+  const float* least;
+  int32_t* rows;
+  int32_t* found;
+  int64_t count, most;
+};
+
 }  // namespace linnet

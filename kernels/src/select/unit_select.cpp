@@ -1,4 +1,5 @@
 // Kernels that order, search and accumulate elements, compiled once per ISA.
+#include "select/boxes.h"
 #include "select/lines.h"
 
 namespace linnet {
@@ -38,6 +39,9 @@ void reduce_whole(const ReduceWholeParams& p, const Worker& w) noexcept {
   if (p.type == NumberType::int64_) return reduce_any<int64_t>(p, w);
   reduce_any<uint8_t>(p, w);
 }
+
+void detections(const DetectionParams& p, const Worker& w) noexcept { detect(p, w); }
+void suppression(const SuppressionParams& p, const Worker& w) noexcept { suppress_boxes(p, w); }
 
 }  // namespace LINNET_ISA
 }  // namespace linnet
