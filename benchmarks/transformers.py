@@ -2,12 +2,14 @@
 
 ``python -m linnet.benchmarks.transformers encoder --minilm FOLDER [--threads 1,2]``
 ``python -m linnet.benchmarks.transformers kernels``
+``python -m linnet.benchmarks.transformers tokens --decoder FILE.linnet``
 
 ``encoder`` takes a folder with model_fp32.onnx, model_int8_dyn.onnx and model_int8_qdq.onnx. All
 models and engines take turns in one run, each in a process of its own; linnet's int8 model is the
 float one by ``quantize="dynamic"``. ``kernels`` holds attention against ONNX Runtime's
 MultiHeadAttention and against float64, and a product with 4-bit weights against reading as many
-bytes, in one process and by turns. The best try counts on every side.
+bytes, in one process and by turns. The best try counts on every side. ``tokens`` generates with a
+decoder that keeps its keys and values, and says how much of a token's time kernels do not take.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ import numpy as np
 import linnet
 from linnet import ops
 from linnet.graph import Graph
+from linnet.profile import profile_session
 from linnet.types import Array, DType, TensorType
 
 from .machine import describe_machine
@@ -37,6 +40,7 @@ LENGTHS = (16, 128)
 HEADS, LENGTH, DEPTH = 8, 512, 64
 SIDE, GROUP = 4096, 32
 TOKENS = 30_000
+GENERATED, TEXTS, PROFILED = 100, 12, 60
 
 
 def encoder(folder: Path, threads: int, rounds: int, seconds: float) -> list[dict[str, Any]]:
@@ -219,6 +223,21 @@ def block_linear(threads: int, seconds: float) -> dict[str, Any]:
     }
 
 
+def tokens(path: Path, threads: int) -> dict[str, Any]:
+    """Time tokens of texts by the likeliest next one, and the kernels of one in the middle."""
+    session = linnet.load(path, threads=threads)
+    best = 1e9
+    for _ in range(TEXTS):
+        start = time.perf_counter()
+        count = sum(1 for _ in linnet.generate(session, [1], GENERATED))
+        best = min(best, (time.perf_counter() - start) / count)
+    token, position = sorted(session.inputs, key=lambda spec: len(spec.shape), reverse=True)
+    feeds = {token.name: np.array([[1]]), position.name: np.array([GENERATED // 2])}
+    nodes = profile_session(session, feeds, PROFILED).rows
+    kernels = sum(float(row["seconds"]) for row in nodes)
+    return {"threads": threads, "token": best, "kernels": kernels, "outside": best - kernels}
+
+
 def take_turns(calls: dict[str, Callable[[], Any]], seconds: float) -> dict[str, float]:
     """Return the least seconds of each call; they take turns of three at least ten times."""
     best = dict.fromkeys(calls, 1e9)
@@ -256,6 +275,11 @@ def lines(report: dict[str, Any]) -> list[str]:
             f"4-bit {SIDE} x {SIDE}, one row, {row['threads']} thread(s): "
             f"{row['rate'] / 1e9:.1f} of {row['peak'] / 1e9:.1f} GB/s = {row['of peak']:.0%}"
         )
+    for row in report["tokens"]:
+        found.append(
+            f"{row['model']}, {row['threads']} thread(s): {1e6 * row['token']:.1f} us a token, "
+            f"{1e6 * row['outside']:.1f} of them outside kernels"
+        )
     return found
 
 
@@ -264,8 +288,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("part", choices=["encoder", "kernels"])
+    parser.add_argument("part", choices=["encoder", "kernels", "tokens"])
     parser.add_argument("--minilm", type=Path, help="folder of the encoder's three ONNX files")
+    parser.add_argument("--decoder", type=Path, help=".linnet file that generates")
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--seconds", type=float, default=0.1)
@@ -273,13 +298,18 @@ def main() -> int:
     options = parser.parse_args()
     threads = [int(n) for n in options.threads.split(",")]
     known = json.loads(options.json.read_text()) if options.json and options.json.exists() else {}
-    empty: dict[str, Any] = {"encoder": [], "attention": [], "block linear": []}
+    empty: dict[str, Any] = {"encoder": [], "attention": [], "block linear": [], "tokens": []}
     report = empty | known | {"machine": describe_machine(), "date": str(date.today())}
     if options.part == "encoder":
         if options.minilm is None:
             parser.error("encoder needs --minilm FOLDER")
         runs = [encoder(options.minilm, n, options.rounds, options.seconds) for n in threads]
         report["encoder"] = [row for rows in runs for row in rows]
+    elif options.part == "tokens":
+        if options.decoder is None:
+            parser.error("tokens needs --decoder FILE")
+        found = [tokens(options.decoder, n) for n in threads]
+        report["tokens"] = [{"model": options.decoder.stem, **row} for row in found]
     else:
         report["attention"] = [attention(n, 10 * options.seconds) for n in threads]
         report["block linear"] = [block_linear(n, 10 * options.seconds) for n in threads]

@@ -21,6 +21,7 @@ def convert(
     quantize: str | None = None,
     signature: str | None = None,
     cache: int | None = None,
+    cache_type: str = "float32",
 ) -> Graph:
     """Convert a trained model into a graph.
 
@@ -41,6 +42,8 @@ def convert(
     cache : int, optional
         Let a decoder whose keys and values are inputs and outputs keep so many tokens instead; it
         then takes tokens and a position, as `linnet.generate` feeds it.
+    cache_type : str
+        What those keys and values are stored as: "float32", "float16" or "int8".
 
     Returns
     -------
@@ -69,7 +72,7 @@ def convert(
     if cache is not None:
         from .caches import keep_caches
 
-        keep_caches(graph, cache)
+        keep_caches(graph, cache, cache_type)
     if quantize is not None:
         graph = quantize_graph(graph, method=quantize)
     if name is not None:

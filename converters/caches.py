@@ -16,6 +16,7 @@ from linnet import ops
 from linnet.errors import LinnetError, UnsupportedError
 from linnet.graph import Graph, Node
 from linnet.ops.body import run_nodes
+from linnet.ops.cache import STORED
 from linnet.types import Array, DType, TensorType
 
 from .passes import simplify
@@ -37,7 +38,7 @@ class _Cache:
     news: tuple[str, str]
 
 
-def keep_caches(graph: Graph, capacity: int) -> int:
+def keep_caches(graph: Graph, capacity: int, stored: str = "float32") -> int:
     """Let attention keep its keys and values; return how many do.
 
     Parameters
@@ -47,12 +48,17 @@ def keep_caches(graph: Graph, capacity: int) -> int:
         position [1]; masks of ones and position ids, where it has them, are no longer asked for.
     capacity : int
         Most tokens of a text.
+    stored : str
+        What keys and values are stored as: "float32", "float16" or "int8".
 
     Raises
     ------
     UnsupportedError
-        If the graph has no such keys and values, or its attention is not causal.
+        If it is none of those, the graph has no such keys and values, or its attention is not
+        causal.
     """
+    if stored not in STORED:
+        raise UnsupportedError(f"a cache of {stored}; expected one of {STORED}")
     caches = _find(graph)
     if not caches:
         raise UnsupportedError(
@@ -70,6 +76,7 @@ def keep_caches(graph: Graph, capacity: int) -> int:
             scale=attention.scale,
             window=attention.window,
             softcap=attention.softcap,
+            stored=stored,
         )
         cache.node.inputs = (cache.node.inputs[0], *cache.news, POSITION)
     gone = {name for cache in caches for name in cache.presents}

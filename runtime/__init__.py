@@ -75,6 +75,7 @@ def convert(
     quantize: str | None = None,
     signature: str | None = None,
     cache: int | None = None,
+    cache_type: str = "float32",
 ) -> Graph:
     """Convert a trained ONNX or TFLite model into a graph.
 
@@ -94,6 +95,8 @@ def convert(
     cache : int, optional
         Most tokens that a decoder, whose keys and values come and go as inputs and outputs, is to
         keep instead; it then takes tokens and a position, as `generate` feeds it.
+    cache_type : str
+        What it keeps them as: "float32", or in less memory "float16" or "int8".
 
     Raises
     ------
@@ -106,7 +109,7 @@ def convert(
     """
     from linnet.converters import convert as convert_model
 
-    return convert_model(source, name, quantize, signature, cache)
+    return convert_model(source, name, quantize, signature, cache, cache_type)
 
 
 def save(graph: Graph, path: str | os.PathLike[str]) -> None:

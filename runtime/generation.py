@@ -236,6 +236,8 @@ def embed(
 ) -> Array:
     """Return one vector for each sequence: the mean of an encoder's last hidden states.
 
+    Texts of similar length run together, 32 at most.
+
     Parameters
     ----------
     session : Session
@@ -259,21 +261,45 @@ def embed(
     """
     if not len(ids) or not all(len(one) for one in ids):
         raise InputError("there is nothing to embed; give sequences of at least one token")
+    names = [spec.name for spec in session.inputs]
+    if "input_ids" not in names or any(name not in _ENCODER for name in names):
+        raise InputError(f"the model takes {names}; an encoder takes some of {list(_ENCODER)}")
+    fixed = next(spec.shape[0] for spec in session.inputs if spec.name == "input_ids")
+    most = fixed if isinstance(fixed, int) else _TEXTS
+    order = sorted(range(len(ids)), key=lambda index: len(ids[index]))
+    found: dict[int, Array] = {}
+    while order:
+        part = [n for n in order[:most] if _joins(names, ids[n], ids[order[0]])]
+        order = order[len(part) :]
+        found |= zip(part, _embedded(session, names, [ids[n] for n in part], pad), strict=True)
+    vectors: Array = np.stack([found[index] for index in range(len(ids))])
+    if normalize:
+        vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return vectors
+
+
+_ENCODER = ("input_ids", "attention_mask", "token_type_ids")
+# Texts in one run.
+_TEXTS = 32
+
+
+def _joins(names: list[str], one: Sequence[int], first: Sequence[int]) -> bool:
+    """Whether two texts can run together: of unequal length only where a mask tells."""
+    return "attention_mask" in names or len(one) == len(first)
+
+
+def _embedded(session: Session, names: list[str], ids: list[Sequence[int]], pad: int) -> Array:
+    """Return the mean states of texts that run together."""
     longest = max(len(one) for one in ids)
     tokens = np.full((len(ids), longest), pad, np.int64)
     mask = np.zeros((len(ids), longest), np.int64)
     for row, one in enumerate(ids):
         tokens[row, : len(one)] = one
         mask[row, : len(one)] = 1
-    known = {"input_ids": tokens, "attention_mask": mask, "token_type_ids": np.zeros_like(mask)}
-    names = [spec.name for spec in session.inputs]
-    if "input_ids" not in names or any(name not in known for name in names):
-        raise InputError(f"the model takes {names}; an encoder takes some of {list(known)}")
+    known = dict(zip(_ENCODER, (tokens, mask, np.zeros_like(mask)), strict=True))
     states: Any = session.run({name: known[name] for name in names})[session.outputs[0].name]
     if states.ndim != 3:
         raise InputError(f"the model gives {states.shape}; expected [B, L, D] hidden states")
     weights = mask[..., None].astype(np.float32)
     vectors: Array = (states * weights).sum(1) / weights.sum(1)
-    if normalize:
-        vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     return vectors

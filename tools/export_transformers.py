@@ -82,6 +82,37 @@ def gpt2() -> nn.Module:
     return transformers.GPT2LMHeadModel(config)
 
 
+def decoders() -> dict[str, nn.Module]:
+    """Return language models that turn, cap and share heads in other ways."""
+    wide = {"vocab_size": 32, "n_embd": 32, "n_layer": 1, "n_head": 4, "n_positions": 32}
+    heads = {**SIZES, "hidden_size": 32}
+    cohere = transformers.CohereConfig(**heads, num_key_value_heads=2)
+    falcon = transformers.FalconConfig(
+        vocab_size=32, hidden_size=32, num_hidden_layers=1, num_attention_heads=4, alibi=False
+    )
+    gemma = transformers.Gemma2Config(
+        **heads, num_key_value_heads=2, head_dim=8, sliding_window=4, attn_implementation="eager"
+    )
+    return {
+        "cohere": transformers.CohereForCausalLM(cohere),
+        "falcon": transformers.FalconForCausalLM(falcon),
+        "gemma2": transformers.Gemma2ForCausalLM(gemma),
+        "gptj": transformers.GPTJForCausalLM(transformers.GPTJConfig(**wide, rotary_dim=4)),
+        "neox": transformers.GPTNeoXForCausalLM(
+            transformers.GPTNeoXConfig(**heads, rotary_pct=0.5)
+        ),
+    }
+
+
+class Placed(Encoder):
+    """MPNet, whose scores have a bias by distance beside the mask."""
+
+    def __init__(self) -> None:
+        nn.Module.__init__(self)
+        config = transformers.MPNetConfig(**SIZES)
+        self.model = transformers.MPNetModel(config, add_pooling_layer=False)
+
+
 def models() -> dict[str, tuple[nn.Module, dict[str, Any], dict[str, Any]]]:
     """Return module, inputs and dynamic axes by name."""
     mask = torch.ones_like(TOKENS)
@@ -92,6 +123,8 @@ def models() -> dict[str, tuple[nn.Module, dict[str, Any], dict[str, Any]]]:
     held = {f"past_{kind}": torch.randn(1, 2, 5, 4) for kind in ("key", "value")}
     steps = {"input_ids": {1: rows}} | {name: {2: past} for name in held}
     return {
+        **{name: (Decoder(model), tokens, own) for name, model in decoders().items()},
+        "mpnet": (Placed(), encoder, dynamic),
         "bert_eager": (Encoder("eager"), encoder, dynamic),
         "bert_sdpa": (Encoder("sdpa"), encoder, dynamic),
         "llama_eager": (Decoder(llama("eager")), tokens, own),
@@ -120,6 +153,19 @@ def export(module: nn.Module, inputs: dict[str, Any], dynamic: Any, path: Path, 
         for name, array in (inputs | dict(zip(names, made, strict=True))).items()
     }
     np.savez(path.with_suffix(".npz"), **arrays)
+
+
+def optimize(path: Path) -> Path:
+    """Write the model as ONNX Runtime's optimizer fuses it, beside it; return where."""
+    from onnxruntime.transformers import optimizer
+
+    kind = "gpt2" if "gpt2" in path.stem else "bert"
+    target = path.with_name(f"{path.stem}_optimized.onnx")
+    optimizer.optimize_model(
+        str(path), kind, num_heads=4, hidden_size=16, opt_level=0
+    ).save_model_to_file(str(target))
+    target.with_suffix(".npz").write_bytes(path.with_suffix(".npz").read_bytes())
+    return target
 
 
 def strip(path: Path) -> None:

@@ -383,7 +383,7 @@ def _padding_mask(node: OnnxNode, index: int, heads: Heads) -> tuple[str, str]:
     rank = node.rank(index)
     if rank == 1:
         batch, size = node.graph.type_of(heads.q).shape[0], node.shape(index)[0]
-        if size != batch or heads.past:
+        if size not in (1, batch) or heads.past:
             raise UnsupportedError(f"a mask of {node.type(index)}; use [batch, keys]")
         return "", node.emit(ops.Cast(to=DType.INT64), node.input(index))
     if rank not in (2, 3):

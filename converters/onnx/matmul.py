@@ -12,6 +12,9 @@ from .node import OnnxNode
 from .registry import MICROSOFT, handles
 from .spatial import arranged, constant_like_weights
 
+# The accuracy level of MatMulNBits at which rows become int8; all others compute in float.
+_BYTES = 4
+
 
 @handles("MatMul")
 def matmul(node: OnnxNode) -> None:
@@ -100,15 +103,15 @@ def dynamic_quantize_matmul(node: OnnxNode) -> None:
 
 @handles("MatMulNBits", domain=MICROSOFT)
 def matmul_n_bits(node: OnnxNode) -> None:
-    """Take 4-bit weights in groups as they are stored; other forms are dequantized."""
+    """Take weights of 4 or 8 bits in groups as stored; other forms are dequantized."""
     depth, outputs = node.integer("K", 0), node.integer("N", 0)
     size, bits = node.integer("block_size", 32), node.integer("bits", 4)
     whole = node.optional(3) and node.type(3).dtype != DType.UINT8
-    if bits != 4 or size % 8 or node.optional(4) or whole:
+    if bits not in (4, 8) or size % 8 or node.optional(4) or whole:
         _dequantized_bits(node, depth, outputs, size, bits)
         return
     groups = -(-depth // size)
-    weights = node.known(1, "B").astype(np.uint8).reshape(outputs, groups, size // 2)
+    weights = node.known(1, "B").astype(np.uint8).reshape(outputs, groups, size * bits // 8)
     scales = node.known(2, "scales").astype(np.float32).reshape(outputs, groups)
     inputs = [
         node.input(0),
@@ -117,10 +120,11 @@ def matmul_n_bits(node: OnnxNode) -> None:
     ]
     zeros, bias = node.optional(3), node.optional(5)
     if zeros:
-        inputs.append(node.constant_like(_zeros(node, outputs, groups), "zeros"))
+        inputs.append(node.constant_like(_zeros(node, outputs, groups, bits), "zeros"))
     elif bias:
         inputs.append("")
-    node.finish(ops.BlockLinear(), *inputs, *([bias] if bias else []))
+    op = ops.BlockLinear(bits=bits, whole=node.integer("accuracy_level", 0) != _BYTES)
+    node.finish(op, *inputs, *([bias] if bias else []))
 
 
 def _dequantized_bits(node: OnnxNode, depth: int, outputs: int, size: int, bits: int) -> None:
@@ -151,6 +155,6 @@ def _unpacked(packed: Array, rows: int, columns: int, bits: int) -> Array:
     return np.asarray(flat.reshape(rows, -1)[:, :columns])
 
 
-def _zeros(node: OnnxNode, outputs: int, groups: int) -> Array:
+def _zeros(node: OnnxNode, outputs: int, groups: int, bits: int) -> Array:
     """Return the zero points as one byte for each group."""
-    return np.ascontiguousarray(_unpacked(node.known(3, "zero_points"), outputs, groups, 4))
+    return np.ascontiguousarray(_unpacked(node.known(3, "zero_points"), outputs, groups, bits))

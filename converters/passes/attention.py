@@ -119,8 +119,9 @@ def _fuse(graph: Graph, links: Links, known: Known, node: Node) -> bool:
         return False
     if softmax.op.axis not in (-1, 3) or graph.type_of(softmax.outputs[0]).rank != 4:
         return False
-    scores, mask = _masked(graph, links, softmax.inputs[0])
-    scores, scale = _scaled(links, scores)
+    scores, masks = _masked(graph, links, softmax.inputs[0])
+    shape = graph.type_of(scores).shape
+    scores, scale, cap = _capped(links, scores)
     product = _private(links, scores, ops.MatMul)
     if product is None or not isinstance(product.op, ops.MatMul) or product.op.transpose_a:
         return False
@@ -129,16 +130,26 @@ def _fuse(graph: Graph, links: Links, known: Known, node: Node) -> bool:
         return False
     if not _heads_agree(graph, query, key, node.inputs[1], product.op.transpose_b):
         return False
-    if mask and not _broadcasts(graph.type_of(mask).shape, graph.type_of(scores).shape):
+    if not all(_broadcasts(graph.type_of(mask).shape, shape) for mask in masks):
         return False
     scale *= _absorbed(links, query) * _absorbed(links, key)
     query, key = product.inputs
     if not product.op.transpose_b:
         straight = _untransposed(links, known, key)
         key = straight or before(graph, node, ops.Transpose(perm=(0, 1, 3, 2)), [key])
-    node.op = ops.Attention(scale=scale)
-    node.inputs = (query, key, node.inputs[1], *([_seen(links, mask)] if mask else []))
+    node.op = ops.Attention(scale=scale, softcap=cap)
+    node.inputs = (query, key, node.inputs[1], *_mask(graph, links, node, masks))
     return True
+
+
+def _mask(graph: Graph, links: Links, node: Node, masks: list[str]) -> list[str]:
+    """Return one mask instead of some that are all added, none where there is none."""
+    if len(masks) < 2:
+        return [_seen(links, mask) for mask in masks]
+    total = masks[0]
+    for mask in masks[1:]:
+        total = before(graph, node, ops.Add(), [total, mask])
+    return [total]
 
 
 def _softmax(links: Links, name: str) -> Node | None:
@@ -215,16 +226,41 @@ def _private(links: Links, name: str, kind: type[ops.Op]) -> Node | None:
     return links.maker(name, kind) if links.private(name) else None
 
 
-def _masked(graph: Graph, links: Links, name: str) -> tuple[str, str]:
-    """Return scores and the mask added to them, "" where there is none."""
+def _masked(graph: Graph, links: Links, name: str) -> tuple[str, list[str]]:
+    """Return scores and the masks added to them, the first one last."""
     maker = _private(links, name, ops.Add)
     if maker is None or maker.op != ops.Add():
-        return name, ""
+        return name, []
     for index in (0, 1):
-        inner, _ = _scaled(links, maker.inputs[index])
+        inner, _, _ = _capped(links, maker.inputs[index])
         if links.maker(inner, ops.MatMul) is not None and links.private(inner):
-            return maker.inputs[index], maker.inputs[1 - index]
-    return name, ""
+            return maker.inputs[index], [maker.inputs[1 - index]]
+    for index in (0, 1):
+        scores, masks = _masked(graph, links, maker.inputs[index])
+        if masks:
+            return scores, [maker.inputs[1 - index], *masks]
+    return name, []
+
+
+def _capped(links: Links, name: str) -> tuple[str, float, float]:
+    """Return products, the factor on them, and what they are capped at or 0."""
+    outer, cap = _scaled(links, name)
+    tanh = _private(links, outer, ops.Tanh)
+    if tanh is None or cap <= 0.0:
+        inner, scale = _scales(links, name)
+        return inner, scale, 0.0
+    inner, scale = _scales(links, tanh.inputs[0])
+    return inner, scale * cap, cap
+
+
+def _scales(links: Links, name: str) -> tuple[str, float]:
+    """Return what scalars multiply, one after the other, and their product."""
+    total = 1.0
+    while True:
+        inner, scale = _scaled(links, name)
+        if inner == name:
+            return name, total
+        name, total = inner, total * scale
 
 
 def _scaled(links: Links, name: str) -> tuple[str, float]:
@@ -240,14 +276,18 @@ def _scaled(links: Links, name: str) -> tuple[str, float]:
 
 
 def _heads_agree(graph: Graph, query: str, key: str, value: str, transposed: bool) -> bool:
-    """Whether batch and heads are the same for all, not broadcast, as far as is known."""
+    """Whether batch and heads are the same for all, as far as is known.
+
+    One head of keys and values may serve all of the queries'.
+    """
     shapes = [graph.type_of(name).shape for name in (query, key, value)]
     depth = shapes[1][3 if transposed else 2]
     fits = shapes[0][3] == depth or not isinstance(depth, int)
+    compared = 1 if shapes[1][1] == shapes[2][1] == 1 else 2
     pairs = [
         (one, other)
         for shape in shapes[1:]
-        for one, other in zip(shapes[0][:2], shape[:2], strict=True)
+        for one, other in zip(shapes[0][:compared], shape[:compared], strict=True)
     ]
     return fits and all(a == b or made_up(a) or made_up(b) for a, b in pairs)
 

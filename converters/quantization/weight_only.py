@@ -20,7 +20,7 @@ GROUPS = (32, 64, 128)
 _LEVELS = 15
 
 
-def quantize_int4(graph: Graph, group: int = 32) -> int:
+def quantize_int4(graph: Graph, group: int = 32, whole: bool = False) -> int:
     """Turn float linear layers into 4-bit ones, large embedding tables into int8; return how many.
 
     Parameters
@@ -29,6 +29,8 @@ def quantize_int4(graph: Graph, group: int = 32) -> int:
         Changed in place.
     group : int
         Weights that share a scale: 32, 64 or 128.
+    whole : bool
+        Multiply activations as they are; otherwise their rows are rounded to int8.
 
     Raises
     ------
@@ -40,7 +42,7 @@ def quantize_int4(graph: Graph, group: int = 32) -> int:
     changes = 0
     for node in list(graph.nodes):
         if isinstance(node.op, ops.FullyConnected):
-            changes += _quantize_layer(graph, node, group)
+            changes += _quantize_layer(graph, node, group, whole)
         elif isinstance(node.op, ops.Gather):
             changes += quantize_table(graph, node)
     if changes:
@@ -50,7 +52,7 @@ def quantize_int4(graph: Graph, group: int = 32) -> int:
 
 
 @register("int4", "4-bit weights in groups, activations as int8 rows; no data needed")
-def int4(graph: Graph, job: Job, *, group: int = 32) -> Graph:
+def int4(graph: Graph, job: Job, *, group: int = 32, whole: bool = False) -> Graph:
     """Quantize linear layers.
 
     Raises
@@ -58,7 +60,7 @@ def int4(graph: Graph, job: Job, *, group: int = 32) -> Graph:
     QuantizationError
         If there are none, or the group is none that the kernels have.
     """
-    if not quantize_int4(graph, group):
+    if not quantize_int4(graph, group, whole):
         raise QuantizationError("found no float linear layer to quantize; use the model as it is")
     return graph
 
@@ -79,7 +81,7 @@ def blocks(weights: Array, group: int) -> tuple[Array, Array, Array]:
     return stored, scale.astype(np.float32), zero.astype(np.uint8)
 
 
-def _quantize_layer(graph: Graph, node: Node, group: int) -> bool:
+def _quantize_layer(graph: Graph, node: Node, group: int, whole: bool) -> bool:
     weights = float_weights(graph, node)
     op = node.op
     assert isinstance(op, ops.FullyConnected)
@@ -90,8 +92,8 @@ def _quantize_layer(graph: Graph, node: Node, group: int) -> bool:
     names = [graph.add_constant(f"{stem}/int4", part) for part in parts]
     inputs = (node.inputs[0], *names, *([bias] if bias else []))
     if op.clamp == NO_CLAMP:
-        node.op, node.inputs = ops.BlockLinear(), inputs
+        node.op, node.inputs = ops.BlockLinear(whole=whole), inputs
     else:
-        source = before(graph, node, ops.BlockLinear(), inputs)
+        source = before(graph, node, ops.BlockLinear(whole=whole), inputs)
         node.op, node.inputs = ops.Clip(minimum=0.0), (source,)
     return True

@@ -266,6 +266,12 @@ class TfliteImporter(Importer):
 
     def _unblocked(self, info: TensorInfo, content: Array) -> Array:
         """Return the real values of a constant with one scale per block of its last axis."""
+        scales, length = self._block_scales(info)
+        real: Array = content.astype(np.float32) * np.repeat(scales, length, axis=-1)
+        return real
+
+    def _block_scales(self, info: TensorInfo) -> tuple[Array, int]:
+        """Return the scales of a constant's blocks, and how long a block is."""
         index, length = info.blocks or (0, 1)
         if not 0 <= index < len(self.main.tensors):
             raise FormatError(f"the scales of '{info.name}' are tensor {index}, which is not there")
@@ -273,8 +279,24 @@ class TfliteImporter(Importer):
         wanted = (*info.shape[:-1], info.shape[-1] // length)
         if scales is None or scales.dtype.kind != "f" or scales.size != math.prod(wanted):
             raise FormatError(f"the scales of '{info.name}' do not fit blocks {wanted}")
-        each = np.repeat(scales.astype(np.float32).reshape(wanted), length, axis=-1)
-        return content.astype(np.float32) * each
+        return scales.astype(np.float32).reshape(wanted), length
+
+    def blocks(self, index: int) -> tuple[str, str] | None:
+        """Return 4-bit weights in blocks as `BlockLinear` takes them, and their scales.
+
+        None for tensors that are something else.
+        """
+        info = self.main.tensors[index]
+        if info.blocks is None or info.data is None or info.kind != "INT4" or info.blocks[1] % 8:
+            return None
+        scales, length = self._block_scales(info)
+        numbers = (self._content(info).astype(np.int16) + 8).astype(np.uint8)
+        pairs = numbers.reshape(*scales.shape, length // 2, 2)
+        name = self.names[index]
+        return (
+            self.graph.add_constant(f"{name}/blocks", pairs[..., 0] | pairs[..., 1] << 4),
+            self.graph.add_constant(f"{name}/scales", scales),
+        )
 
     def declared(self, index: int) -> TensorType:
         """Return the type that the file declares for a tensor."""

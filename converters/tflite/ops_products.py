@@ -7,6 +7,7 @@ import math
 from linnet.errors import FormatError, UnsupportedError
 from linnet.ops import (
     NO_CLAMP,
+    BlockLinear,
     Conv2D,
     ConvTranspose2D,
     DepthwiseConv2D,
@@ -122,6 +123,9 @@ def fully_connected(node: TfliteNode) -> None:
     if activation is not None and _is_hybrid(node):
         operands = [x, node.input(1), node.optional(2)]
         return node.emit(DynamicLinear(activation=activation), operands)
+    blocks = node.importer.blocks(node.operator.inputs[1]) if node.clamp == NO_CLAMP else None
+    if blocks is not None and node.type(0).dtype is DType.FLOAT32:
+        return node.emit(BlockLinear(whole=True), [x, *blocks, "", node.optional(2)])
     node.emit(FullyConnected(clamp=node.clamp), [x, node.real_weights(1), node.optional(2)])
 
 

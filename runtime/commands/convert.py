@@ -29,6 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="let a decoder whose keys and values are inputs and outputs keep them, so many at "
         "most, as linnet generate needs",
     )
+    parser.add_argument(
+        "--cache-type",
+        choices=["float32", "float16", "int8"],
+        default="float32",
+        help="what those keys and values are stored as",
+    )
     parser.add_argument("--name", help="name of the model (default: the source's own)")
     add_preprocess_argument(parser)
     parser.add_argument("--signature", help="entry point of a TFLite model that has several")
@@ -39,7 +45,12 @@ def run(options: argparse.Namespace) -> int:
     import linnet
 
     graph = linnet.convert(
-        options.source, options.name, options.quantize, options.signature, options.cache
+        options.source,
+        options.name,
+        options.quantize,
+        options.signature,
+        options.cache,
+        options.cache_type,
     )
     record_preprocessing(graph, options)
     linnet.save(graph, options.output)

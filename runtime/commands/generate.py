@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from .text import read_tokenizer
+from .text import pieces, read_tokenizer
 
 NAME = "generate"
 HELP = "Generate text with a decoder and its Hugging Face tokenizer."
@@ -21,7 +21,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--top-p", type=float, default=1.0)
     parser.add_argument("--min-p", type=float, default=0.0)
     parser.add_argument("--repetition-penalty", type=float, default=1.0)
-    parser.add_argument("--stop", action="append", default=[], help="token that ends the text")
+    parser.add_argument(
+        "--stop",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="text or special token that ends the output; repeat for more",
+    )
     parser.add_argument("--seed", type=int)
     parser.add_argument("--threads", type=int)
 
@@ -32,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
 
     tokenizer = read_tokenizer(options.tokenizer)
     session = linnet.load(options.model, threads=options.threads)
-    stop = [tokenizer.token_to_id(name) for name in options.stop]
+    special = {name: tokenizer.token_to_id(name) for name in options.stop}
     tokens = linnet.generate(
         session,
         tokenizer.encode(options.prompt).ids,
@@ -42,15 +48,11 @@ def run(options: argparse.Namespace) -> int:
         top_p=options.top_p,
         min_p=options.min_p,
         repetition_penalty=options.repetition_penalty,
-        stop=[token for token in stop if token is not None],
+        stop=[token for token in special.values() if token is not None],
         seed=options.seed,
     )
-    made: list[int] = []
-    shown = ""
-    for token in tokens:
-        made.append(token)
-        text = tokenizer.decode(made)
-        print(text[len(shown) :], end="", flush=True)
-        shown = text
+    stops = [text for text, token in special.items() if token is None]
+    for piece in pieces(tokens, tokenizer.decode, stops):
+        print(piece, end="", flush=True)
     print()
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from linnet.errors import FormatError, UnsupportedError
@@ -30,3 +31,43 @@ def read_tokenizer(path: str) -> Any:
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer
+
+
+def pieces(
+    tokens: Iterable[int], decode: Callable[[list[int]], str], stops: Sequence[str] = ()
+) -> Iterator[str]:
+    """Yield the text of tokens piece by piece, up to the first text that ends it.
+
+    What may be the beginning of such a text, or of a letter of several tokens, is held back.
+
+    Parameters
+    ----------
+    tokens : iterable of int
+    decode : callable
+        Text of a list of tokens.
+    stops : sequence of str
+        Texts that end the output and do not belong to it.
+    """
+    made: list[int] = []
+    text, shown = "", 0
+    for token in tokens:
+        made.append(token)
+        text = decode(made)
+        ends = [text.find(stop) for stop in stops if stop in text]
+        if ends:
+            yield text[shown : min(ends)]
+            return
+        ready = len(text.rstrip("\ufffd")) - _pending(text, stops)
+        if ready > shown:
+            yield text[shown:ready]
+            shown = ready
+    yield text[shown:]
+
+
+def _pending(text: str, stops: Sequence[str]) -> int:
+    """Return how many letters at the end of a text may begin one of the stops."""
+    longest = 0
+    for stop in stops:
+        sizes = (n for n in range(min(len(stop), len(text)), 0, -1) if text.endswith(stop[:n]))
+        longest = max(longest, next(sizes, 0))
+    return longest

@@ -1,4 +1,4 @@
-"""Linear layers whose weights are 4-bit numbers with a scale for each group."""
+"""Linear layers whose weights are 4-bit or 8-bit numbers with a scale for each group."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from .operands import given
 
 __all__ = ["BlockLinear"]
 
-_MIDDLE = 8
 _MOST = np.float32(127.0)
 
 
@@ -31,33 +30,44 @@ class PackedBlocks(NamedTuple):
 
 
 class BlockLinear(Op, frozen=True):
-    """x w' + bias, the weights 4-bit numbers in groups, as ONNX Runtime's MatMulNBits.
+    """x w' + bias, the weights small numbers in groups, as ONNX Runtime's MatMulNBits.
 
-    Inputs are x [..., K] float32; w [O, G, group / 2] uint8, two numbers in a byte, the first in
-    the low half; scales [O, G] float32; optionally zeros [O, G] uint8, 8 where absent; and
-    optionally bias [O] float32. G = ceil(K / group). A weight is scale * (number - zero).
+    Inputs are x [..., K] float32; w [O, G, group] uint8, or [O, G, group / 2] of 4 bits: two
+    numbers in a byte, the first in the low half; scales [O, G] float32; optionally zeros [O, G]
+    uint8, the middle (8 or 128) where absent; and optionally bias [O] float32. G = ceil(K / group).
+    A weight is scale * (number - zero).
 
-    Notes
-    -----
-    Rows of x are rounded to int8, step = max |x| / 127, and sums of a group are exact.
+    Parameters
+    ----------
+    bits : int
+        4 or 8.
+    whole : bool
+        Multiply x as it is. Otherwise its rows are rounded to int8, step = max |x| / 127, and sums
+        of a group are exact.
     """
 
     arity: ClassVar[tuple[int, int]] = (3, 5)
     since: ClassVar[int] = 2
 
+    bits: int = 4
+    whole: bool = False
+
     def infer(self, *types: TensorType | None) -> tuple[TensorType, ...]:
         """Return x's shape with the number of outputs last."""
+        if self.bits not in (4, 8):
+            raise ShapeError(f"bits is {self.bits}; expected 4 or 8")
         x, w, scales = given(types[:3])
         zeros, bias = (*types[3:], None, None)[:2]
         if x.dtype is not DType.FLOAT32 or x.rank < 1:
             raise ShapeError(f"x is {x}; expected float32 of rank 1 or more")
         if w.dtype is not DType.UINT8 or w.rank != 3 or not w.is_static:
-            raise ShapeError(f"weights are {w}; expected uint8 [outputs, groups, group / 2]")
-        outputs, groups, half = w.static_shape
-        if half % 4 or not half:
-            raise ShapeError(f"groups hold {2 * half} weights; expected a multiple of 8")
+            raise ShapeError(f"weights are {w}; expected uint8 [outputs, groups, bytes]")
+        outputs, groups, _ = w.static_shape
+        group = self._group(w)
+        if group % 8 or not group:
+            raise ShapeError(f"groups hold {group} weights; expected a multiple of 8")
         depth = x.shape[-1]
-        if isinstance(depth, int) and -(-depth // (2 * half)) != groups:
+        if isinstance(depth, int) and -(-depth // group) != groups:
             raise ShapeError(f"x is {x}, weights are {w}; expected {groups} groups over one depth")
         if scales != TensorType(DType.FLOAT32, (outputs, groups)):
             raise ShapeError(f"scales are {scales}; expected float32 [{outputs},{groups}]")
@@ -67,24 +77,24 @@ class BlockLinear(Op, frozen=True):
             raise ShapeError(f"bias is {bias}; expected float32 [{outputs}]")
         return (TensorType(DType.FLOAT32, (*x.shape[:-1], outputs)),)
 
+    def _group(self, w: TensorType) -> int:
+        """Return how many weights share a scale."""
+        return w.static_shape[2] * 8 // self.bits
+
     def reference(self, types: NodeTypes, *arrays: Array | None) -> tuple[Array, ...]:
         """Round rows in float32, multiply exactly, finish in float64."""
         x, w, scales, zeros, bias = (*arrays, None, None)[:5]
         assert x is not None and w is not None and scales is not None
-        outputs, groups, half = w.shape
-        numbers = np.stack([w & 15, w >> 4], axis=-1).reshape(outputs, groups, 2 * half)
-        middle = np.full(scales.shape, _MIDDLE) if zeros is None else zeros
+        numbers = _numbers(w, self.bits)
+        groups, group = numbers.shape[1:]
+        middle = np.full(scales.shape, 1 << self.bits - 1) if zeros is None else zeros
         flat = x.reshape(-1, x.shape[-1])
-        step = np.abs(flat).max(axis=1, initial=0.0) * (np.float32(1.0) / _MOST)
-        usable = step >= np.float32(1e-30)
-        with np.errstate(divide="ignore"):
-            inverse = np.where(usable, np.float32(1.0) / step, np.float32(0.0))
-        q = np.zeros((flat.shape[0], groups * 2 * half))
-        q[:, : flat.shape[1]] = np.rint(flat * inverse[:, None])
-        split = q.reshape(flat.shape[0], groups, 2 * half)
+        rows, step = (flat, np.ones(len(flat))) if self.whole else _rounded(flat)
+        full = np.zeros((len(flat), groups * group))
+        full[:, : flat.shape[1]] = rows
         centered = numbers.astype(np.float64) - middle[..., None]
-        sums = np.einsum("mgk,ogk->mog", split, centered)
-        real = (sums * scales).sum(axis=2) * np.where(usable, step, 0.0)[:, None]
+        sums = np.einsum("mgk,ogk->mog", full.reshape(len(flat), groups, group), centered)
+        real = (sums * scales).sum(axis=2) * step[:, None]
         if bias is not None:
             real = real + bias
         return (real.reshape(types.outputs[0].static_shape).astype(np.float32),)
@@ -94,8 +104,10 @@ class BlockLinear(Op, frozen=True):
         x, w, scales, zeros, bias = (*step.inputs, None, None)[:5]
         if any(b is not None and b.array is None for b in (w, scales, zeros, bias)):
             return False
-        packed: PackedBlocks = step.cached("blocks", lambda: _pack(w, scales, zeros, bias))
-        outputs, _, half = w.type.static_shape
+        packed: PackedBlocks = step.cached(
+            "blocks", lambda: _pack(self.bits, w, scales, zeros, bias)
+        )
+        outputs, group = w.type.static_shape[0], self._group(w.type)
         depth = x.type.static_shape[-1]
         step.program.block_linear(
             x=readable(step, 0),
@@ -104,7 +116,8 @@ class BlockLinear(Op, frozen=True):
             zero=0 if packed.zero is None else packed.zero.ctypes.data,
             bias=0 if packed.bias is None else packed.bias.ctypes.data,
             y=step.outputs[0].pointer,
-            sizes=(math.prod(x.type.static_shape[:-1]), depth, outputs, 2 * half),
+            sizes=(math.prod(x.type.static_shape[:-1]), depth, outputs, group, self.bits),
+            whole=self.whole,
         )
         return True
 
@@ -126,16 +139,34 @@ def _panels(values: Array, dtype: type) -> Array:
     return packed
 
 
-def _pack(w: object, scales: object, zeros: object, bias: object) -> PackedBlocks:
-    stored: Array = w.array  # type: ignore[attr-defined]
-    outputs, groups, half = stored.shape
-    panels, depth = -(-outputs // PANEL), groups * half * 2
+def _numbers(stored: Array, bits: int) -> Array:
+    """Return bytes [outputs, groups, bytes] as one number each."""
+    if bits == 8:
+        return stored
+    return np.stack([stored & 15, stored >> 4], axis=-1).reshape(*stored.shape[:2], -1)
+
+
+def _rounded(rows: Array) -> tuple[Array, Array]:
+    """Return rows as whole numbers of -127..127, and their steps."""
+    step = np.abs(rows).max(axis=1, initial=0.0) * (np.float32(1.0) / _MOST)
+    usable = step >= np.float32(1e-30)
+    with np.errstate(divide="ignore"):
+        inverse = np.where(usable, np.float32(1.0) / step, np.float32(0.0))
+    return np.rint(rows * inverse[:, None]), np.where(usable, step, 0.0)
+
+
+def _pack(bits: int, w: object, scales: object, zeros: object, bias: object) -> PackedBlocks:
+    found = _numbers(w.array, bits)  # type: ignore[attr-defined]
+    outputs, depth = found.shape[0], found.shape[1] * found.shape[2]
+    panels = -(-outputs // PANEL)
     numbers = np.zeros((panels * PANEL, depth), np.uint8)
-    numbers[:outputs, 0::2] = (stored & 15).reshape(outputs, -1)
-    numbers[:outputs, 1::2] = (stored >> 4).reshape(outputs, -1)
+    numbers[:outputs] = found.reshape(outputs, depth)
     split = numbers.reshape(panels, PANEL, depth // 8, 2, 4)
-    packed = aligned((panels, depth // 8, PANEL, 4), np.uint8)
-    packed[...] = (split[:, :, :, 0] | split[:, :, :, 1] << 4).transpose(0, 2, 1, 3)
+    packed = aligned((panels, depth // 8, bits // 4, PANEL, 4), np.uint8)
+    if bits == 4:
+        packed[:, :, 0] = (split[:, :, :, 0] | split[:, :, :, 1] << 4).transpose(0, 2, 1, 3)
+    else:
+        packed[...] = split.transpose(0, 2, 3, 1, 4)
     padded = aligned((panels * PANEL,), np.float32)
     if bias is not None:
         padded[:outputs] = bias.array  # type: ignore[attr-defined]

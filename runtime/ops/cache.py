@@ -15,7 +15,25 @@ from .base import Op, Step
 from .bind_linear import aligned
 from .operands import given, work
 
-__all__ = ["CachedAttention", "RotaryEmbedding"]
+__all__ = ["STORED", "CachedAttention", "RotaryEmbedding"]
+
+
+STORED = ("float32", "float16", "int8")
+_DEEPEST = 256
+_SMALLEST_STEP = np.float32(1e-30)
+
+
+def _as_stored(rows: Array, stored: str) -> Array:
+    """Return float32 rows as a cache gives them back."""
+    if stored == "float16":
+        most = np.finfo(np.float16).max
+        return np.clip(rows, -most, most).astype(np.float16).astype(np.float32)
+    if stored == "int8":
+        step = np.abs(rows).max(axis=-1, keepdims=True, initial=0.0) * np.float32(1.0 / 127.0)
+        usable = step >= _SMALLEST_STEP
+        inverse = np.float32(1.0) / np.where(usable, step, np.float32(1.0))
+        return np.where(usable, np.rint(rows * inverse) * step, np.float32(0.0)).astype(np.float32)
+    return rows
 
 
 def _check_position(position: TensorType) -> None:
@@ -36,6 +54,9 @@ class CachedAttention(Op, frozen=True):
         Rows of the cache; a position beyond it is refused when it runs.
     scale, window, softcap, heads_last
         As of `Attention`.
+    stored : str
+        What the cache holds: "float32"; "float16", numbers cut to its range; or "int8", each row
+        of a head with the scale greatest magnitude / 127 (at most 256 numbers in a row).
 
     Notes
     -----
@@ -52,6 +73,7 @@ class CachedAttention(Op, frozen=True):
     window: int = 0
     softcap: float = 0.0
     heads_last: bool = False
+    stored: str = "float32"
 
     def _plain(self) -> Attention:
         return Attention(
@@ -67,6 +89,11 @@ class CachedAttention(Op, frozen=True):
         """Return q's shape with v's depth."""
         query, key, value, position = given(types)
         _check_position(position)
+        if self.stored not in STORED:
+            raise ShapeError(f"stored is '{self.stored}'; expected one of {STORED}")
+        widths = [key.shape[3], value.shape[3]]
+        if self.stored == "int8" and any(isinstance(w, int) and w > _DEEPEST for w in widths):
+            raise ShapeError(f"heads of {widths} numbers; an int8 cache takes at most {_DEEPEST}")
         length = query.shape[1 if self.heads_last else 2]
         if isinstance(length, int) and length > self.capacity:
             raise ShapeError(f"{length} tokens at once; the cache holds {self.capacity}")
@@ -85,7 +112,8 @@ class CachedAttention(Op, frozen=True):
         for part in (key, value):
             shape = list(part.shape)
             shape[axis] = start
-            held.append(np.concatenate([np.zeros(shape, part.dtype), part], axis=axis))
+            kept = _as_stored(part, self.stored)
+            held.append(np.concatenate([np.zeros(shape, part.dtype), kept], axis=axis))
         inputs = (types.inputs[0], *(TensorType.of(h) for h in held))
         return self._plain().reference(NodeTypes(inputs, types.outputs), query, *held)
 
@@ -98,29 +126,32 @@ class CachedAttention(Op, frozen=True):
         shapes = [t.static_shape for t in (query, key, value, step.types.outputs[0])]
         batch, heads, length, depth = (int(d) for d in op._order(query.static_shape))
         _, kv_heads, _, value_depth = (int(d) for d in op._order(value.static_shape))
+        depths = (depth, value_depth)
+        held = (batch, kv_heads, self.capacity)
+        kind, dtype = STORED.index(self.stored), np.dtype(self.stored).type
         caches = step.cached(
             f"cache for {batch}",
-            lambda: [
-                aligned((batch, kv_heads, self.capacity, d), np.float32)
-                for d in (depth, value_depth)
-            ],
+            lambda: [(aligned((*held, d), dtype), aligned(held, np.float32)) for d in depths],
         )
+        scales = [s.ctypes.data if self.stored == "int8" else 0 for _, s in caches]
         lengths = step.keep(np.zeros(batch, np.int64))
         steps = [op._steps(shape) for shape in shapes]
-        for index, cache in zip((1, 2), caches, strict=True):
+        for index, (cache, _), scale in zip((1, 2), caches, scales, strict=True):
             step.program.cache_append(
                 x=step.inputs[index].pointer,
                 start=step.inputs[3].pointer,
                 cache=cache.ctypes.data,
+                scale=scale,
                 lengths=lengths.ctypes.data,
                 sizes=(batch, kv_heads, length, cache.shape[3], self.capacity),
                 steps=steps[index],
+                stored=kind,
             )
-        rows = [(kv_heads * self.capacity * d, self.capacity * d, d) for d in (depth, value_depth)]
+        rows = [(kv_heads * self.capacity * d, self.capacity * d, d) for d in depths]
         step.program.attention(
             q=step.inputs[0].pointer,
-            k=caches[0].ctypes.data,
-            v=caches[1].ctypes.data,
+            k=caches[0][0].ctypes.data,
+            v=caches[1][0].ctypes.data,
             lengths=lengths.ctypes.data,
             out=step.outputs[0].pointer,
             sizes=(batch, heads, kv_heads, length, self.capacity, depth, value_depth),
@@ -130,6 +161,9 @@ class CachedAttention(Op, frozen=True):
             window=self.window,
             causal=True,
             from_end=True,
+            stored=kind,
+            k_scale=scales[0],
+            v_scale=scales[1],
         )
         return True
 

@@ -8,6 +8,7 @@ from .case import Case, below, booleans, case, floats, just
 
 # Scores, exponentials and the sums over keys.
 NOISE = 5e-6
+FEW = ("attention_few", "attention_join")
 # Three roundings to 1/255 and less, of scores and of weights; tests/kernels has the bound.
 BYTES = 0.03
 
@@ -62,7 +63,15 @@ CASES: list[Case] = [
         bench=True,
     ),
     attend("attention large", Attention(), (1, 4, 4, 196, 196, 64, 64), bench=True),
-    attend("attention token", Attention(), (1, 8, 2, 1, 512, 64, 64), bench=True),
+    attend("attention token", Attention(), (1, 8, 2, 1, 512, 64, 64), kernels=FEW, bench=True),
+    attend(
+        "attention few rows",
+        Attention(causal=True, from_end=True, window=300, softcap=3.0),
+        (2, 6, 2, 2, 600, 21, 70),
+        floats(1, 6, 1, 600),
+        below(600, 2, low=400),
+        kernels=FEW,
+    ),
 ]
 
 
@@ -76,7 +85,7 @@ def cached(name: str, op: CachedAttention, batch, heads, kv_heads, length, depth
         op,
         *(floats(*shape) for shape in shapes),
         just([start]),
-        kernels=("cache_append", "attention_f32"),
+        kernels=("cache_append", *(FEW if heads // kv_heads * length <= 8 else ("attention_f32",))),
         noise=NOISE,
         **fields,
     )
@@ -91,5 +100,14 @@ CASES += [
     ),
     cached(
         "cached attention token", CachedAttention(capacity=512), 1, 8, 2, 1, 64, 300, bench=True
+    ),
+    *(
+        cached(
+            f"cached attention {stored} {length}",
+            CachedAttention(capacity=600, stored=stored, heads_last=True),
+            *(2, 6, 2, length, 37, 20),
+        )
+        for stored in ("float16", "int8")
+        for length in (1, 290)
     ),
 ]

@@ -40,6 +40,24 @@ def test_an_export_with_a_cache_generates_the_same_tokens(path, tmp_path):
     assert [spec.name for spec in session.inputs] == ["input_ids", "position"]
 
 
+@pytest.mark.parametrize("stored", ["float16", "int8"])
+def test_a_smaller_cache_gives_nearly_the_same_logits(stored):
+    tokens = np.array([[*PROMPT, 1, 2, 4]])
+    logits = {}
+    for kind in ("float32", stored):
+        graph = linnet.convert(EXPORTS[0], cache=24, cache_type=kind)
+        (output,) = graph.outputs
+        feeds = {"input_ids": tokens, "position": np.array([0])}
+        logits[kind] = linnet.load(graph, threads=1).run(feeds)[output]
+    away = np.abs(logits[stored] - logits["float32"]).max()
+    assert 0 < away < (1e-3 if stored == "float16" else 2e-2) * np.abs(logits["float32"]).max()
+
+
+def test_an_unknown_type_of_cache_is_refused():
+    with pytest.raises(UnsupportedError, match="a cache of int4"):
+        linnet.convert(EXPORTS[0], cache=24, cache_type="int4")
+
+
 def test_generation_tells_how_to_convert():
     session = linnet.load(linnet.convert(EXPORTS[0]), threads=1)
     with pytest.raises(InputError, match="cache=TOKENS"):

@@ -240,5 +240,4 @@ def test_weights_of_other_bits(bits: int, zeros: str) -> None:
     feeds = {"x": real(3, depth)}
     found = linnet.load(linnet.convert(made)).run(feeds)["y"]
     wanted = runtime_outputs(made, feeds)[0]
-    rounds = bits == 4 and zeros != "real"
-    assert np.abs(found - wanted).max() <= (2e-2 if rounds else 1e-6) * np.abs(wanted).max()
+    assert np.abs(found - wanted).max() <= 1e-6 * np.abs(wanted).max()

@@ -64,7 +64,9 @@ def test_blockwise_int4_weights(dtype):
     values = int4(5, 64)
     scales = RNG.uniform(0.01, 0.2, (5, 2)).astype(dtype)
     model, feeds = dense("int4", values, blocks=32, scales=scales)
-    (found,) = execute(import_model(model), feeds).values()
+    graph = import_model(model)
+    assert [type(node.op).__name__ for node in graph.nodes] == ["BlockLinear"]
+    (found,) = execute(graph, feeds).values()
     real = values.reshape(5, 2, 32) * scales.astype(np.float32)[..., None]
     np.testing.assert_allclose(found, feeds["x"] @ real.reshape(5, 64).T, rtol=1e-5, atol=1e-5)
 

@@ -38,14 +38,40 @@ static inline int64_t task_rows(const AttentionParams& p, int threads) {
 constexpr int64_t kRowFloats = 32;
 
 // Scratch of the float kernel: a transposed block of keys, the scores of a chunk, a peak and a sum
-// per row, and three numbers for each row of a chunk.
+// per row, three numbers for each row of a chunk.
 static inline int64_t transposed_floats(const AttentionParams& p) {
   return p.depth * key_block(p.keys) + 16;
 }
 
-static inline int64_t attention_floats(const AttentionParams& p) {
-  return transposed_floats(p) + kChunkRows * key_block(p.keys) + 2 * p.task_rows + 3 * kRowFloats;
+// Rows of keys, then of values, as float32 where they are stored as something else.
+static inline int64_t widened_step(const AttentionParams& p) {
+  return padded(p.depth > p.value_depth ? p.depth : p.value_depth, kPanel);
 }
+static inline int64_t widened_floats(const AttentionParams& p) {
+  return p.stored == Stored::kFloat32 ? 0 : key_block(p.keys) * widened_step(p) + 16;
+}
+
+static inline int64_t attention_floats(const AttentionParams& p) {
+  return widened_floats(p) + transposed_floats(p) + kChunkRows * key_block(p.keys) +
+         2 * p.task_rows + 3 * kRowFloats;
+}
+
+// Where a key and value head has few query rows, blocks of so many keys are read in place.
+constexpr int64_t kFewRows = 8;
+constexpr int64_t kFewKeys = 256;
+
+static inline bool has_few_rows(const AttentionParams& p) {
+  return p.heads / p.kv_heads * p.length <= kFewRows;
+}
+static inline int64_t few_blocks(const AttentionParams& p) {
+  return (p.keys + kFewKeys - 1) / kFewKeys;
+}
+
+// Floats that a block of keys makes of a row, and scratch for the scores of a block.
+static inline int64_t few_floats(const AttentionParams& p) {
+  return padded(p.value_depth, kPanel) + kPanel;
+}
+static inline int64_t few_scratch_floats() { return kFewRows * kFewKeys + 5 * kRowFloats; }
 
 // Scratch of the int8 kernel, in bytes from its start. Keys and values of one head are packed as
 // the int8 family's weights: keys as columns in panels of 16, values as rows of panels.

@@ -3,29 +3,12 @@
 
 #include "attention/blocking.h"
 #include "attention/running.h"
+#include "attention/stored.h"
 #include "float/multiply.h"
 #include "float/transpose.h"
 
 namespace linnet {
 namespace LINNET_ISA {
-
-// Turns scores into e^(score * factor - peak) and returns their sums lane by lane.
-LINNET_INLINE F exponentiate(float* scores, int64_t width, float factor, float peak) {
-  F sum = splat_f(0.0f);
-  const F scale = splat_f(factor), less = splat_f(-peak);
-  for (int64_t j = 0; j < width; j += kLanes) {
-    const F p = exp_of_negative(fma(load_f(scores + j), scale, less));
-    store_f(scores + j, p);
-    sum = sum + p;
-  }
-  return sum;
-}
-
-static void scale_row(float* row, int64_t count, float factor) {
-  int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) store_f(row + i, load_f(row + i) * splat_f(factor));
-  for (; i < count; ++i) row[i] *= factor;
-}
 
 // Rows [begin, end) of all query rows that share one key and value head.
 struct TaskF32 {
@@ -33,6 +16,7 @@ struct TaskF32 {
   int64_t kv_head;
   int64_t begin;
   int64_t end;
+  float* widened;
   float* transposed;
   float* scores;
   RunningRows run;  // peaks and sums of all rows
@@ -47,37 +31,31 @@ LINNET_INLINE float* out_rows(const AttentionParams& p, const TaskF32& task, con
          rows.first * p.out_at.row;
 }
 
-// Turns a chunk's scores into weights, and shrinks the rows of `out` to their new peaks.
-static void weigh_rows(const RunningRows& run, int64_t rows, float* scores, int64_t stride,
-                       int64_t count) {
-  for (int64_t row = 0; row < rows; row += kLanes) {
-    const int lanes = static_cast<int>(rows - row < kLanes ? rows - row : kLanes);
-    float base[kLanes];
-    store_f(base, finite_peak(load_f(run.peaks + row, lanes)));
-    F sums[kLanes];
-    for (int i = 0; i < kLanes; ++i, scores += stride) {
-      sums[i] =
-          i < lanes ? exponentiate(scores, count, run.factors[row + i], base[i]) : splat_f(0.0f);
-    }
-    store_f(run.sums + row, load_f(run.sums + row, lanes) + totals_of(sums), lanes);
-  }
-}
-
 // Keys [key, key + count) for every row of the task.
 static void attend_block(const AttentionParams& p, const TaskF32& task, int64_t key, int64_t count,
                          bool first) {
   const int64_t stride = key_block(p.keys);
-  const float* k = p.k + task.batch * p.k_at.batch + task.kv_head * p.k_at.head + key * p.k_at.row;
-  transpose(k, p.k_at.row, task.transposed, stride, count, p.depth);
+  const StoredRows keys = stored_keys(p, task.batch, task.kv_head, key);
+  const StoredRows values = stored_values(p, task.batch, task.kv_head, key);
   ProductF32 score{}, mix{};
+  if (p.stored == Stored::kFloat32) {
+    transpose(static_cast<const float*>(keys.data), keys.step, task.transposed, stride, count,
+              p.depth);
+    mix.b = static_cast<const float*>(values.data);
+    mix.ldb = values.step;
+  } else {
+    mix.b = task.widened;
+    mix.ldb = widened_step(p);
+    by_storage<Widen>(p.stored, keys, count, p.depth, task.widened, mix.ldb);
+    transpose(task.widened, mix.ldb, task.transposed, stride, count, p.depth);
+    by_storage<Widen>(p.stored, values, count, p.value_depth, task.widened, mix.ldb);
+  }
   score.b = task.transposed;
   score.ldb = score.ldc = mix.lda = stride;
   score.lda = row_step(p, p.q_at);
   score.depth = p.depth;
   score.c = task.scores;
   mix.a = task.scores;
-  mix.b = p.v + task.batch * p.v_at.batch + task.kv_head * p.v_at.head + key * p.v_at.row;
-  mix.ldb = p.v_at.row;
   mix.ldc = row_step(p, p.out_at);
   mix.depth = count;
   mix.adds = !first;
@@ -147,7 +125,8 @@ static void run_attention(const AttentionParams& p, const Worker& worker) {
   const int64_t blocks = (rows + height - 1) / height;
   float* scratch = static_cast<float*>(worker.scratch);
   TaskF32 task;
-  task.transposed = scratch;
+  task.widened = scratch;
+  task.transposed = task.widened + widened_floats(p);
   task.scores = task.transposed + transposed_floats(p);
   task.run.peaks = task.scores + kChunkRows * key_block(p.keys);
   task.run.sums = task.run.peaks + height;

@@ -4,6 +4,7 @@
 
 #include "attention/pack_s8.h"
 #include "attention/running.h"
+#include "attention/stored.h"
 #include "linear/tiles.h"
 
 namespace linnet {
@@ -286,8 +287,8 @@ static void pack_head(const AttentionParams& p, TaskS8& task, int64_t batch, int
   if (task.batch == batch && task.kv_head == kv_head) return;
   task.batch = batch;
   task.kv_head = kv_head;
-  const float* k = p.k + batch * p.k_at.batch + kv_head * p.k_at.head;
-  const float* v = p.v + batch * p.v_at.batch + kv_head * p.v_at.head;
+  const float* k = static_cast<const float*>(stored_keys(p, batch, kv_head, 0).data);
+  const float* v = static_cast<const float*>(stored_values(p, batch, kv_head, 0).data);
   const int64_t keys = valid_keys(p, batch);
   float* mean = nullptr;
   if (p.softcap <= 0.0f) {

@@ -7,6 +7,16 @@ namespace linnet {
 
 enum class MaskKind : int32_t { kNone, kBool, kFloat };
 
+// What keys and values are stored as: int8 with a scale for each row, [batch, kv_heads, keys].
+enum class Stored : int32_t { kFloat32, kFloat16, kInt8 };
+
+constexpr int64_t stored_bytes(Stored stored) {
+  return stored == Stored::kFloat32 ? 4 : stored == Stored::kFloat16 ? 2 : 1;
+}
+
+// Heads deeper than this are not made bytes.
+constexpr int64_t kDeepestBytes = 256;
+
 // Steps from one batch entry, head and row to the next, in elements.
 struct HeadSteps {
   int64_t batch;
@@ -25,14 +35,19 @@ struct HeadSteps {
 // mask_key being 0 or 1. k, v and the mask are read by up to 60 bytes behind their ends.
 //
 // attention_s8 computes both products on bytes: q and k rounded to int8 with a scale per row, v
-// likewise, probabilities to 0..255 of the greatest in a block of keys.
+// likewise, probabilities to 0..255 of the greatest in a block of keys; k and v are float32 there.
+// attention_few is for few rows: what blocks of keys make of them goes to `partials`, and
+// attention_join, the step after it, makes `out` of those.
 struct AttentionParams {
   const float* q;
-  const float* k;
-  const float* v;
+  const void* k;
+  const void* v;
+  const float* k_scale;
+  const float* v_scale;
   const void* mask;
   const int64_t* lengths;
   float* out;
+  float* partials;
   HeadSteps q_at;
   HeadSteps k_at;
   HeadSteps v_at;
@@ -53,16 +68,20 @@ struct AttentionParams {
   float scale;
   float softcap;
   MaskKind mask_kind;
+  Stored stored;
   bool causal;
   bool from_end;
 };
 
 // cache[b, h, start[0] + i, :] = x[b, h, i, :]; lengths[b] = start[0] + length. A start below 0, or
-// rows beyond the capacity, are bad data.
+// rows beyond the capacity, are bad data. As float16, numbers are cut to its range; as int8, rows
+// of at most kDeepestBytes have the scale greatest magnitude / 127, which goes to scale[b, h,
+// start[0] + i].
 struct CacheAppendParams {
   const float* x;
   const int64_t* start;
-  float* cache;
+  void* cache;
+  float* scale;
   int64_t* lengths;
   HeadSteps x_at;
   int64_t batch;
@@ -70,6 +89,7 @@ struct CacheAppendParams {
   int64_t length;
   int64_t depth;
   int64_t capacity;
+  Stored stored;
 };
 
 }  // namespace linnet

@@ -34,6 +34,8 @@ struct ChunkOfKeys {
 static void find_peaks(const AttentionParams& p, const ChunkOfKeys& chunk, const RunningRows& run,
                        float* scores, int64_t stride, const float* steps, float unit) {
   int64_t head = chunk.kv_head * (p.heads / p.kv_heads) + chunk.rows.head, at = chunk.rows.first;
+  // Scores stay as they are wherever that is possible, so that a row's do not depend on its chunk.
+  const bool raw = p.softcap <= 0.0f && p.mask_kind != MaskKind::kFloat && p.scale > 0.0f;
   for (int64_t row = 0; row < chunk.rows.count; row += kLanes) {
     F most[kLanes];
     for (int i = 0; i < kLanes; ++i) {
@@ -47,17 +49,14 @@ static void find_peaks(const AttentionParams& p, const ChunkOfKeys& chunk, const
         const KeySpan seen = visible_keys(p, chunk.batch, at, at);
         const int64_t last = seen.end - chunk.key;
         const KeySpan inside = {seen.begin - chunk.key, last < chunk.count ? last : chunk.count};
-        const float scale = steps != nullptr ? steps[r] * p.scale : p.scale;
+        const float scale = raw ? 1.0f : steps != nullptr ? steps[r] * p.scale : p.scale;
         most[i] = prepare_scores(own, chunk.count, inside, scale, p.softcap,
                                  mask_row(p, chunk.batch, head, at, chunk.key));
         if (++at == p.length) at = 0, ++head;
       }
     }
-    F factors = splat_f(unit);
-    if (chunk.plain) {
-      factors = splat_f(p.scale * unit);
-      if (steps != nullptr) factors = load_f(steps + row) * factors;
-    }
+    F factors = splat_f(raw ? p.scale * unit : unit);
+    if (raw && steps != nullptr) factors = load_f(steps + row) * factors;
     store_f(run.factors + row, factors);
     store_f(run.own + row, tops_of(most) * factors);
   }
@@ -82,6 +81,40 @@ static void fold_peaks(const RunningRows& run, int64_t rows, float unit) {
     store_f(run.peaks + i, highest, lanes);
     store_f(run.sums + i, load_f(run.sums + i, lanes) * keep, lanes);
   }
+}
+
+// Turns scores into e^(score * factor - peak) and returns their sums lane by lane.
+LINNET_INLINE F exponentiate(float* scores, int64_t width, float factor, float peak) {
+  F sum = splat_f(0.0f);
+  const F scale = splat_f(factor), less = splat_f(-peak);
+  for (int64_t j = 0; j < width; j += kLanes) {
+    const F p = exp_of_negative(fma(load_f(scores + j), scale, less));
+    store_f(scores + j, p);
+    sum = sum + p;
+  }
+  return sum;
+}
+
+// Turns a chunk's scores into weights relative to the running peaks, and adds those to the sums.
+static void weigh_rows(const RunningRows& run, int64_t rows, float* scores, int64_t stride,
+                       int64_t count) {
+  for (int64_t row = 0; row < rows; row += kLanes) {
+    const int lanes = static_cast<int>(rows - row < kLanes ? rows - row : kLanes);
+    float base[kLanes];
+    store_f(base, finite_peak(load_f(run.peaks + row, lanes)));
+    F sums[kLanes];
+    for (int i = 0; i < kLanes; ++i, scores += stride) {
+      sums[i] =
+          i < lanes ? exponentiate(scores, count, run.factors[row + i], base[i]) : splat_f(0.0f);
+    }
+    store_f(run.sums + row, load_f(run.sums + row, lanes) + totals_of(sums), lanes);
+  }
+}
+
+static void scale_row(float* row, int64_t count, float factor) {
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) store_f(row + i, load_f(row + i) * splat_f(factor));
+  for (; i < count; ++i) row[i] *= factor;
 }
 
 }  // namespace LINNET_ISA

@@ -3,6 +3,7 @@
 #pragma GCC diagnostic ignored "-Wunused-function"
 #define LINNET_WORD_TILES 1
 #include "attention/cache.h"
+#include "attention/few.h"
 #include "attention/flash.h"
 #include "attention/int8.h"
 
@@ -15,6 +16,14 @@ void attention_f32(const AttentionParams& p, const Worker& worker) noexcept {
 
 void attention_s8(const AttentionParams& p, const Worker& worker) noexcept {
   run_attention_s8(p, worker);
+}
+
+void attention_few(const AttentionParams& p, const Worker& worker) noexcept {
+  run_attention_few(p, worker);
+}
+
+void attention_join(const AttentionParams& p, const Worker& worker) noexcept {
+  run_attention_join(p, worker);
 }
 
 void cache_append(const CacheAppendParams& p, const Worker& worker) noexcept {

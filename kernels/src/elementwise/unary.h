@@ -57,18 +57,11 @@ struct Erf {
 };
 struct Gelu {
   F a, b;
-  F operator()(F x) const {
-    const F half = splat_f(0.5f);
-    return x * fma(erf_f(x * splat_f(0.707106781f)), half, half);
-  }
+  F operator()(F x) const { return gelu_f(x); }
 };
-// x * (1 + tanh(u)) / 2 = x * sigmoid(2 u), which keeps the digits where tanh nears -1.
 struct GeluTanh {
   F a, b;
-  F operator()(F x) const {
-    const F u = x * fma(x * x, splat_f(0.0713548163f), splat_f(1.59576912f));
-    return x * sigmoid_f(u);
-  }
+  F operator()(F x) const { return gelu_tanh_f(x); }
 };
 struct HardSwish {
   F a, b;

@@ -7,34 +7,6 @@
 namespace linnet {
 namespace LINNET_ISA {
 
-// x times half of 1 + erf(x / sqrt(2)), off by at most 1.1e-6: erf as x times a polynomial in x * x
-// up to |x| = 5.3, where it ends above 1.
-LINNET_INLINE F gelu_f(F x) {
-  const F bounded = clip_f(x, splat_f(-5.3f), splat_f(5.3f));
-  const F s = fma(bounded * bounded, splat_f(0.0711997151f), splat_f(-1.0f));
-  F p = fma(splat_f(-0.00027895972f), s, splat_f(0.00249706092f));
-  p = fma(p, s, splat_f(-0.0056248433f));
-  p = fma(p, s, splat_f(0.00601314427f));
-  p = fma(p, s, splat_f(-0.00812992733f));
-  p = fma(p, s, splat_f(0.017138388f));
-  p = fma(p, s, splat_f(-0.028118873f));
-  p = fma(p, s, splat_f(0.0382401459f));
-  p = fma(p, s, splat_f(-0.0501899533f));
-  p = fma(p, s, splat_f(0.0640656948f));
-  p = fma(p, s, splat_f(-0.0792172626f));
-  p = fma(p, s, splat_f(0.098535575f));
-  p = fma(p, s, splat_f(-0.133035958f));
-  p = fma(p, s, splat_f(0.266785055f));
-  const F erf = clip_f(bounded * p, splat_f(-1.0f), splat_f(1.0f));
-  const F half = splat_f(0.5f) * x;
-  return fma(half, erf, half);
-}
-
-LINNET_INLINE F gelu_tanh_f(F x) {
-  const F inner = fma(x * x * splat_f(0.044715f), x, x) * splat_f(0.79788456f);
-  return splat_f(0.5f) * x * (splat_f(1.0f) + tanh_f(inner));
-}
-
 LINNET_INLINE F activated(Activation kind, F x) {
   switch (kind) {
     case Activation::kRelu:

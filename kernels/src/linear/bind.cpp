@@ -65,9 +65,9 @@ int embedding_s8(Program& program, uintptr_t table, uintptr_t scale, uintptr_t z
                      Cost{0.2 * static_cast<double>(p.count * p.width), 0});
 }
 
-// `sizes` is (rows, depth, columns, group).
+// `sizes` is (rows, depth, columns, group, bits); `whole`: rows are not rounded to int8.
 int block_linear(Program& program, uintptr_t x, uintptr_t weights, uintptr_t scale, uintptr_t zero,
-                 uintptr_t bias, uintptr_t y, const std::array<int64_t, 4>& sizes) {
+                 uintptr_t bias, uintptr_t y, const std::array<int64_t, 5>& sizes, bool whole) {
   BlockLinearParams p{};
   p.x = at<const float>(x);
   p.weights = at<const uint8_t>(weights);
@@ -76,13 +76,14 @@ int block_linear(Program& program, uintptr_t x, uintptr_t weights, uintptr_t sca
   p.bias = at<const float>(bias);
   p.y = at<float>(y);
   p.rows = sizes[0], p.depth = sizes[1], p.columns = sizes[2], p.group = sizes[3];
+  p.bits = static_cast<int32_t>(sizes[4]);
+  p.whole = whole;
   p.padded_depth = padded(p.depth, p.group);
   const double macs = static_cast<double>(p.rows) * static_cast<double>(p.padded_depth) *
                       static_cast<double>(p.columns);
-  const int64_t scratch =
-      4 * (p.padded_depth * 2 + p.padded_depth / p.group * 4) + p.padded_depth + 128;
-  return program.add(Kernel::block_linear, p,
-                     Cost{2.0 * macs / rate_of(program), static_cast<size_t>(scratch)});
+  return program.add(
+      Kernel::block_linear, p,
+      Cost{(whole ? 6.0 : 2.0) * macs / rate_of(program), static_cast<size_t>(block_scratch(p))});
 }
 
 // `sizes` is (rows, heads, length, depth, half, positions).
@@ -112,8 +113,9 @@ void bind_linear(Methods& program) {
            "Add a linear layer on rows quantized as they come; parts = (address, columns) of each "
            "output, sizes = (rows, depth).")
       .def("range_f32", range_f32, {"x", "out", "count"})
-      .def("block_linear", block_linear, {"x", "weights", "scale", "zero", "bias", "y", "sizes"},
-           "Add a layer of 4-bit weights; sizes = (rows, depth, columns, group).")
+      .def("block_linear", block_linear,
+           {"x", "weights", "scale", "zero", "bias", "y", "sizes", "whole"},
+           "Add a layer of weights in groups; sizes = (rows, depth, columns, group, bits).")
       .def("rotary_f32", rotary_f32,
            {"x", "cos", "sin", "start", "y", "sizes", "interleaved", "heads_last"},
            "sizes = (rows, heads, length, depth, half, positions).")

@@ -1,21 +1,11 @@
-// Linear layers with 4-bit weights in groups: rows as int8, halves of bytes multiplied as they are.
+// Linear layers with weights of 4 or 8 bits in groups: rows as int8 or as they are, weights
+// multiplied as they are stored.
 #pragma once
 
 #include "linear/quantize_row.h"
 
 namespace linnet {
 namespace LINNET_ISA {
-
-constexpr int kPairWords = kHasDot ? 2 : 4;  // 32-bit words of activations for 8 k
-constexpr int kBlockRows = 4;
-
-// Rows as int8 in the order that the loop takes them, the sums of their groups, their steps.
-struct BlockRows {
-  int32_t* words;  // per row: kPairWords for every 8 k
-  float* sums;     // per row: of each group
-  float step[kBlockRows];
-  int64_t word_step, sum_step;
-};
 
 static float bytes_of_block_row(int8_t* to, const float* x, int64_t count, int64_t padded_count) {
   F most = splat_f(0.0f);
@@ -33,82 +23,147 @@ static float bytes_of_block_row(int8_t* to, const float* x, int64_t count, int64
   return step >= 1e-30f ? step : 0.0f;
 }
 
-// Puts int8 activations in order: bytes as they are, or 16-bit pairs of every other one.
-static void order_row(int32_t* words, const int8_t* q, int64_t count) {
-  if constexpr (kHasDot) {
-    memcpy(words, q, static_cast<size_t>(count));
-  } else {
-    int16_t* pairs = reinterpret_cast<int16_t*>(words);
-    for (int64_t k = 0; k < count; k += 4, pairs += 4, q += 4) {
-      pairs[0] = q[0], pairs[1] = q[2], pairs[2] = q[1], pairs[3] = q[3];
-    }
-  }
-}
-
-static void fill_rows(const BlockLinearParams& p, BlockRows& rows, int8_t* bytes, int64_t row,
-                      int count) {
-  for (int r = 0; r < count; ++r) {
-    rows.step[r] = bytes_of_block_row(bytes, p.x + (row + r) * p.depth, p.depth, p.padded_depth);
-    order_row(rows.words + r * rows.word_step, bytes, p.padded_depth);
-    for (int64_t g = 0; g * p.group < p.padded_depth; ++g) {
-      int32_t sum = 0;
-      for (int64_t k = g * p.group; k < (g + 1) * p.group; ++k) sum += bytes[k];
-      rows.sums[r * rows.sum_step + g] = static_cast<float>(sum);
-    }
-  }
-}
-
 LINNET_INLINE I load_bits(const uint8_t* w) { return load_i(reinterpret_cast<const int32_t*>(w)); }
+
+// The word of weights for the second four of eight k.
+template <int kBits>
+LINNET_INLINE I second_word(I first, const uint8_t* w) {
+  return kBits == 4 ? (I)((U)first >> 4) : load_bits(w + 64);
+}
 
 // A template, so that an ISA without byte products need not declare them.
 template <class Vector>
-LINNET_INLINE Vector dot_halves(Vector sum, Vector halves, Vector a) {
-  return dot_u8s8(sum, halves, a);
+LINNET_INLINE Vector dot_bytes(Vector sum, Vector w, Vector a) {
+  return dot_u8s8(sum, w, a);
 }
 
-// sum += products of kLanes columns' halves of bytes with 8 activations.
-template <class Vector>
-LINNET_INLINE void add_halves(Vector& low, Vector& high, Vector w, const int32_t* a) {
-  if constexpr (kHasDot) {
-    const I mask = splat_i(0x0f0f0f0f);
-    low = dot_halves(low, w & mask, splat_i(a[0]));
-    high = dot_halves(high, (I)((U)w >> 4) & mask, splat_i(a[1]));
-  } else {
-    const I mask = splat_i(0x000f000f);
-    low = low + madd16(w & mask, splat_i(a[0])) + madd16((I)((U)w >> 8) & mask, splat_i(a[1]));
-    high = high + madd16((I)((U)w >> 4) & mask, splat_i(a[2])) +
-           madd16((I)((U)w >> 12) & mask, splat_i(a[3]));
+namespace {
+
+// Rows of int8: bytes as they are, or 16-bit pairs of every other one.
+struct ByteRows {
+  using Number = int32_t;
+  using Sum = I;
+  static constexpr int kPerEight = kHasDot ? 2 : 4;
+
+  static Sum none() { return splat_i(0); }
+
+  // sum + the products of `kBits` of each byte of w with four activations.
+  template <int kBits>
+  LINNET_INLINE Sum add(Sum sum, I w, const Number* a) {
+    constexpr uint32_t kMask = (1u << kBits) - 1;
+    if constexpr (kHasDot) {
+      const I mask = splat_i(static_cast<int32_t>(kMask * 0x01010101u));
+      return dot_bytes(sum, w & mask, splat_i(a[0]));
+    } else {
+      const I mask = splat_i(static_cast<int32_t>(kMask * 0x00010001u));
+      return sum + madd16(w & mask, splat_i(a[0])) + madd16((I)((U)w >> 8) & mask, splat_i(a[1]));
+    }
   }
-}
 
-template <int MR>
-static void block_tile(const BlockLinearParams& p, const BlockRows& rows, int64_t row,
+  LINNET_INLINE F total(Sum low, Sum high) { return to_f(low + high); }
+
+  // Writes a row and the sums of its groups; returns its step.
+  static float fill(Number* to, float* sums, int8_t* bytes, const float* x,
+                    const BlockLinearParams& p) {
+    const float step = bytes_of_block_row(bytes, x, p.depth, p.padded_depth);
+    for (int64_t k = 0; k < p.padded_depth; k += p.group, ++sums) {
+      int32_t sum = 0;
+      for (int64_t i = k; i < k + p.group; ++i) sum += bytes[i];
+      *sums = static_cast<float>(sum);
+    }
+    if constexpr (kHasDot) {
+      memcpy(to, bytes, static_cast<size_t>(p.padded_depth));
+    } else {
+      int16_t* pairs = reinterpret_cast<int16_t*>(to);
+      for (int64_t k = 0; k < p.padded_depth; k += 4, pairs += 4, bytes += 4) {
+        pairs[0] = bytes[0], pairs[1] = bytes[2], pairs[2] = bytes[1], pairs[3] = bytes[3];
+      }
+    }
+    return step;
+  }
+};
+
+// Rows as they are.
+struct FloatRows {
+  using Number = float;
+  using Sum = F;
+  static constexpr int kPerEight = 8;
+
+  static Sum none() { return splat_f(0.0f); }
+
+  template <int kBits>
+  LINNET_INLINE Sum add(Sum sum, I w, const Number* a) {
+    const I mask = splat_i((1 << kBits) - 1);
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      sum = fma(to_f((I)((U)w >> (8 * i)) & mask), splat_f(a[i]), sum);
+    }
+    return sum;
+  }
+
+  LINNET_INLINE F total(Sum low, Sum high) { return low + high; }
+
+  static float fill(Number* to, float* sums, int8_t*, const float* x, const BlockLinearParams& p) {
+    memcpy(to, x, static_cast<size_t>(p.depth) * sizeof(float));
+    for (int64_t k = p.depth; k < p.padded_depth; ++k) to[k] = 0.0f;
+    for (int64_t k = 0; k < p.padded_depth; k += p.group, ++sums) {
+      float part[8] = {0, 0, 0, 0, 0, 0, 0, 0};
+      for (int64_t i = k; i < k + p.group; i += 8) {
+        for (int j = 0; j < 8; ++j) part[j] += to[i + j];
+      }
+      *sums =
+          ((part[0] + part[4]) + (part[1] + part[5])) + ((part[2] + part[6]) + (part[3] + part[7]));
+    }
+    return 1.0f;
+  }
+};
+
+}  // namespace
+
+// Up to kBlockRows rows in the order that the loop takes them, the sums of their groups, their
+// steps.
+template <class Rows>
+struct BlockOfRows {
+  typename Rows::Number* numbers;
+  float* sums;
+  float step[kBlockRows];
+  int64_t number_step, sum_step;
+};
+
+template <class Rows, int kBits, int MR>
+static void block_tile(const BlockLinearParams& p, const BlockOfRows<Rows>& rows, int64_t row,
                        int64_t column) {
+  using Sum = typename Rows::Sum;
   const int64_t panel = column / kPanel, lane = column % kPanel;
   const int64_t groups = p.padded_depth / p.group;
-  const uint8_t* w = p.weights + panel * (p.padded_depth / 8) * 64 + lane * 4;
+  const uint8_t* w = p.weights + panel * (p.padded_depth / 8) * 16 * kBits + lane * 4;
   const float* scale = p.scale + panel * groups * kPanel + lane;
   const uint8_t* zero = p.zero != nullptr ? p.zero + panel * groups * kPanel + lane : nullptr;
   F total[MR];
 #pragma GCC unroll 4
   for (int i = 0; i < MR; ++i) total[i] = splat_f(0.0f);
-  const int32_t* words = rows.words;
+  const typename Rows::Number* a = rows.numbers;
   for (int64_t g = 0; g < groups; ++g, scale += kPanel) {
-    I low[MR], high[MR];
+    Sum low[MR], high[MR];
 #pragma GCC unroll 4
-    for (int i = 0; i < MR; ++i) low[i] = high[i] = splat_i(0);
-    for (int64_t k = 0; k < p.group; k += 8, w += 64, words += kPairWords) {
-      const I bits = load_bits(w);
+    for (int i = 0; i < MR; ++i) low[i] = high[i] = Rows::none();
+    for (int64_t k = 0; k < p.group; k += 8, w += 16 * kBits, a += Rows::kPerEight) {
+      const I first = load_bits(w), second = second_word<kBits>(first, w);
 #pragma GCC unroll 4
-      for (int i = 0; i < MR; ++i) add_halves(low[i], high[i], bits, words + i * rows.word_step);
+      for (int i = 0; i < MR; ++i) {
+        const typename Rows::Number* own = a + i * rows.number_step;
+        low[i] = Rows::template add<kBits>(low[i], first, own);
+        high[i] = Rows::template add<kBits>(high[i], second, own + Rows::kPerEight / 2);
+      }
     }
     const F factor = load_f(scale);
-    const F middle = zero != nullptr ? to_f(load_u8(zero + g * kPanel)) : splat_f(8.0f);
+    const F middle =
+        zero != nullptr ? to_f(load_u8(zero + g * kPanel)) : splat_f(kBits == 4 ? 8.0f : 128.0f);
 #pragma GCC unroll 4
     for (int i = 0; i < MR; ++i) {
-      // Both are whole numbers below 2^24, so this is exact.
-      const F sum = to_f(low[i] + high[i]) - middle * splat_f(rows.sums[i * rows.sum_step + g]);
-      total[i] = fma(sum, factor, total[i]);
+      // Whole numbers below 2^24 on bytes, so that this is exact.
+      const F less = middle * splat_f(rows.sums[i * rows.sum_step + g]);
+      total[i] = fma(Rows::total(low[i], high[i]) - less, factor, total[i]);
     }
   }
   const F bias = p.bias != nullptr ? load_f(p.bias + column) : splat_f(0.0f);
@@ -121,37 +176,45 @@ static void block_tile(const BlockLinearParams& p, const BlockRows& rows, int64_
   }
 }
 
-static void block_rows_tile(int count, const BlockLinearParams& p, const BlockRows& rows,
+template <class Rows, int kBits, int MR = kBlockRows>
+static void block_rows_tile(int count, const BlockLinearParams& p, const BlockOfRows<Rows>& rows,
                             int64_t row, int64_t column) {
-  switch (count) {
-    case 1:
-      return block_tile<1>(p, rows, row, column);
-    case 2:
-      return block_tile<2>(p, rows, row, column);
-    case 3:
-      return block_tile<3>(p, rows, row, column);
-    default:
-      return block_tile<4>(p, rows, row, column);
+  if (count == MR) {
+    block_tile<Rows, kBits, MR>(p, rows, row, column);
+  } else if constexpr (MR > 1) {
+    block_rows_tile<Rows, kBits, MR - 1>(count, p, rows, row, column);
   }
 }
 
 // Threads share the columns: every weight is read by one of them.
-static void run_block_linear(const BlockLinearParams& p, const Worker& worker) {
+template <class Rows, int kBits>
+static void run_block_rows(const BlockLinearParams& p, const Worker& worker) {
   const int64_t vectors = (p.columns + kLanes - 1) / kLanes;
   const Span mine = split(vectors, worker, kPanel / kLanes);
   if (mine.begin == mine.end) return;
-  BlockRows rows;
-  rows.word_step = p.padded_depth / 8 * kPairWords;
+  BlockOfRows<Rows> rows;
+  rows.number_step = p.padded_depth / 8 * Rows::kPerEight;
   rows.sum_step = p.padded_depth / p.group;
-  rows.words = static_cast<int32_t*>(worker.scratch);
-  rows.sums = reinterpret_cast<float*>(rows.words + kBlockRows * rows.word_step);
+  rows.numbers = static_cast<typename Rows::Number*>(worker.scratch);
+  rows.sums = reinterpret_cast<float*>(rows.numbers + kBlockRows * rows.number_step);
   int8_t* bytes = reinterpret_cast<int8_t*>(rows.sums + kBlockRows * rows.sum_step);
   for (int64_t row = 0; row < p.rows; row += kBlockRows) {
     const int count = static_cast<int>(p.rows - row < kBlockRows ? p.rows - row : kBlockRows);
-    fill_rows(p, rows, bytes, row, count);
-    for (int64_t vector = mine.begin; vector < mine.end; ++vector) {
-      block_rows_tile(count, p, rows, row, vector * kLanes);
+    for (int r = 0; r < count; ++r) {
+      rows.step[r] = Rows::fill(rows.numbers + r * rows.number_step, rows.sums + r * rows.sum_step,
+                                bytes, p.x + (row + r) * p.depth, p);
     }
+    for (int64_t vector = mine.begin; vector < mine.end; ++vector) {
+      block_rows_tile<Rows, kBits>(count, p, rows, row, vector * kLanes);
+    }
+  }
+}
+
+static void run_block_linear(const BlockLinearParams& p, const Worker& worker) {
+  if (p.whole) {
+    p.bits == 4 ? run_block_rows<FloatRows, 4>(p, worker) : run_block_rows<FloatRows, 8>(p, worker);
+  } else {
+    p.bits == 4 ? run_block_rows<ByteRows, 4>(p, worker) : run_block_rows<ByteRows, 8>(p, worker);
   }
 }
 

@@ -46,11 +46,13 @@ struct DynamicLinearParams {
 };
 
 // y[m, n] = step[m] * sum over groups g of scale[n, g] * (sum over k in g of q[m, k] *
-//   (w[n, k] - zero[n, g])) + bias[n], w in 0..15, groups of `group` k (a multiple of 8).
-// q and step are each row's int8 form, step = greatest magnitude / 127.
-// Weights are packed [panel of 16 columns][k / 8][16][4] bytes: the low halves are k to k + 3, the
-// high ones k + 4 to k + 7; scale and zero [panel][group][16]. zero may be null for 8 throughout,
-// bias null. x is read by up to 64 bytes behind its end.
+//   (w[n, k] - zero[n, g])) + bias[n], w of `bits` (4 or 8), groups of `group` k (a multiple of 8).
+// q and step are each row's int8 form, step = greatest magnitude / 127; with `whole` they are the
+// row itself and 1.
+// Weights of 8 bits are packed [panel of 16 columns][k / 4][16][4] bytes, those of 4 bits [panel]
+// [k / 8][16][4] bytes: the low halves are k to k + 3, the high ones k + 4 to k + 7; scale and zero
+// are [panel][group][16]. zero may be null for the middle, 8 or 128, throughout; bias null. x is
+// read by up to 64 bytes behind its end.
 struct BlockLinearParams {
   const float* x;
   const uint8_t* weights;
@@ -63,7 +65,16 @@ struct BlockLinearParams {
   int64_t padded_depth;  // whole groups
   int64_t columns;
   int64_t group;
+  int32_t bits;
+  bool whole;
 };
+
+// Bytes of scratch: rows as the loop takes them, the sums of their groups, one row's bytes.
+constexpr int kBlockRows = 4;
+static inline int64_t block_scratch(const BlockLinearParams& p) {
+  const int64_t numbers = kBlockRows * (p.padded_depth + p.padded_depth / p.group);
+  return numbers * static_cast<int64_t>(sizeof(float)) + p.padded_depth + 128;
+}
 
 // Pairs (a, b) of each head turn by the angle of their position: (a cos - b sin, b cos + a sin).
 // Pairs are (x[i], x[i + half]), or neighbors with `interleaved`; depth - 2 * half further numbers

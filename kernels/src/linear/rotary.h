@@ -7,16 +7,32 @@
 namespace linnet {
 namespace LINNET_ISA {
 
+static void rotate_neighbors(const float* cos, const float* sin, const float* x, float* y,
+                             int64_t half) {
+  for (int64_t i = 0; i < half; ++i) {
+    const float a = x[2 * i], b = x[2 * i + 1];
+    y[2 * i] = a * cos[i] - b * sin[i];
+    y[2 * i + 1] = b * cos[i] + a * sin[i];
+  }
+}
+
+static void rotate_halves(const float* cos, const float* sin, const float* x, float* y,
+                          int64_t half) {
+  for (int64_t i = 0; i < half; i += kLanes) {
+    const int lanes = static_cast<int>(half - i < kLanes ? half - i : kLanes);
+    const F c = load_f(cos + i, lanes), s = load_f(sin + i, lanes);
+    const F a = load_f(x + i, lanes), b = load_f(x + half + i, lanes);
+    store_f(y + i, a * c - b * s, lanes);
+    store_f(y + half + i, b * c + a * s, lanes);
+  }
+}
+
 static void rotate_row(const RotaryParams& p, const float* x, float* y, int64_t position) {
   const float* cos = p.cos + position * p.half;
   const float* sin = p.sin + position * p.half;
-  const int64_t second = p.interleaved ? 1 : p.half, step = p.interleaved ? 2 : 1;
-  for (int64_t i = 0; i < p.half; ++i) {
-    const float a = x[i * step], b = x[i * step + second];
-    y[i * step] = a * cos[i] - b * sin[i];
-    y[i * step + second] = b * cos[i] + a * sin[i];
-  }
-  for (int64_t i = 2 * p.half; i < p.depth; ++i) y[i] = x[i];
+  p.interleaved ? rotate_neighbors(cos, sin, x, y, p.half) : rotate_halves(cos, sin, x, y, p.half);
+  const int64_t turned = 2 * p.half;
+  memcpy(y + turned, x + turned, static_cast<size_t>(p.depth - turned) * sizeof(float));
 }
 
 static void run_rotary(const RotaryParams& p, const Worker& worker) {
