@@ -63,9 +63,18 @@ def dense(rows, channels, depth, **options):
         stored(channels, depth),
         RNG.integers(-900, 900, channels).astype(np.int32),
     ]
-    output = Quantization(fitting(0.02, scales, max(depth, 1)), 4)
+    scale = fitting(0.02, scales, max(depth, 1)) * options.get("shrink", 1.0)
+    output = Quantization(scale, options.get("output_zero", 4))
     clamp = options.get("clamp", (-np.inf, np.inf))
     return check(FullyConnected(clamp=clamp), arrays, quantizations, output, (1, 2))
+
+
+@pytest.mark.parametrize("depth", [24, 600])
+@pytest.mark.parametrize("shrink", [1.0, 0.02])
+@pytest.mark.parametrize("output_zero", [-128, 7])
+@pytest.mark.parametrize("clamp", [(-np.inf, np.inf), (-1.0, 2.0)])
+def test_sums_and_outputs_small_and_large(depth, shrink, output_zero, clamp):
+    dense((9,), 35, depth, shrink=shrink, output_zero=output_zero, clamp=clamp)
 
 
 @pytest.mark.parametrize("rows", range(1, 14))

@@ -3,8 +3,8 @@
 // interleaved columns stay in registers while the kernel moves along.
 #pragma once
 
+#include "depthwise/columns_neon64.h"
 #include "depthwise/dw_s8.h"
-#include "depthwise/image_rows.h"
 
 namespace linnet {
 namespace LINNET_ISA {
@@ -22,6 +22,7 @@ struct ColumnWeights {
 };
 }  // namespace
 
+template <bool kSmall>
 LINNET_INLINE void column_output(const ColumnWeights& in, const ByteBounds& bounds, const Column& a,
                                  const Column& b, const Column& c, int8_t* y) {
   I sum[4];
@@ -30,12 +31,14 @@ LINNET_INLINE void column_output(const ColumnWeights& in, const ByteBounds& boun
     sum[j] = dot(load_i(in.bias + j * kLanes), a.part[j], in.weights[0].part[j]);
     sum[j] = dot(sum[j], b.part[j], in.weights[1].part[j]);
     sum[j] = dot(sum[j], c.part[j], in.weights[2].part[j]);
-    sum[j] = to_i_round(to_f(sum[j]) * load_f(in.scale + j * kLanes));
+    const F scale = load_f(in.scale + j * kLanes);
+    sum[j] = kSmall ? scaled_small(sum[j], scale) : to_i_round(to_f(sum[j]) * scale);
   }
   store_s8_clipped(y, sum, bounds, kUnit);
 }
 
 // Rows beyond the kernel's repeat its last one, their weights are zero.
+template <bool kSmall>
 static void columns_row(const DepthwiseS8Params& p, const ImageRows rows, const ColumnWeights in,
                         int8_t* y) {
   const ptrdiff_t step = p.shape.outputs;
@@ -54,13 +57,15 @@ static void columns_row(const DepthwiseS8Params& p, const ImageRows rows, const 
     interleave(c.part, places, 0);
     return c;
   };
-  const auto out =
-      [=](const Column& a, const Column& b, const Column& c, int j)
-          __attribute__((always_inline)) { column_output(in, bounds, a, b, c, y + j * step); };
+  const auto out = [&](const Column& a, const Column& b, const Column& c, int j)
+                       __attribute__((always_inline)) {
+                         column_output<kSmall>(in, bounds, a, b, c, y + j * step);
+                       };
   move_columns<Column>(rows, p.shape.stride_w, p.shape.out_width, at, inside, out);
 }
 
-static void columns_s8(const DepthwiseS8Params& p, const Worker& w) {
+template <bool kSmall>
+static void columns_rows(const DepthwiseS8Params& p, const Worker& w) {
   const DepthwiseShape& s = p.shape;
   int8_t padding[kUnit];
   for (int n = 0; n < kUnit; ++n) padding[n] = (int8_t)p.zero_in;
@@ -74,8 +79,14 @@ static void columns_s8(const DepthwiseS8Params& p, const Worker& w) {
     in.bias = p.bias + (ptrdiff_t)t.block * kUnit;
     in.scale = p.scale + (ptrdiff_t)t.block * kUnit;
     int8_t* y = p.y + ((ptrdiff_t)image * s.out_height + i) * s.out_width * s.outputs + t.channel;
-    columns_row(p, image_rows(s, x, i, t.channel, padding), in, y);
+    columns_row<kSmall>(p, image_rows(s, x, i, t.channel, padding), in, y);
   });
+}
+
+static void columns_s8(const DepthwiseS8Params& p, const Worker& w) {
+  const bool plain = p.words && p.zero_out % 2 == 0 && p.low == -128 && p.high == 127;
+  if (p.small && plain && ends_are_narrow(p.shape)) return columns_by_hand(p, w);
+  p.small ? columns_rows<true>(p, w) : columns_rows<false>(p, w);
 }
 
 #endif

@@ -49,6 +49,7 @@ struct DepthwiseS8Params {
   bool direct;
   bool columns;  // Arm: rows stay bytes, a lane takes the taps of one kernel column
   bool wide;     // Arm, not interleaved [block][kernel_h * kernel_w][unit]: int16 weights, not int8
+  bool small, words;  // |acc| and |acc * scale| < 2^22, the latter < 2^15 - 2^8, for every acc
   int rows;
   const int64_t* picks;  // flat, stride 2: [block][8], which qwords of the input a unit takes
   int groups;            // groups of taps per kernel row

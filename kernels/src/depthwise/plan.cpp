@@ -1,6 +1,8 @@
 #include "depthwise/plan.h"
 
 #include <algorithm>
+#include <cmath>
+#include <cstdlib>
 #include <numeric>
 #include <vector>
 
@@ -303,14 +305,15 @@ AlignedBytes pack_s8(DepthwiseS8Params& p, DepthwiseLanes l, const int16_t* weig
   const int offset = l.taps == 2 ? 0 : p.zero_in + l.shift;
   const std::vector<Place> places = l.taps == 1 ? std::vector<Place>() : places_of(p, l);
   const size_t per_tap = places.size() / static_cast<size_t>(taps);
+  double largest = 0, largest_output = 0;
   for (int i = 0; i < static_cast<int>(channels); ++i) {
     const int block = i / unit, channel = channel_of(s, p.tiles, unit, block, i % unit);
     const int lane = lane_of_channel(l, i % unit);
     char* first = reinterpret_cast<char*>(words + block * per_channel * unit + lane);
-    int64_t total = 0;
+    int64_t total = 0, size = 0;
     for (int tap = 0; tap < taps; ++tap) {
       const int weight = weights[static_cast<size_t>(tap) * s.outputs + channel];
-      total += weight;
+      total += weight, size += std::abs(weight);
       if (l.taps == 1) {
         put_plain(p, words, (static_cast<size_t>(block) * taps + tap) * unit + i % unit, weight);
       } else {
@@ -319,7 +322,13 @@ AlignedBytes pack_s8(DepthwiseS8Params& p, DepthwiseLanes l, const int16_t* weig
     }
     sums[block * unit + lane] = static_cast<int32_t>(bias[channel] - offset * total);
     scales[block * unit + lane] = scale[channel];
+    const double middle = sums[block * unit + lane] - 0.5 * static_cast<double>(total);
+    const double most = std::abs(middle) + 127.5 * static_cast<double>(size);
+    largest = std::max(largest, most);
+    largest_output = std::max(largest_output, most * scale[channel]);
   }
+  p.small = std::max(largest, largest_output) < 1 << 22;
+  p.words = largest_output < (1 << 15) - (1 << 8);
   return memory;
 }
 

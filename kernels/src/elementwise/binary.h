@@ -2,8 +2,12 @@
 #pragma once
 
 #include "elementwise/broadcast.h"
-#include "elementwise/fixed_x86.h"
 #include "elementwise/math.h"
+#if defined(LINNET_NEON)
+#include "elementwise/fixed_neon.h"
+#else
+#include "elementwise/fixed_x86.h"
+#endif
 
 namespace linnet {
 namespace LINNET_ISA {

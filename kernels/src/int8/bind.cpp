@@ -1,6 +1,7 @@
 // Python registration of the int8 kernels.
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <vector>
 
 #include "core/methods.h"
@@ -26,6 +27,30 @@ bool needs_care(const int8_t* weights, int64_t bytes) {
     }
   }
   return false;
+}
+
+// Notes how large sums can become and what they are scaled to; see OutputS8.
+void measure_sums(ConvS8Params& p, const LayoutS8& layout) {
+  double largest = 0, largest_output = 0;
+  const int64_t channels = p.groups * padded(p.out_channels, kPanel);
+  const int8_t* w = p.weights;
+  for (int64_t first = 0; first < channels; first += kPanel) {
+    int32_t total[kPanel] = {0}, size[kPanel] = {0};
+    for (int64_t k = 0; k < p.steps; ++k) {
+      for (int n = 0; n < kPanel; ++n) {
+        for (int g = 0; g < layout.group; ++g, ++w) total[n] += *w, size[n] += std::abs(*w);
+      }
+    }
+    for (int n = 0; n < kPanel; ++n) {
+      // Activations are -0.5 +- 127.5.
+      const double most = std::abs(p.output.bias[first + n] - 0.5 * total[n]) + 127.5 * size[n];
+      largest = std::max(largest, most);
+      largest_output = std::max(largest_output, most * p.output.scale[first + n]);
+    }
+  }
+  p.output.small_sums = largest < 1 << 22;
+  p.output.small_outputs = largest_output < 1 << 22;
+  p.output.word_outputs = largest_output < (1 << 15) - (1 << 8);
 }
 
 // Output columns, then rows, of a band within the cache; at least one row of 12 columns, and no
@@ -81,8 +106,15 @@ Segments plan_segments(const std::array<int32_t, 5>& image, const std::array<int
 }
 
 OutputS8 output_of(uintptr_t bias, uintptr_t scale, uintptr_t weight_zero, const Triple& bounds) {
-  return {at<int32_t>(bias), at<float>(scale), at<int32_t>(weight_zero),
-          bounds[0],         bounds[1],        bounds[2]};
+  return {at<int32_t>(bias),
+          at<float>(scale),
+          at<int32_t>(weight_zero),
+          bounds[0],
+          bounds[1],
+          bounds[2],
+          false,
+          false,
+          false};
 }
 
 // Where each lane's worth of k lies from a window's start: segment s is in its row s / across,
@@ -142,6 +174,7 @@ int conv_s8(Program& program, uintptr_t x, uintptr_t y, uintptr_t weights, uintp
     p.careful =
         needs_care(p.weights, padded(p.out_channels, kPanel) * p.groups * p.steps * layout.group);
   }
+  if (product_of(program) == ProductS8::quads) measure_sums(p, layout);
   const double macs = static_cast<double>(rows) * p.groups * static_cast<double>(packed);
   return program.add(Kernel::conv_s8, p,
                      Cost{macs / rate_of(program), static_cast<size_t>(scratch)});
@@ -231,7 +264,8 @@ void bind_int8(Methods& program) {
   program.def("conv_s8", conv_s8,
               {"x", "y", "weights", "bias", "scale", "more", "image", "window", "out", "steps",
                "zero", "bounds"},
-              "Add a convolution; more = lanes of k whose weights go on behind the others, image = "
+              "Add a convolution; more = lanes of k whose weights go on "
+              "behind the others, image = "
               "(batch, height, width, channels of a group, groups), "
               "window = (kernel, stride, dilation, begin), out = (height, width, channels of a "
               "group), steps of y in bytes, bounds = (zero, low, high) of y.");

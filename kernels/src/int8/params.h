@@ -21,6 +21,9 @@ struct OutputS8 {
   int32_t zero;
   int32_t low;
   int32_t high;
+  // What is known of every acc that can occur: |acc| < 2^22, |acc * scale[n]| < 2^22 and < 2^15 -
+  // 2^8.
+  bool small_sums, small_outputs, word_outputs;
 };
 
 // Where a convolution's rows of activations come from.

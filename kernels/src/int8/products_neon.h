@@ -32,7 +32,11 @@ static int32_t row_sum(const uint8_t* row, int64_t depth) {
   }
   int32_t rest = 0;
   for (; k < depth; ++k) rest += x[k];
+#if defined(__aarch64__)
+  return rest + vaddvq_s32(total);
+#else
   return rest + sum_i((I)total);
+#endif
 }
 
 #if defined(__ARM_FEATURE_DOTPROD)
@@ -145,11 +149,44 @@ LINNET_INLINE void add_products(I (&sum)[MR][NV], const BlockS8& block, int row,
 
 #endif
 
-#if defined(__aarch64__) && !defined(__ARM_FEATURE_DOTPROD)
+// Rows of the tiles of so many vectors that are written by hand, and those: `count` tiles; outputs
+// of fewer channels than the tile's take a detour.
+#if defined(__ARM_FEATURE_DOTPROD)
 
-constexpr int kByHand = 4;  // rows of the tiles written by hand
+}  // namespace LINNET_ISA
+}  // namespace linnet
+#include "int8/quads_neon64.h"
+namespace linnet {
+namespace LINNET_ISA {
 
-// `count` tiles of four rows; outputs of fewer than four channels take a detour.
+constexpr int rows_by_hand(int vectors) { return vectors == 4 ? 4 : 0; }
+
+static bool tiles_by_hand(const BlockS8& block, int row, int count, int vector) {
+  if (!block.output.small_outputs || block.row_sums != nullptr || block.steps == 0 ||
+      block.steps != block.segments * block.segment_steps) {
+    return false;
+  }
+  const int channel = vector * kLanes, left = block.channels - channel;
+  const QuadsOutput out = quads_output(block.output, channel);
+  const int8_t* w = block.weights + vector / 4 * block.panel_step;
+  const int8_t* a = (const int8_t*)block.a + row * block.a_step;
+  int8_t* y = block.y + row * block.y_step + channel;
+  if (left >= 4 * kLanes) {
+    four_rows_of_quads(block, a, w, out, count, y, block.y_step);
+    return true;
+  }
+  for (; count > 0; --count, a += 4 * block.a_step) {
+    int8_t bytes[4][4 * kLanes];
+    four_rows_of_quads(block, a, w, out, 1, bytes[0], sizeof bytes[0]);
+    for (int i = 0; i < 4; ++i, y += block.y_step) memcpy(y, bytes[i], (size_t)left);
+  }
+  return true;
+}
+
+#elif defined(__aarch64__)
+
+constexpr int rows_by_hand(int) { return 4; }
+
 static bool tiles_by_hand(const BlockS8& block, int row, int count, int vector) {
   if (block.careful || block.steps == 0) return false;
   const int channel = vector * kLanes;
@@ -187,7 +224,7 @@ static bool tiles_by_hand(const BlockS8& block, int row, int count, int vector) 
 
 #else
 
-constexpr int kByHand = 0;
+constexpr int rows_by_hand(int) { return 0; }
 static inline bool tiles_by_hand(const BlockS8&, int, int, int) { return false; }
 
 #endif

@@ -105,7 +105,7 @@ LINNET_INLINE void add_products(I (&sum)[MR][NV], const BlockS8& block, int row,
   for (; k < steps; ++k) add(sum, k);
 }
 
-constexpr int kByHand = 0;
+constexpr int rows_by_hand(int) { return 0; }
 static inline bool tiles_by_hand(const BlockS8&, int, int, int) { return false; }
 
 // Most rows of a tile by its number of vectors: accumulators, weights and one broadcast fit the

@@ -4,6 +4,7 @@
 
 #include "int8/layout.h"
 #include "int8/store.h"
+#include "simd/additions.h"
 
 namespace linnet {
 namespace LINNET_ISA {
@@ -16,6 +17,7 @@ constexpr ProductS8 kProduct = kHasDot ? ProductS8::bytes : ProductS8::words;
 #endif
 constexpr LayoutS8 kLayout = layout_s8(kProduct);
 // Activations are multiplied as they are stored, so rows need not be copied.
+constexpr bool kAddsToRound = kHasDotS8;
 constexpr bool kInPlace = kLayout.element == 1 && kLayout.shift == 0;
 constexpr int kVectorsPerPanel = kPanel / kLanes;
 
@@ -72,8 +74,15 @@ LINNET_INLINE void start_sums(I (&sum)[MR][NV], const BlockS8& block, int row, i
   }
 }
 
-template <int MR, int NV>
-LINNET_INLINE void store_sums(const I (&sum)[MR][NV], const BlockS8& block, int row, int channel) {
+template <bool kSmall>
+LINNET_INLINE I scaled(I sum, F scale) {
+  if constexpr (kSmall) return scaled_small(sum, scale);
+  return to_i_round(to_f(sum) * scale);
+}
+
+template <bool kSmall, int MR, int NV>
+LINNET_INLINE void store_scaled(const I (&sum)[MR][NV], const BlockS8& block, int row,
+                                int channel) {
   const OutputS8* out = &block.output;
   // Hides where `out` points: its constants, kept in registers throughout, would push weights of
   // the loop above out to the stack.
@@ -89,7 +98,7 @@ LINNET_INLINE void store_sums(const I (&sum)[MR][NV], const BlockS8& block, int 
     I stored[kTogether * NV];
 #pragma GCC unroll 4
     for (int n = 0; n < kTogether * NV; ++n) {
-      stored[n] = to_i_round(to_f(sum[i + n / NV][n % NV]) * load_f(scale + n % NV * kLanes));
+      stored[n] = scaled<kSmall>(sum[i + n / NV][n % NV], load_f(scale + n % NV * kLanes));
     }
     store_rows_clipped<NV>(y, block.y_step, stored, bounds, left);
   }
@@ -98,16 +107,23 @@ LINNET_INLINE void store_sums(const I (&sum)[MR][NV], const BlockS8& block, int 
     I stored[NV];
 #pragma GCC unroll 4
     for (int j = 0; j < NV; ++j) {
-      stored[j] = to_i_round(to_f(sum[i][j]) * load_f(scale + j * kLanes));
+      stored[j] = scaled<kSmall>(sum[i][j], load_f(scale + j * kLanes));
     }
     store_s8_clipped(y, stored, bounds, left);
   }
 }
 
+template <int MR, int NV>
+LINNET_INLINE void store_sums(const I (&sum)[MR][NV], const BlockS8& block, int row, int channel) {
+  const bool small = block.output.small_sums && block.output.small_outputs;
+  if (kAddsToRound && small) return store_scaled<kAddsToRound>(sum, block, row, channel);
+  store_scaled<false>(sum, block, row, channel);
+}
+
 // `count` tiles of MR rows from `row` on, channels [vector * kLanes, (vector + NV) * kLanes).
 template <int MR, int NV>
 static void tiles_s8(const BlockS8& block, int row, int count, int vector) {
-  if (MR == kByHand && tiles_by_hand(block, row, count, vector)) return;
+  if (MR == rows_by_hand(NV) && tiles_by_hand(block, row, count, vector)) return;
 #pragma GCC unroll 1
   for (const int end = row + count * MR; row < end; row += MR) {
     I sum[MR][NV];
@@ -147,7 +163,7 @@ static void strip_s8(const BlockS8& block, int rows, int vector, int vectors) {
     if (rows % most > 0) tiles[rows % most - 1](block, rows - rows % most, 1, vector);
     return;
   }
-  if (kByHand > 0 && rows >= kByHand) {  // the last tile may make rows once more
+  if (rows_by_hand(vectors) == most && rows >= most) {  // the last tile may make rows once more
     tiles[most - 1](block, 0, rows / most, vector);
     if (rows % most > 0) tiles[most - 1](block, rows - most, 1, vector);
     return;
