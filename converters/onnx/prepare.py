@@ -6,6 +6,7 @@ Owns what happens to a model as a message, through the tools of the onnx package
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 import onnx
@@ -114,11 +115,14 @@ def _inlined(model: onnx.ModelProto) -> onnx.ModelProto:
         if not defined:
             break
         model = _with_defaults(model, set(defined))
-        try:
-            ready = inliner.inline_local_functions(_with_functions(model, set(defined)))
-            model = inliner.inline_selected_functions(ready, defined, inline_schema_functions=True)
-        except tool_errors():
-            break
+        with suppress(*tool_errors()):
+            model = inliner.inline_selected_functions(model, defined, inline_schema_functions=True)
+        left = set(defined) & {(n.domain, n.op_type) for n in model.graph.node}
+        if left:
+            try:
+                model = inliner.inline_local_functions(_with_functions(model, left))
+            except tool_errors():
+                break
     return model
 
 
