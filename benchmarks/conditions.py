@@ -119,7 +119,9 @@ def take(system: System, speed: float | None = None, work: float | None = None) 
     )
 
 
-def judge(snapshots: Sequence[Snapshot], system: System) -> Verdict:
+def judge(
+    snapshots: Sequence[Snapshot], system: System, steady: Sequence[Snapshot] = ()
+) -> Verdict:
     """Say what speaks against a measurement.
 
     Parameters
@@ -128,11 +130,14 @@ def judge(snapshots: Sequence[Snapshot], system: System) -> Verdict:
         The first from before the measurement, the last from after it, at least two.
     system : System
         For limits that do not change.
+    steady : sequence of Snapshot
+        Those whose probes count, where rounds were set aside; by default all but the first.
     """
     verdict = Verdict()
     _judge_heat(snapshots, system, verdict)
     _judge_throttling(snapshots, verdict)
-    _judge_speed(snapshots, verdict)
+    # The first is from before the load: a governor has reason to be lower then.
+    _judge_speed(snapshots[1:], steady or snapshots[1:], verdict)
     _judge_load(snapshots, system, verdict)
     _judge_setting(snapshots, system, verdict)
     return verdict
@@ -173,10 +178,8 @@ def _judge_throttling(snapshots: Sequence[Snapshot], verdict: Verdict) -> None:
         verdict.problems.append(f"{PI_BITS[UNDER_VOLTAGE]} (hwmon alarm)")
 
 
-def _judge_speed(snapshots: Sequence[Snapshot], verdict: Verdict) -> None:
-    # The first is from before the load: a governor has reason to be lower then.
-    during = snapshots[1:]
-    works = [s.work for s in during if s.work is not None]
+def _judge_speed(during: Sequence[Snapshot], steady: Sequence[Snapshot], verdict: Verdict) -> None:
+    works = [s.work for s in steady if s.work is not None]
     if works and min(works) < WORK_DROP * max(works):
         verdict.problems.append(
             f"the core did up to {max(works) / min(works):.2f} times less work in the same time: "
@@ -189,7 +192,7 @@ def _judge_speed(snapshots: Sequence[Snapshot], verdict: Verdict) -> None:
                 f"the CPU's frequency fell from {max(known) // 1000} to {min(known) // 1000} MHz"
             )
         return
-    speeds = [s.speed for s in during if s.speed is not None]
+    speeds = [s.speed for s in steady if s.speed is not None]
     if speeds and min(speeds) < SPEED_DROP * max(speeds):
         verdict.problems.append(
             f"the CPU's speed varied: the same operations took up to "

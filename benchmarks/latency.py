@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,7 +16,8 @@ from linnet.session import Session
 from linnet.types import Array
 
 from .conditions import Snapshot, Verdict, judge, take
-from .memory import judge_core
+from .gate import Gate, gate
+from .memory import best_work, judge_core
 from .peak import SpeedProbe
 from .power import EnergyMeter
 from .spread import repeat_interval, summarize
@@ -28,6 +29,13 @@ Clock = Callable[[], float]
 KEPT = 20_000
 LEAST_ROUNDS = 8
 LONG_WARMUP = 5.0
+# So many times in the shortest measurement the model is loaded anew: other addresses of its data
+# make it faster or slower, as another run of the command would find it.
+SITTINGS = 4
+SHORT_WARMUP = 0.02
+# Of the time until the next sitting, where loading takes longer there is but one.
+LOAD_SHARE = 0.2
+Run = Callable[[], object]
 
 
 @dataclass(frozen=True)
@@ -71,14 +79,15 @@ class Settings:
         """Length of a round: long enough for a clock, short enough for many rounds."""
         if self.minutes:
             return min(5.0, self.minutes * 2)
-        return min(max(self.least / 20, 0.005), 0.2)
+        return min(max(self.least / 60, 0.005), 0.1)
 
 
 @dataclass
 class Rounds:
-    """What was measured: every round's samples in seconds, and the machine after each."""
+    """What was measured: every round's samples in seconds, its sitting, the machine after each."""
 
     samples: list[Array] = field(default_factory=list)
+    sittings: list[int] = field(default_factory=list)
     snapshots: list[Snapshot] = field(default_factory=list)
     joules: float | None = None
     stable: bool = False
@@ -88,6 +97,25 @@ class Rounds:
         """The median of each round."""
         return [float(np.median(samples)) for samples in self.samples]
 
+    def gate(self, settings: Settings, best: float) -> Gate:
+        """Return which rounds count: all where exactly these runs were asked for."""
+        if settings.runs or settings.minutes:
+            return Gate((True,) * len(self.samples))
+        return gate(self.snapshots, best)
+
+    def of(self, kept: Sequence[bool]) -> Rounds:
+        """Return some of the rounds; snapshots stay those of all."""
+        places = np.flatnonzero(kept)
+        return replace(
+            self,
+            samples=[self.samples[i] for i in places],
+            sittings=[self.sittings[i] for i in places],
+        )
+
+    def interval(self) -> tuple[float, float]:
+        """Return where the median of another such run is expected."""
+        return repeat_interval(self.medians, self.sittings)
+
 
 class Watch:
     """Takes snapshots of one machine; made anew for every measurement.
@@ -95,12 +123,14 @@ class Watch:
     Parameters
     ----------
     system : System
+    probe : SpeedProbe, optional
+        Reads the core's speed.
     """
 
-    def __init__(self, system: System) -> None:
+    def __init__(self, system: System, probe: SpeedProbe | None = None) -> None:
         self.system = system
         self.meter = EnergyMeter(system)
-        self._probe = SpeedProbe()
+        self._probe = probe or SpeedProbe()
 
     def look(self) -> Snapshot:
         """Return the machine's state now."""
@@ -139,20 +169,36 @@ def measure(
     loaded = time.perf_counter()
     session.run(feeds)
     first = time.perf_counter() - loaded
-    grown = max((machine.memory("VmRSS") or 0) - resident, 0)
-    warm_up(session, feeds, settings)
-    watch = Watch(machine)
-    rounds = run_rounds(lambda: session.run(feeds), settings, watch, share)
-    verdict = judge(rounds.snapshots, machine)
-    judge_core(rounds.snapshots, f"{machine.cpu_model()}, {_core.default_isa()}", verdict)
-    return {
-        **_result(rounds, settings, verdict),
+    facts = {
         "load": loaded - start,
         "first": first,
-        "load_memory_bytes": grown,
-        "peak_memory_bytes": machine.memory("VmHWM"),
-        "energy": _energy(rounds, watch.meter),
+        "load_memory_bytes": max((machine.memory("VmRSS") or 0) - resident, 0),
         **_plan_facts(session, feeds),
+    }
+    warm_up(session, feeds, settings)
+    facts["peak_memory_bytes"] = machine.memory("VmHWM")
+    watch = Watch(machine)
+    core = f"{machine.cpu_model()}, {_core.default_isa()}"
+    best = best_work(core)
+
+    def renew() -> Run:
+        again = linnet.load(source, threads=settings.threads, isa=settings.isa)
+        warm_up(again, feeds, replace(settings, warmup=SHORT_WARMUP))
+        return lambda: again.run(feeds)
+
+    brief = loaded - start + first < LOAD_SHARE * settings.least / SITTINGS
+    anew = renew if brief and not (settings.runs or settings.minutes) else None
+    rounds = run_rounds(lambda: session.run(feeds), settings, watch, share, best=best, renew=anew)
+    found = rounds.gate(settings, best)
+    steady = found.steady(rounds.snapshots) if found.enough else []
+    verdict = judge(rounds.snapshots, machine, steady)
+    found.tell(verdict)
+    judge_core(steady or rounds.snapshots, core, verdict)
+    kept = found.kept if found.enough else (True,) * len(rounds.samples)
+    return {
+        **_result(rounds, kept, settings, verdict),
+        **facts,
+        "energy": _energy(rounds, watch.meter),
     }
 
 
@@ -166,11 +212,13 @@ def warm_up(session: Session, feeds: dict[str, Array], settings: Settings) -> No
 
 
 def run_rounds(
-    run: Callable[[], object],
+    run: Run,
     settings: Settings,
     watch: Watch,
     share: Share = lambda done: None,
     clock: Clock = time.perf_counter,
+    best: float = 0.0,
+    renew: Callable[[], Run] | None = None,
 ) -> Rounds:
     """Repeat a call in rounds until its median is stable, its number of runs or its time is over.
 
@@ -183,6 +231,10 @@ def run_rounds(
     share : callable
     clock : callable
         Returns seconds.
+    best : float
+        Work per link of a free core, see `gate`.
+    renew : callable, optional
+        Prepares the next sitting and returns its call.
     """
     done = Rounds()
     done.snapshots.append(watch.look())
@@ -190,11 +242,15 @@ def run_rounds(
     begin = clock()
     while True:
         left = settings.runs - sum(map(len, done.samples)) if settings.runs else 0
+        sitting = int((clock() - begin) / max(settings.least, 1e-9) * SITTINGS) if renew else 0
+        if renew and done.sittings and sitting > done.sittings[-1]:
+            run = renew()
+        done.sittings.append(sitting)
         done.samples.append(_round(run, settings, left, clock))
         done.snapshots.append(watch.look())
         after = watch.meter.read()
         spent = clock() - begin
-        if _is_over(done, settings, spent, share):
+        if _is_over(done, settings, spent, share, best):
             break
     if before is not None and after is not None:
         done.joules = after - before
@@ -215,7 +271,7 @@ def _round(run: Callable[[], object], settings: Settings, left: int, clock: Cloc
             return np.array(samples)
 
 
-def _is_over(done: Rounds, settings: Settings, spent: float, share: Share) -> bool:
+def _is_over(done: Rounds, settings: Settings, spent: float, share: Share, best: float) -> bool:
     if settings.minutes:
         share(min(spent / (60 * settings.minutes), 1.0))
         return spent >= 60 * settings.minutes
@@ -223,27 +279,31 @@ def _is_over(done: Rounds, settings: Settings, spent: float, share: Share) -> bo
         counted = sum(map(len, done.samples))
         share(min(counted / settings.runs, 1.0))
         if counted >= settings.runs:
-            done.stable = _is_stable(done, settings)
+            done.stable = _is_stable(done, settings, best)
         return counted >= settings.runs
     share(min(spent / max(settings.least, 1e-9), 0.99))
     if len(done.samples) < LEAST_ROUNDS or spent < settings.least:
         return False
-    done.stable = _is_stable(done, settings)
+    done.stable = _is_stable(done, settings, best)
     return done.stable or spent >= settings.most
 
 
-def _is_stable(done: Rounds, settings: Settings) -> bool:
-    if len(done.samples) < LEAST_ROUNDS:
+def _is_stable(done: Rounds, settings: Settings, best: float) -> bool:
+    found = done.gate(settings, best)
+    if sum(found.kept) < LEAST_ROUNDS or not found.enough:
         return False
-    medians = done.medians
-    low, high = repeat_interval(medians)
-    return (high - low) / 2 <= settings.stable * float(np.median(medians))
+    kept = done.of(found.kept)
+    low, high = kept.interval()
+    return (high - low) / 2 <= settings.stable * float(np.median(kept.medians))
 
 
-def _result(rounds: Rounds, settings: Settings, verdict: Verdict) -> dict[str, Any]:
-    samples = np.concatenate(rounds.samples)
-    medians = rounds.medians
-    low, high = repeat_interval(medians)
+def _result(
+    rounds: Rounds, kept: Sequence[bool], settings: Settings, verdict: Verdict
+) -> dict[str, Any]:
+    counted = rounds.of(kept)
+    samples = np.concatenate(counted.samples)
+    medians = counted.medians
+    low, high = counted.interval()
     if not verdict.valid:
         # What disturbed this run may disturb a repeat more, or not at all.
         low, high = min(low, *medians), max(high, *medians)
@@ -259,7 +319,10 @@ def _result(rounds: Rounds, settings: Settings, verdict: Verdict) -> dict[str, A
         "interval": [min(low, middle), max(high, middle)],
         "stable": rounds.stable,
         "rounds": [
-            {"median": m, "runs": len(s)} for m, s in zip(medians, rounds.samples, strict=True)
+            {"median": median, "runs": len(samples), "sitting": sitting, "kept": keep}
+            for median, samples, sitting, keep in zip(
+                rounds.medians, rounds.samples, rounds.sittings, kept, strict=True
+            )
         ],
         "sample_stride": stride,
         "samples": samples[::stride].tolist(),

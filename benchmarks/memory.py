@@ -26,6 +26,11 @@ def cache_file() -> Path:
     return Path(home) / "linnet" / "cores.json"
 
 
+def best_work(core: str, file: Path | None = None) -> float:
+    """Return the most work per link of a chain that a core is known to have done, 0.0 for none."""
+    return _read(file or cache_file()).get(core, 0.0)
+
+
 def judge_core(
     snapshots: Sequence[Snapshot], core: str, verdict: Verdict, file: Path | None = None
 ) -> None:

@@ -149,21 +149,22 @@ class SpeedProbe:
 
     def read(self) -> float:
         """Return links per second, the best of three."""
-        return self._links / _shortest(self._program)
+        return self._links / _times(self._program, 3)[0]
 
     def work(self) -> float:
-        """Return multiply-accumulates per second, the best of three."""
-        spent = _shortest(self._busy)
+        """Return multiply-accumulates per second, the middle of five: who shares may pause."""
+        spent = _times(self._busy, 5)[2]
         return float(self._count[0]) / spent
 
 
-def _shortest(program: Any) -> float:
-    best = float("inf")
-    for _ in range(3):
+def _times(program: Any, count: int) -> list[float]:
+    """Return the sorted seconds of runs."""
+    found = []
+    for _ in range(count):
         start = time.perf_counter()
         program.run()
-        best = min(best, time.perf_counter() - start)
-    return best
+        found.append(time.perf_counter() - start)
+    return sorted(found)
 
 
 def _time(row: str, data: Array, threads: int, isa: str, repeats: int) -> tuple[float, float]:

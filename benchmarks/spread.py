@@ -13,6 +13,8 @@ Figure = Callable[[Array], Array]
 _PARTS = 4
 # Standard deviations on each side of the middle that hold 95 % of a normal distribution.
 _TAIL = 1.96
+# The same of Student's t for 1, 2, ... degrees of freedom.
+_STUDENT = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23, 2.20, 2.18)
 
 
 def summarize(samples: Array) -> dict[str, float]:
@@ -124,33 +126,66 @@ def drift(rounds: Array, deviation: float) -> float:
     return math.sqrt(_PARTS * max(step - 2 * _PARTS * deviation**2, 0.0))
 
 
-def repeat_interval(rounds: Sequence[float] | Array) -> tuple[float, float]:
+def between(rounds: Array, sittings: Sequence[int] | Array) -> float:
+    """Return how far runs of as many sittings are apart, nineteen times of twenty.
+
+    A model that is loaded anew lies at other addresses, maybe on another core. What the medians of
+    sittings differ by says how much that matters: Student's t, for the difference of two runs.
+
+    Parameters
+    ----------
+    rounds : ndarray
+    sittings : sequence of int
+        Of each round; those of less than three rounds say nothing.
+
+    Examples
+    --------
+    >>> round(between(np.repeat([1.0, 2.0, 3.0], 3), np.repeat([0, 1, 2], 3)), 2)
+    3.51
+    """
+    places, counts = np.unique(sittings, return_counts=True)
+    where = np.asarray(sittings)
+    medians = [float(np.median(rounds[where == place])) for place in places[counts >= 3]]
+    if len(medians) < 3:
+        return 0.0
+    freedom = len(medians) - 1
+    student = _STUDENT[min(freedom, len(_STUDENT)) - 1]
+    return student * math.sqrt(2 / len(medians)) * float(np.std(medians, ddof=1))
+
+
+def repeat_interval(
+    rounds: Sequence[float] | Array, sittings: Sequence[int] = ()
+) -> tuple[float, float]:
     """Return where the median of rounds lies, and that of a repeat of the run is expected.
 
     The bootstrap's interval of the median, root two times as wide because two runs differ by the
-    noise of both, and what the machine drifts from one to the next; never narrower than half a
-    percent, which is what loading code and data to other addresses changes.
+    noise of both, and what the machine drifts from one to the next; not narrower than what sittings
+    differ by, and never than half a percent.
 
     Parameters
     ----------
     rounds : sequence of float
         The medians of rounds, in order.
+    sittings : sequence of int
+        The sitting of each round: what was loaded together.
 
     Examples
     --------
-    >>> repeat_interval([100.0, 100.0, 100.0])
+    >>> low, high = repeat_interval([100.0, 100.0, 100.0])
+    >>> round(low, 1), high
     (99.5, 100.5)
     """
     values = np.asarray(rounds, dtype=np.float64)
     middle = float(np.median(values))
     low, high = bootstrap(values)
     moved = _TAIL * drift(values, (high - low) / (2 * _TAIL))
-    least = 0.005 * middle
+    least = max(0.005 * middle, between(values, sittings) if len(sittings) else 0.0)
     ends = (
         max(math.hypot(math.sqrt(2) * gap, moved), least) for gap in (middle - low, high - middle)
     )
     below, above = ends
-    return middle - below, middle + above
+    # A ratio, because no time is below zero.
+    return middle / (1 + below / middle), middle + above
 
 
 def ratio_interval(

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from linnet.benchmarks.conditions import Snapshot, Verdict, judge, take
+from linnet.benchmarks.gate import gate
 from linnet.benchmarks.machine import describe_machine
 from linnet.benchmarks.memory import judge_core
 from linnet.benchmarks.power import NO_SENSOR, EnergyMeter, pmic_watts
@@ -182,6 +183,45 @@ def test_a_core_that_is_shared_all_the_time_is_known_from_before(tmp_path):
     assert judged(3.5e10, "another CPU, avx2") == []
     file.write_text("not JSON")
     assert judged(3.5e10) == []
+
+
+def probed(*pairs):
+    calm = Snapshot(0.0, None, 1e9, {}, None, None, False, None, 0.0, 0.0, 0.0, 0, 7e10)
+    return [replace(calm, seconds=float(i), speed=s, work=w) for i, (s, w) in enumerate(pairs)]
+
+
+FREE, SHARED, SLOW = (1e9, 7e10), (1e9, 4e10), (0.8e9, 5.6e10)
+
+
+def told(found):
+    verdict = Verdict()
+    found.tell(verdict)
+    return verdict.problems, verdict.warnings
+
+
+def test_rounds_on_a_shared_core_are_set_aside():
+    found = gate(probed(*[FREE] * 11, *[SHARED] * 4, *[FREE] * 6), 0.0)
+    assert found.kept == (True,) * 10 + (False,) * 5 + (True,) * 5
+    problems, warnings = told(found)
+    assert not problems and "5 of 20 rounds were set aside" in warnings[0]
+    assert len(found.steady(probed(*[FREE] * 21))) == 15
+
+
+def test_too_few_rounds_on_a_free_core_are_a_problem():
+    always = gate(probed(*[SHARED] * 21), 70.0)
+    assert not any(always.kept) and "in 0 of 20 rounds only" in told(always)[0][0]
+    assert all(gate(probed(*[SHARED] * 21), 0.0).kept)
+
+
+def test_two_clock_speeds_are_a_problem():
+    found = gate(probed(*[FREE] * 14, *[SLOW] * 7), 0.0)
+    assert found.kept == (True,) * 13 + (False,) * 7
+    assert "another in 7 of 20 rounds" in told(found)[0][0]
+
+
+def test_every_round_stays_without_a_probe():
+    found = gate(probed(*[(None, None)] * 3), 0.0)
+    assert found.kept == (True, True) and told(found) == ([], [])
 
 
 def test_the_firmware_is_asked_where_sysfs_does_not_say(tmp_path):
