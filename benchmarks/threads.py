@@ -43,13 +43,14 @@ def measure(
     found: list[list[float]] = [[], []]
     for turn in range(rounds):
         for which in (0, 1) if turn % 2 else (1, 0):
-            found[which].append(_fastest(sessions[which], feeds, seconds))
+            found[which].append(stretch(sessions[which], feeds, seconds))
     ratios = sorted(two / one for one, two in zip(*found, strict=True))
     one, two = (statistics.median(times) for times in found)
     return {"one": one, "many": two, "ratio": statistics.median(ratios), "ratios": ratios}
 
 
-def _fastest(session: linnet.Session, feeds: dict[str, Any], seconds: float) -> float:
+def stretch(session: linnet.Session, feeds: dict[str, Any], seconds: float) -> float:
+    """Return the lower quartile of the times of runs that take so many seconds together."""
     times: list[float] = []
     end = time.perf_counter() + seconds
     while not times or time.perf_counter() < end:

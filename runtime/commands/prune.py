@@ -39,7 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what a channel is judged by: its weights, or with --data (then the default) its "
         "activations",
     )  # fmt: skip
-    parser.add_argument("--align", type=int, default=1, help="keep a multiple of this many")
+    parser.add_argument(
+        "--align", type=int, default=0, metavar="N",
+        help="keep a multiple of N channels of every layer; by default the nearest multiple of 16 "
+        "(of 4 in layers below 48 channels): what int8 kernels compute at a time",
+    )  # fmt: skip
     parser.add_argument(
         "--data", metavar="DATA",
         help="samples (folder, .npy or .npz): remaining weights are fitted to them, and the "
@@ -89,7 +93,10 @@ def run(options: argparse.Namespace) -> int:
         f"({bytes_text(weight_bytes(graph))} before)"
     )
     if options.blocks:
-        print(f"{100 * options.blocks:.0f} % of the blocks of matrix products are zero")
+        print(
+            f"{100 * options.blocks:.0f} % of the blocks of matrix products are zero: float "
+            "kernels skip them, int8 kernels compute them as any others"
+        )
     if samples is not None:
         _report(graph, made, samples)
     return 0
@@ -100,7 +107,7 @@ def pruned(
     share: float,
     importance: str,
     samples: Any = None,
-    align: int = 1,
+    align: int = 0,
     progress: Callable[[float], None] = lambda share: None,
 ) -> Graph:
     """Return a graph less a share of its channels, fitted to samples where there are any."""

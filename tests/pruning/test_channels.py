@@ -50,7 +50,7 @@ def outputs(graph, feeds):
 
 def check_exact(graph, feeds, share=0.25):
     dead = deadened(graph, share)
-    made = prune_channels(dead, share)
+    made = prune_channels(dead, share, align=1)
     np.testing.assert_allclose(outputs(made, feeds), outputs(dead, feeds), rtol=1e-4, atol=1e-5)
     return made
 
