@@ -9,7 +9,11 @@ from collections.abc import Sequence
 
 from . import __version__
 from .commands import COMMANDS
-from .errors import LinnetError
+from .errors import InputError, LinnetError
+from .opening import find_model
+
+# Options that name a file to write.
+TARGETS = ("output", "result_json", "html", "chart", "chrome_trace", "roofline", "recipe", "apply")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -38,6 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = parser().parse_args(arguments)
     try:
+        _look_into_folders(options)
+        _check_targets(options)
         return int(options.run(options))
     except LinnetError as error:
         return _fail(str(error), options)
@@ -53,6 +59,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(f"{error}; install the extra that brings it: {_extra(error.name)}", options)
     except KeyboardInterrupt:
         return 130
+
+
+def _look_into_folders(options: argparse.Namespace) -> None:
+    """Take the only model of a folder that is given as a model, but where folders have a sense."""
+    if getattr(options, "suite", None) or getattr(options, "peers", None):
+        return
+    for name in ("model", "source"):
+        given = getattr(options, name, None)
+        if given and os.path.isdir(given):
+            setattr(options, name, find_model(given))
+
+
+def _check_targets(options: argparse.Namespace) -> None:
+    """Refuse files to write in folders that are not there before work is spent on them."""
+    for name in TARGETS:
+        given = getattr(options, name, None)
+        if given is None or options.command == "evaluate":  # its output is a tensor
+            continue
+        folder = os.path.dirname(given) or "."
+        if not os.path.isdir(folder):
+            raise InputError(f"cannot write '{given}': there is no folder '{folder}'")
+        if os.path.isdir(given):
+            raise InputError(f"cannot write '{given}': it is a folder; name a file")
 
 
 def _fail(message: str, options: argparse.Namespace) -> int:

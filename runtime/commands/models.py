@@ -15,7 +15,7 @@ from linnet.types import Array, TensorType
 
 from .inputs import load_archive, load_input
 
-MODEL_HELP = ".linnet file, or an ONNX or TFLite model to convert on the fly"
+MODEL_HELP = ".linnet file, or an ONNX or TFLite model to convert on the fly; or its folder"
 
 
 def add_input_arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,6 +74,12 @@ def make_feeds(graph: Graph, options: argparse.Namespace) -> dict[str, Array]:
     if unknown:
         raise InputError(f"no inputs named {unknown}; the model takes {names}")
     sizes = {name: _whole(size) for name, size in (_pair(t, "--dim NAME=N") for t in options.dim)}
+    known = {d for name in names for d in graph.type_of(name).shape if isinstance(d, str)}
+    if set(sizes) - known and len(getattr(options, "models", ())) < 2:
+        raise InputError(
+            f"no dimensions named {sorted(set(sizes) - known)} among the inputs'; the model has "
+            f"{sorted(known) or 'none'}"
+        )
     shapes: dict[str, tuple[int, ...]] = getattr(options, "shapes", {})
     generator = np.random.default_rng(options.seed)
     feeds = {}
@@ -116,7 +122,7 @@ def _whole(text: str) -> int:
 
 
 def model_bytes(path: str) -> int:
-    """Return the size of a file."""
+    """Return the size of a model's file."""
     return Path(path).stat().st_size
 
 

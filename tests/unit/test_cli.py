@@ -106,6 +106,30 @@ def test_info(capsys):
     assert json.loads(capsys.readouterr().out)["linnet"] == linnet.__version__
 
 
+def test_folders_stand_for_their_only_model(model, tmp_path, capsys):
+    assert main(["inspect", str(model.parent), "--json"]) == 0
+    capsys.readouterr()
+    assert main(["inspect", str(tmp_path)]) == 1
+    assert "is a folder; expected a .linnet" in capsys.readouterr().err
+    for name in ("a.onnx", "b.tflite"):
+        (tmp_path / name).write_bytes(b"")
+    assert main(["inspect", str(tmp_path)]) == 1
+    assert "several models: a.onnx, b.tflite; name one" in capsys.readouterr().err
+
+
+def test_targets_are_looked_at_before_the_work(model, tmp_path, capsys):
+    missing = str(tmp_path / "none" / "out.json")
+    assert main(["bench", str(model), "-o", missing]) == 1
+    assert "there is no folder" in capsys.readouterr().err
+    assert main(["convert", str(model), "-o", str(tmp_path)]) == 1
+    assert "it is a folder; name a file" in capsys.readouterr().err
+
+
+def test_unknown_dimensions_are_refused(model, capsys):
+    assert main(["bench", str(model), "--dim", "rows=3"]) == 1
+    assert "no dimensions named ['rows']" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
