@@ -56,7 +56,7 @@ def quantize(
     program = Program(0)
     program.quantize_f32(
         _address(source), _address(out), [1, 1, out.size], _address(step), _address(zero),
-        int(limits.min), int(limits.max),
+        int(limits.min), int(limits.max), limits.dtype.name,
     )  # fmt: skip
     program.run()
     return out
@@ -89,9 +89,9 @@ def dequantize(x: npt.ArrayLike, scale: float, zero_point: int = 0) -> Array:
     source, out = _readable(array, array.dtype), np.empty(array.shape, np.float32)
     step, zero = _affine(scale, zero_point)
     program = Program(0)
-    program.dequantize_8(
+    program.dequantize(
         _address(source), _address(out), [1, 1, out.size], _address(step), _address(zero),
-        bool(array.dtype == np.uint8),
+        array.dtype.name,
     )  # fmt: skip
     program.run()
     return out

@@ -12,7 +12,7 @@ import numpy as np
 
 from linnet.types import Array, DType, NodeTypes
 
-from . import arithmetic, bind_elementwise
+from . import arithmetic, bind_elementwise, bind_int16
 from .base import NO_CLAMP, Clamp, Op, Step
 from .operands import clip, given
 from .pairs import _Binary
@@ -96,10 +96,11 @@ class _Linear(_Clamped, frozen=True):
     total: ClassVar[bool] = True
 
     def bind(self, step: Step) -> bool:
-        """Bind int8 by its kernel, other bytes by table, float32 by its kernel."""
+        """Bind int8 and int16 by kernels, other bytes by table, float32 by its kernel."""
         if step.types.outputs[0].is_quantized:
             ratios = _ratios(step.types)
-            if bind_elementwise.binary_s8(type(self).__name__, step, ratios, self.clamp):
+            call = type(self).__name__, step, ratios, self.clamp
+            if bind_elementwise.binary_s8(*call) or bind_int16.binary(*call):
                 return True
         return super().bind(step)
 
@@ -186,12 +187,15 @@ class Pow(_Binary, frozen=True):
 
 
 def _bind_extreme(op: Op, step: Step) -> bool:
-    """Bind the lesser or greater of two int8 reals."""
+    """Bind the lesser or greater of two quantized reals."""
     types = [item for item in (*step.types.inputs, *step.types.outputs) if item is not None]
+    name = type(op).__name__
+    if bind_int16.extreme(name, step):
+        return True
     if not all(item.is_quantized and item.dtype is DType.INT8 for item in types):
         return False
     left, right, output = (arithmetic.pair(item)[0] for item in types)
-    return bind_elementwise.binary_s8(type(op).__name__, step, (left, right, output))
+    return bind_elementwise.binary_s8(name, step, (left, right, output))
 
 
 class Minimum(_Binary, frozen=True):

@@ -8,6 +8,7 @@ import numpy as np
 
 from linnet.types import Array, DType, TensorType
 
+from . import bind_int16
 from .arithmetic import clamp_bounds, pair, spread
 from .base import Clamp, Step
 from .products import product_scale
@@ -39,6 +40,8 @@ def depthwise(step: Step, op: Depthwise) -> bool:
         return False
     if x.type.dtype is DType.INT8 and x.type.is_quantized:
         return _int8(step, op)
+    if x.type.dtype is DType.INT16 and x.type.is_quantized:
+        return bind_int16.depthwise(step, op, _geometry(step, op))
     if x.type.dtype is DType.FLOAT32 and not x.type.is_quantized:
         return _float(step, op)
     return False

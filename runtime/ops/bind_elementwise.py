@@ -15,6 +15,7 @@ from .base import NO_CLAMP, Clamp, Op, Step
 MAX_DIMS = 6
 _BYTES = (DType.INT8, DType.UINT8)
 _WHOLE = (DType.INT32, DType.INT64, DType.UINT8, DType.BOOL)
+_STORED = (*_BYTES, DType.INT16)
 _NUMBERS = (DType.FLOAT32, DType.INT32, DType.INT64, DType.INT8, DType.UINT8, DType.BOOL)
 # Runs this long hide what it costs to start one.
 _LONG_RUN = 512
@@ -262,25 +263,25 @@ def _affine(step: Step, tensor: TensorType, q: Quantization) -> tuple[list[int],
 
 
 def quantize(op: Op, step: Step) -> bool:
-    """Bind float32 to bytes, or bytes to bytes by table."""
+    """Bind float32 to stored numbers, or bytes to bytes by table."""
     (x,), (y,) = step.types
     if table(op, step):
         return True
     q = y.quantization
-    if x is None or q is None or x.dtype is not DType.FLOAT32 or y.dtype not in _BYTES:
+    if x is None or q is None or x.dtype is not DType.FLOAT32 or y.dtype not in _STORED:
         return False
-    low, high = arithmetic.limits(y.dtype)
-    step.program.quantize_f32(*_pointers(step), *_affine(step, y, q), low, high)
+    bounds = arithmetic.limits(y.dtype)
+    step.program.quantize_f32(*_pointers(step), *_affine(step, y, q), *bounds, y.dtype.value)
     return True
 
 
 def dequantize(step: Step) -> bool:
-    """Bind bytes to float32."""
+    """Bind stored numbers to float32."""
     (x,), _ = step.types
-    if x is None or x.quantization is None or x.dtype not in _BYTES:
+    if x is None or x.quantization is None or x.dtype not in _STORED:
         return False
     layout = _affine(step, x, x.quantization)
-    step.program.dequantize_8(*_pointers(step), *layout, x.dtype is DType.UINT8)
+    step.program.dequantize(*_pointers(step), *layout, x.dtype.value)
     return True
 
 

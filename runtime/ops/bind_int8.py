@@ -1,4 +1,7 @@
-"""Binding of int8 convolutions and matrix products to kernels: packing, folding, geometry."""
+"""Binding of quantized convolutions and matrix products to kernels: geometry, call, packing.
+
+Weights are int8, activations int8 or int16.
+"""
 
 from __future__ import annotations
 
@@ -12,30 +15,20 @@ from linnet.types import Array, DType, Panels, TensorType
 
 from .arithmetic import clamp_bounds, pair
 from .base import NO_CLAMP, Clamp, Step
+from .pack_int16 import pack_sixteen
+from .packed import INT32, PANEL, Packed, aligned
 from .products import product_scale
 
 if TYPE_CHECKING:
     from .conv import Conv2D, ConvTranspose2D, DepthwiseConv2D
     from .matmul import FullyConnected, MatMul
 
-PANEL = 16
-_INT32 = 2**31
-
-
-class Packed(NamedTuple):
-    """Weights in the form that the kernels read; see kernels/src/int8/params.h."""
-
-    weights: Array
-    bias: Array
-    scale: Array
-    more: list[int]
-
 
 class Geometry(NamedTuple):
     """Sizes of a convolution in the order that the kernels take them.
 
     ``image`` is (batch, height, width, channels of a group, groups), ``window`` kernel, strides,
-    dilations, top and left, ``out`` (height, width, channels of a group), ``steps`` the bytes of y
+    dilations, top and left, ``out`` (height, width, channels of a group), ``steps`` elements of y
     from image to image, row to row and pixel to pixel, ``start`` those before its first pixel.
     """
 
@@ -197,7 +190,7 @@ def _activations(step: Step, op: MatMul) -> bool:
     rows, (depth, columns) = left[-2], right[-2:]
     zeros = pair(a.type)[1], pair(b.type)[1]
     scale = product_scale(a.type, b.type, y.type)
-    if not depth * 255.0 * 255.0 * max(float(scale[0]), 1.0) < _INT32:
+    if not depth * 255.0 * 255.0 * max(float(scale[0]), 1.0) < INT32:
         return False
     batch = np.broadcast_shapes(left[:-2], right[:-2])
     offsets = [
@@ -250,47 +243,48 @@ def _convolve(
     """
     x, w, y = step.inputs[0].type, step.inputs[1].type, step.outputs[0].type
     image, window, out, steps, start = geometry
-    weight_zero = w.quantization.zero_point
-    segments = step.program.conv_s8_segments(image, window, out)
+    sixteen = x.dtype is DType.INT16
+    segments = step.program.conv_segments(image, window, out, sixteen)
 
     def make() -> Packed | None:
-        return pack(
-            step.program,
-            weights,
-            segments,
-            weight_zero,
-            product_scale(x, w, y),
-            None if bias is None else bias.array,
-            pair(x)[1],
-            image[4],
-        )
+        given = None if bias is None else bias.array
+        zero, scale = w.quantization.zero_point, product_scale(x, w, y)
+        if sixteen:
+            return pack_sixteen(weights, segments, zero, scale, given, pair(x)[1], image[4])
+        return pack(step.program, weights, segments, zero, scale, given, pair(x)[1], image[4])
 
-    key = f"int8 weights for {step.program.isa} in {segments} from {start}"
+    key = f"{x.dtype.value} weights for {step.program.isa} in {segments} from {start}"
     packed = step.cached(key, make)
     if packed is None:
         return False
-    step.program.conv_s8(
-        x=step.inputs[0].pointer,
-        y=step.outputs[0].pointer + start,
-        weights=packed.weights.ctypes.data,
-        bias=packed.bias.ctypes.data,
-        scale=packed.scale.ctypes.data,
-        more=packed.more,
-        image=image,
-        window=window,
-        out=out,
-        steps=steps,
-        zero=pair(x)[1],
-        bounds=_bounds(clamp, y),
-    )
+    call: dict[str, Any] = {
+        "x": step.inputs[0].pointer,
+        "y": step.outputs[0].pointer + start * y.dtype.itemsize,
+        "weights": packed.weights.ctypes.data,
+        "bias": packed.bias.ctypes.data,
+        "scale": packed.scale.ctypes.data,
+        "more": packed.more,
+        "image": image,
+        "window": window,
+        "out": out,
+        "steps": steps,
+        "zero": pair(x)[1],
+        "bounds": _bounds(clamp, y),
+    }
+    if sixteen:
+        wide = 0 if packed.wide_bias is None else packed.wide_bias.ctypes.data
+        step.program.conv_s16(**call, wide_bias=wide, run=packed.run)
+    else:
+        step.program.conv_s8(**call)
     return True
 
 
 def _servable(x: Any, w: Any, bias: Any, y: Any) -> bool:
     """Return whether types and constants are what the kernels take."""
     constant = w.array is not None and (bias is None or bias.array is not None)
-    bytes_only = all(t.type.dtype is DType.INT8 for t in (x, w, y))
-    return constant and bytes_only and x.array is None and y.type.is_quantized
+    kinds = (x.type.dtype, w.type.dtype, y.type.dtype)
+    known = kinds in ((DType.INT8,) * 3, (DType.INT16, DType.INT8, DType.INT16))
+    return constant and known and x.array is None and y.type.is_quantized
 
 
 def _bounds(clamp: Clamp, y: TensorType) -> tuple[int, int, int]:
@@ -353,12 +347,3 @@ def pack(
         **given,
     )
     return packed if fits else None
-
-
-def aligned(shape: tuple[int, ...], dtype: Any) -> Array:
-    """Return an uninitialized array that starts on a 64-byte boundary."""
-    nbytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    raw = np.empty(nbytes + 128, np.uint8)
-    start = -raw.ctypes.data % 64
-    array: Array = raw[start : start + nbytes].view(dtype).reshape(shape)
-    return array

@@ -13,8 +13,9 @@ from .arithmetic import clamp_bounds, pair
 from .base import Clamp, Step
 from .window import Window
 
-# 255 times this many fits int32.
-_MOST_SUMMED = 2**23
+_SUFFIXES = {DType.INT8: "s8", DType.INT16: "s16"}
+# So many differences of stored numbers fit int32.
+_MOST_SUMMED = {DType.INT8: 2**23, DType.INT16: 2**15}
 # The int8 pooling kernel sums the rows of a window in int16.
 _MOST_ROWS = 255
 # The int8 kernel of ArgMax keeps a place in 16 bits.
@@ -68,9 +69,13 @@ def folded_shape(
     return (outer, sizes[0], sizes[1], sizes[2], inner) if len(sizes) == 3 else None
 
 
-def _quantized_int8(step: Step) -> bool:
-    types = (step.inputs[0].type, step.outputs[0].type)
-    return all(t.dtype is DType.INT8 and t.is_quantized for t in types)
+def _stored(step: Step, name: str) -> Any:
+    """Return the kernel of that name for the type that both ends store, None where none is."""
+    x, y = step.inputs[0].type, step.outputs[0].type
+    suffix = _SUFFIXES.get(x.dtype)
+    if not (x.is_quantized and y.is_quantized) or x.dtype is not y.dtype or suffix is None:
+        return None
+    return getattr(step.program, f"{name}_{suffix}")
 
 
 def reduction(step: Step, kind: str, axes: tuple[int, ...], *, mean: bool) -> bool:
@@ -81,13 +86,16 @@ def reduction(step: Step, kind: str, axes: tuple[int, ...], *, mean: bool) -> bo
         return False
     count = sizes[1] * sizes[3]
     arguments = (kind, x.pointer, y.pointer, sizes)
+    stored = _stored(step, "reduce")
     if x.type.dtype is DType.FLOAT32 and kind != "product":
         step.program.reduce_f32(*arguments, float(count) if mean else 1.0)
     elif x.type.dtype is DType.INT8 and kind in ("max", "min"):
         step.program.reduce_s8(*arguments, 1.0, (0, 0))
-    elif _quantized_int8(step) and kind == "sum" and count <= _MOST_SUMMED:
+    elif stored is not None and kind in ("max", "min"):
+        stored(*arguments, 1.0, (0, 0))
+    elif stored is not None and kind == "sum" and count <= _MOST_SUMMED[x.type.dtype]:
         scale = float(mean_scale(x.type, y.type, count if mean else 1))
-        step.program.reduce_s8(*arguments, scale, (pair(x.type)[1], pair(y.type)[1]))
+        stored(*arguments, scale, (pair(x.type)[1], pair(y.type)[1]))
     elif x.type.dtype in _WHOLE and not x.type.is_quantized:
         return _whole(step, kind, sizes, mean=mean)
     else:
@@ -167,8 +175,8 @@ def max_pool(step: Step, window: Window, clamp: Clamp) -> bool:
         return False
     if step.inputs[0].type.dtype is DType.FLOAT32:
         step.program.max_pool_f32(*arguments)
-    elif _quantized_int8(step):
-        step.program.max_pool_s8(*arguments)
+    elif (stored := _stored(step, "max_pool")) is not None:
+        stored(*arguments)
     else:
         return False
     return True
@@ -180,16 +188,17 @@ def average_pool(
     """Bind AveragePool2D."""
     arguments = _pool_arguments(step, window, clamp)
     x, y = step.inputs[0], step.outputs[0]
+    stored = _stored(step, "average_pool")
     if x.array is not None:
         return False
     if x.type.dtype is DType.FLOAT32:
         step.program.average_pool_f32(*arguments, count_padding)
-    elif _quantized_int8(step) and window.kernel[0] <= _MOST_ROWS:
+    elif x.type.dtype is DType.INT8 and window.kernel[0] > _MOST_ROWS:
+        return False
+    elif stored is not None and math.prod(window.kernel) <= _MOST_SUMMED[x.type.dtype]:
         ratio = float(mean_scale(x.type, y.type))
         zeros = (pair(x.type)[1], pair(y.type)[1])
-        step.program.average_pool_s8(
-            *arguments, count_padding, ratio, zeros, ROUNDINGS.index(rounding)
-        )
+        stored(*arguments, count_padding, ratio, zeros, ROUNDINGS.index(rounding))
     else:
         return False
     return True

@@ -9,7 +9,7 @@ import numpy as np
 from linnet.errors import QuantizationError, ShapeError
 from linnet.types import Array, Cost, DType, NodeTypes, TensorType
 
-from . import arithmetic, bind_elementwise
+from . import arithmetic, bind_elementwise, bind_int16
 from .base import Op, Step
 from .operands import content, given, work
 
@@ -48,8 +48,8 @@ class Quantize(Op, frozen=True):
         return (arithmetic.quantize(values, types.outputs[0]),)
 
     def bind(self, step: Step) -> bool:
-        """Bind float32 to bytes, and bytes to bytes."""
-        return bind_elementwise.quantize(self, step)
+        """Bind float32 to stored numbers, and those to others."""
+        return bind_elementwise.quantize(self, step) or bind_int16.table(self, step)
 
     def cost(self, types: NodeTypes) -> Cost:
         """Count a division, a rounding, an addition and two bounds."""
@@ -74,7 +74,7 @@ class Dequantize(Op, frozen=True):
         return (arithmetic.dequantize(content(arrays)[0], source),)
 
     def bind(self, step: Step) -> bool:
-        """Bind bytes to float32."""
+        """Bind stored numbers to float32."""
         return bind_elementwise.dequantize(step)
 
     def cost(self, types: NodeTypes) -> Cost:

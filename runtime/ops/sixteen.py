@@ -15,8 +15,9 @@ import numpy as np
 from linnet.errors import ShapeError
 from linnet.types import Array, Cost, DType, NodeTypes, TensorType
 
+from . import bind_int16
 from .arithmetic import pair
-from .base import Op
+from .base import Op, Step
 from .fixed_point import multiplier, scaled
 from .movement import given, need
 
@@ -85,6 +86,13 @@ class Lookup(Op, frozen=True):
         """Take the entries."""
         return (given(arrays[1])[given(arrays[0]).astype(np.int32) - _LOW],)
 
+    def bind(self, step: Step) -> bool:
+        """Bind a constant table; see `Op.bind`."""
+        table = step.inputs[1].array
+        if table is None:
+            return False
+        return bind_int16.look_up(step, step.cached("table", lambda: np.roll(table, _LOW)))
+
     def cost(self, types: NodeTypes) -> Cost:
         """Count one operation per element."""
         size = types.outputs[0].size
@@ -131,8 +139,7 @@ class IntegerSoftmax(Op, frozen=True):
         x = given(arrays[0]).astype(np.int64)
         if x.size == 0:
             return (np.zeros(x.shape, np.int16),)
-        scale = float(pair(need(types.inputs[0], "x"))[0])
-        factor = multiplier(scale * self.beta / (10.0 / 65535.0))
+        factor = multiplier(self._factor(need(types.inputs[0], "x")))
         below = scaled(x - x.max(axis=-1, keepdims=True), factor) + _HIGH
         powers = interpolated(_exponents(), np.clip(below, _LOW, _HIGH))
         total = powers.sum(axis=-1, keepdims=True)
@@ -142,6 +149,15 @@ class IntegerSoftmax(Op, frozen=True):
         right = 31 - shift
         half = np.where(right > 0, np.int64(1) << np.maximum(right - 1, 0), 0)
         return (np.clip((powers * inverse + half) >> right, 0, _HIGH).astype(np.int16),)
+
+    def bind(self, step: Step) -> bool:
+        """Bind the kernel, which works in the same whole numbers; see `Op.bind`."""
+        scale = self._factor(step.inputs[0].type)
+        return bind_int16.softmax(step, scale, _exponents(), _reciprocals())
+
+    def _factor(self, x: TensorType) -> float:
+        """Return the steps of the table of exponents that one step of x is."""
+        return float(pair(x)[0]) * self.beta / (10.0 / 65535.0)
 
     def cost(self, types: NodeTypes) -> Cost:
         """Count ten operations per element."""

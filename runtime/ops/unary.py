@@ -13,7 +13,7 @@ import numpy as np
 from linnet.errors import ShapeError
 from linnet.types import Array, Cost, NodeTypes, TensorType
 
-from . import bind_elementwise
+from . import bind_elementwise, bind_int16
 from .base import Op, Step
 from .operands import clip, content, given, integer_bounds, real, store, work
 
@@ -93,8 +93,8 @@ class _Unary(Op, frozen=True):
         return type(self).__name__, 0.0, 0.0
 
     def bind(self, step: Step) -> bool:
-        """Bind quantized bytes by table, float32 by its kernel, plain integers by some."""
-        if bind_elementwise.unary(self, step, self._kernel()):
+        """Bind stored numbers by table, float32 by its kernel, plain integers by some."""
+        if bind_elementwise.unary(self, step, self._kernel()) or bind_int16.table(self, step):
             return True
         return self.integers and self._bind_whole(step)
 

@@ -56,7 +56,7 @@ def affine(name: str, q: Quantization, shape: tuple[int, ...], bench: bool = Fal
             Dequantize(),
             stored(*shape),
             quantizations=(q,),
-            kernels="dequantize_8",
+            kernels="dequantize",
             bench=bench,
         ),
     ]
@@ -84,13 +84,13 @@ CASES: list[Case] = [
     change("to unsigned", DType.UINT8, np.int8, TENSOR, UNSIGNED, "flip_u8"),
     change("to signed", DType.INT8, np.uint8, UNSIGNED, TENSOR, "flip_u8"),
     change("to another scale", DType.INT8, np.int8, TENSOR, Quantization(0.05, -3), "table_u8"),
-    change("to 16 bits", DType.INT16, np.int8, TENSOR, Quantization(0.001, 0), ()),
+    change("to 16 bits", DType.INT16, np.int8, TENSOR, Quantization(0.001, 0), "table_s16"),
     case(
         "Dequantize unsigned",
         Dequantize(),
         stored(3, 35, dtype=np.uint8),
         quantizations=(UNSIGNED,),
-        kernels="dequantize_8",
+        kernels="dequantize",
     ),
     *affine("large", TENSOR, (1, 56, 56, 64), bench=True),
     change(

@@ -124,6 +124,7 @@ CASES: list[Case] = [
         stored(3, 35, dtype=np.int16),
         quantizations=(Quantization(2.0**-12),),
         output_quantization=Quantization(2.0**-15),
+        kernels="table_s16",
     ),
     case("Sqrt double", ops.Sqrt(), lambda rng: rng.random((3, 7))),
     case("Not", ops.Not(), booleans(3, 35), kernels="binary_whole"),

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+import linnet
 from linnet.types import Quantization
-from tests.converters.tflite_reference import Case, Operand, check
+from tests.converters.sixteen_model import BLOCKS, network
+from tests.converters.tflite_reference import Case, Operand, check, litert
 
 RNG = np.random.default_rng(41)
 X, Y = Quantization(0.001), Quantization(0.0015)
@@ -96,3 +98,14 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_matches_litert(case):
     check(case)
+
+
+def test_a_network_runs_on_kernels_alone_and_agrees_with_litert():
+    content = network(40, BLOCKS[:3], 10)
+    session = linnet.load(linnet.convert(content))
+    x = RNG.integers(-32768, 32768, (1, 40, 40, 3)).astype(np.int16)
+    (found,) = session.run({"x": x}).values()
+    plan = session.plan({"x": x.shape})
+    assert not [span.item.node.name for span in plan.spans if span.host]
+    (wanted,) = litert(content, {"x": x}, reference=False)
+    assert np.abs(found.astype(int) - wanted).max() <= 16

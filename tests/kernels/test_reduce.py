@@ -189,6 +189,7 @@ def test_places_of_extremes(kind, shape, dtype, last):
     same_at_every_level(op, [x])
 
 
-def test_places_along_other_axes_are_left_to_the_reference():
-    with pytest.raises(NotBound):
-        run_op(ops.ArgMax(axis=0), [floats_of((4, 5))])
+def test_places_along_other_axes():
+    for axis in (0, 1):
+        same_at_every_level(ops.ArgMax(axis=axis), [floats_of((4, 5, 33))])
+        same_at_every_level(ops.ArgMin(axis=axis), [floats_of((4, 5, 33))])

@@ -16,6 +16,7 @@ void bind_depthwise(Methods& program);
 void bind_elementwise(Methods& program);
 void bind_float(Methods& program);
 void bind_flow(Methods& program);
+void bind_int16(Methods& program);
 void bind_int8(Methods& program);
 void bind_linear(Methods& program);
 void bind_move(Methods& program);
@@ -33,9 +34,9 @@ namespace {
 
 // Every family of kernels.
 constexpr void (*kFamilies[])(Methods&) = {
-    bind_attention, bind_depthwise, bind_elementwise, bind_float,  bind_flow,
-    bind_int8,      bind_linear,    bind_move,        bind_norm,   bind_peak,
-    bind_recurrent, bind_reduce,    bind_select,      bind_sparse, bind_trees};
+    bind_attention, bind_depthwise, bind_elementwise, bind_float, bind_flow, bind_int16,
+    bind_int8,      bind_linear,    bind_move,        bind_norm,  bind_peak, bind_recurrent,
+    bind_reduce,    bind_select,    bind_sparse,      bind_trees};
 
 int run_program(void* program, int* at, int end) {
   return static_cast<int>(static_cast<Program*>(program)->run(*at, end));

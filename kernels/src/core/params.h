@@ -5,6 +5,7 @@
 #include "depthwise/params.h"
 #include "elementwise/params.h"
 #include "float/params.h"
+#include "int16/params.h"
 #include "int8/params.h"
 #include "linear/params.h"
 #include "move/params.h"

@@ -1,49 +1,16 @@
 // Python registration of the elementwise kernels.
-#include <stdexcept>
-
-#include "core/methods.h"
+#include "elementwise/binding.h"
 
 namespace linnet {
 namespace {
 
 using Address = uintptr_t;
-using Sizes = std::vector<int64_t>;
 
 // Estimated nanoseconds per element on one thread: moving bytes, or evaluating a function.
 constexpr double kMove = 0.1;
 constexpr double kArithmetic = 0.25;
 constexpr double kFunction = 1.0;
 constexpr double kDivision = 5.0;
-
-int index_of(const std::vector<std::string>& names, const std::string& name) {
-  for (size_t i = 0; i < names.size(); ++i) {
-    if (names[i] == name) return static_cast<int>(i);
-  }
-  throw std::invalid_argument("no elementwise kernel for " + name);
-}
-
-#define LINNET_NAME(name) #name,
-const std::vector<std::string> kUnaryNames = {LINNET_UNARY_OPS(LINNET_NAME)};
-const std::vector<std::string> kBinaryNames = {LINNET_BINARY_OPS(LINNET_NAME)};
-const std::vector<std::string> kCompareNames = {LINNET_COMPARE_OPS(LINNET_NAME)};
-const std::vector<std::string> kWholeNames = {LINNET_WHOLE_OPS(LINNET_NAME)};
-#undef LINNET_NAME
-
-Broadcast broadcast(const Sizes& sizes, const std::vector<Sizes>& strides) {
-  if (sizes.empty() || sizes.size() > kMaxDims || strides.size() > kMaxOperands) {
-    throw std::invalid_argument("broadcast of too many dimensions or operands");
-  }
-  Broadcast shape = {};
-  shape.count = 1;
-  shape.dims = static_cast<int32_t>(sizes.size());
-  shape.operands = static_cast<int32_t>(strides.size());
-  for (size_t d = 0; d < sizes.size(); ++d) {
-    shape.size[d] = sizes[d];
-    shape.count *= sizes[d];
-    for (size_t k = 0; k < strides.size(); ++k) shape.stride[k][d] = strides[k].at(d);
-  }
-  return shape;
-}
 
 bool is_function(UnaryOp op) {
   switch (op) {
@@ -153,20 +120,26 @@ AffineLayout affine(const std::array<int64_t, 3>& layout, Address scale, Address
   return {layout[0], layout[1], layout[2], at<const float>(scale), at<const int32_t>(zero)};
 }
 
+StoredType stored_type(const std::string& name) {
+  return name == "int8"    ? StoredType::int8
+         : name == "uint8" ? StoredType::uint8
+                           : StoredType::int16;
+}
+
 int add_quantize(Program& program, Address x, Address y, const std::array<int64_t, 3>& layout,
-                 Address scale, Address zero, int32_t low, int32_t high) {
-  const QuantizeParams params{at<const float>(x), at<uint8_t>(y), affine(layout, scale, zero), low,
-                              high};
+                 Address scale, Address zero, int32_t low, int32_t high, const std::string& type) {
+  const QuantizeParams params{
+      at<const float>(x), at<void>(y), affine(layout, scale, zero), low, high, stored_type(type)};
   const int64_t count = layout[0] * layout[1] * layout[2];
   return program.add(Kernel::quantize_f32, params, Cost{nanoseconds(count, kArithmetic), 0});
 }
 
 int add_dequantize(Program& program, Address x, Address y, const std::array<int64_t, 3>& layout,
-                   Address scale, Address zero, bool is_unsigned) {
-  const DequantizeParams params{at<const uint8_t>(x), at<float>(y), affine(layout, scale, zero),
-                                is_unsigned};
+                   Address scale, Address zero, const std::string& type) {
+  const DequantizeParams params{at<const void>(x), at<float>(y), affine(layout, scale, zero),
+                                stored_type(type)};
   const int64_t count = layout[0] * layout[1] * layout[2];
-  return program.add(Kernel::dequantize_8, params, Cost{nanoseconds(count, kArithmetic), 0});
+  return program.add(Kernel::dequantize, params, Cost{nanoseconds(count, kArithmetic), 0});
 }
 
 int add_cast(Program& program, Address x, Address y, int64_t count, NumberType from,
@@ -198,7 +171,7 @@ void bind_elementwise(Methods& program) {
       .def("binary_whole", add_whole)
       .def("where", add_where)
       .def("quantize_f32", add_quantize)
-      .def("dequantize_8", add_dequantize)
+      .def("dequantize", add_dequantize)
       .def("cast", add_cast);
 }
 

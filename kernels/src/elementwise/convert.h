@@ -24,36 +24,44 @@ struct QuantizeRun {
   }
 };
 
-LINNET_INLINE void store_bytes_of(uint8_t* y, I x, int n, bool is_unsigned) {
-  if (n >= kLanes) {
-    is_unsigned ? store_u8(y, x) : store_s8(reinterpret_cast<int8_t*>(y), x);
-  } else {
-    is_unsigned ? store_u8(y, x, n) : store_s8(reinterpret_cast<int8_t*>(y), x, n);
-  }
+// Up to a vector of stored numbers.
+LINNET_INLINE I load_stored(const int8_t* p, int n) {
+  return n == kLanes ? load_s8(p) : load_s8(p, n);
+}
+LINNET_INLINE I load_stored(const uint8_t* p, int n) {
+  return n == kLanes ? load_u8(p) : load_u8(p, n);
+}
+LINNET_INLINE I load_stored(const int16_t* p, int n) {
+  return n == kLanes ? load_s16(p) : load_s16(p, n);
+}
+LINNET_INLINE void store_stored(int8_t* p, I x, int n) {
+  n == kLanes ? store_s8(p, x) : store_s8(p, x, n);
+}
+LINNET_INLINE void store_stored(uint8_t* p, I x, int n) {
+  n == kLanes ? store_u8(p, x) : store_u8(p, x, n);
+}
+LINNET_INLINE void store_stored(int16_t* p, I x, int n) {
+  n == kLanes ? store_s16(p, x) : store_s16(p, x, n);
 }
 
-template <bool kUnsigned, bool kMoves>
-static void quantize_run(const float* x, uint8_t* y, int64_t n, const QuantizeRun<kMoves>& run) {
+template <class T, bool kMoves>
+static void quantize_run(const float* x, T* y, int64_t n, const QuantizeRun<kMoves>& run) {
   for (int64_t i = 0; i < n; i += kLanes) {
     const int lanes = static_cast<int>(n - i < kLanes ? n - i : kLanes);
     const F real = lanes == kLanes ? load_f(x + i) : load_f(x + i, lanes);
-    store_bytes_of(y + i, run(real, i, lanes), lanes, kUnsigned);
+    store_stored(y + i, run(real, i, lanes), lanes);
   }
 }
 
-template <bool kUnsigned, bool kMoves>
-static void dequantize_run(const uint8_t* x, float* y, int64_t n, const float* scale,
+template <class T, bool kMoves>
+static void dequantize_run(const T* x, float* y, int64_t n, const float* scale,
                            const int32_t* zero) {
   for (int64_t i = 0; i < n; i += kLanes) {
     const int lanes = static_cast<int>(n - i < kLanes ? n - i : kLanes);
-    const bool full = lanes == kLanes;
-    const int8_t* s = reinterpret_cast<const int8_t*>(x + i);
-    const I stored = kUnsigned ? (full ? load_u8(x + i) : load_u8(x + i, lanes))
-                               : (full ? load_s8(s) : load_s8(s, lanes));
     const F step = kMoves ? load_f(scale + i, lanes) : splat_f(*scale);
     const I origin = kMoves ? load_i(zero + i, lanes) : splat_i(*zero);
-    const F real = to_f(stored - origin) * step;
-    full ? store_f(y + i, real) : store_f(y + i, real, lanes);
+    const F real = to_f(load_stored(x + i, lanes) - origin) * step;
+    lanes == kLanes ? store_f(y + i, real) : store_f(y + i, real, lanes);
   }
 }
 
@@ -76,21 +84,33 @@ LINNET_INLINE bool channels_move(const AffineLayout& layout) {
   return layout.inner == 1 && layout.channels > 1;
 }
 
-template <bool kUnsigned, bool kMoves>
-static void quantize_all(const QuantizeParams& p, const Worker& worker) {
+template <class T, bool kMoves>
+static void quantize_channels(const QuantizeParams& p, const Worker& worker) {
   for_channels<kMoves>(p.layout, worker, [&](int64_t at, int64_t channel, int64_t n) {
     const QuantizeRun<kMoves> run{p.layout.scale + channel, p.layout.zero + channel, splat_i(p.low),
                                   splat_i(p.high)};
-    quantize_run<kUnsigned, kMoves>(p.x + at, p.y + at, n, run);
+    quantize_run<T, kMoves>(p.x + at, static_cast<T*>(p.y) + at, n, run);
   });
 }
 
-template <bool kUnsigned, bool kMoves>
-static void dequantize_all(const DequantizeParams& p, const Worker& worker) {
+template <class T>
+static void quantize_all(const QuantizeParams& p, const Worker& worker) {
+  channels_move(p.layout) ? quantize_channels<T, true>(p, worker)
+                          : quantize_channels<T, false>(p, worker);
+}
+
+template <class T, bool kMoves>
+static void dequantize_channels(const DequantizeParams& p, const Worker& worker) {
   for_channels<kMoves>(p.layout, worker, [&](int64_t at, int64_t channel, int64_t n) {
-    dequantize_run<kUnsigned, kMoves>(p.x + at, p.y + at, n, p.layout.scale + channel,
-                                      p.layout.zero + channel);
+    dequantize_run<T, kMoves>(static_cast<const T*>(p.x) + at, p.y + at, n,
+                              p.layout.scale + channel, p.layout.zero + channel);
   });
+}
+
+template <class T>
+static void dequantize_all(const DequantizeParams& p, const Worker& worker) {
+  channels_move(p.layout) ? dequantize_channels<T, true>(p, worker)
+                          : dequantize_channels<T, false>(p, worker);
 }
 
 template <class To>

@@ -178,21 +178,24 @@ struct AffineLayout {
   const int32_t* zero;
 };
 
-// y = clip(round_half_even(x / scale[c]) + zero[c], low, high) as bytes; NaN becomes zero[c].
+enum class StoredType : int32_t { int8, uint8, int16 };
+
+// y = clip(round_half_even(x / scale[c]) + zero[c], low, high) as `type`; NaN becomes zero[c].
 struct QuantizeParams {
   const float* x;
-  uint8_t* y;
+  void* y;
   AffineLayout layout;
   int32_t low;
   int32_t high;
+  StoredType type;
 };
 
-// y = float(x - zero[c]) * scale[c] of int8, or of uint8 where `is_unsigned`.
+// y = float(x - zero[c]) * scale[c] of `type`.
 struct DequantizeParams {
-  const uint8_t* x;
+  const void* x;
   float* y;
   AffineLayout layout;
-  bool is_unsigned;
+  StoredType type;
 };
 
 // y[i] = x[i] in another type: floats truncate toward zero and saturate, NaN becomes 0; integers

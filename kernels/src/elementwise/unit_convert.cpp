@@ -19,20 +19,24 @@ void flip_u8(const FlipParams& p, const Worker& worker) noexcept {
 }
 
 void quantize_f32(const QuantizeParams& p, const Worker& worker) noexcept {
-  const bool moves = channels_move(p.layout);
-  if (p.low == 0) {
-    moves ? quantize_all<true, true>(p, worker) : quantize_all<true, false>(p, worker);
-  } else {
-    moves ? quantize_all<false, true>(p, worker) : quantize_all<false, false>(p, worker);
+  switch (p.type) {
+    case StoredType::int8:
+      return quantize_all<int8_t>(p, worker);
+    case StoredType::uint8:
+      return quantize_all<uint8_t>(p, worker);
+    case StoredType::int16:
+      return quantize_all<int16_t>(p, worker);
   }
 }
 
-void dequantize_8(const DequantizeParams& p, const Worker& worker) noexcept {
-  const bool moves = channels_move(p.layout);
-  if (p.is_unsigned) {
-    moves ? dequantize_all<true, true>(p, worker) : dequantize_all<true, false>(p, worker);
-  } else {
-    moves ? dequantize_all<false, true>(p, worker) : dequantize_all<false, false>(p, worker);
+void dequantize(const DequantizeParams& p, const Worker& worker) noexcept {
+  switch (p.type) {
+    case StoredType::int8:
+      return dequantize_all<int8_t>(p, worker);
+    case StoredType::uint8:
+      return dequantize_all<uint8_t>(p, worker);
+    case StoredType::int16:
+      return dequantize_all<int16_t>(p, worker);
   }
 }
 

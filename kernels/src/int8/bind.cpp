@@ -18,6 +18,8 @@ using Triple = std::array<int32_t, 3>;
 constexpr int32_t kLeastBandColumns = 8;
 constexpr int32_t kLeastBandColumnsSmall = 3;
 constexpr int64_t kSmallWeights = 48 * 1024;
+// How int16 activations multiply on every ISA.
+constexpr LayoutS8 kPairs = layout_s8(ProductS8::words);
 
 // Whether two weights of one 16-bit sum are both -128; see products_neon.h.
 bool needs_care(const int8_t* weights, int64_t bytes) {
@@ -55,7 +57,8 @@ void measure_sums(ConvS8Params& p, const LayoutS8& layout) {
 
 // Output columns, then rows, of a band within the cache; at least one row of 12 columns, and no
 // fewer than make half of what is copied new (dilated kernels share most of it with the next band).
-void size_band(ConvS8Params& p, int64_t weight_bytes, const LayoutS8& layout) {
+template <class T>
+void size_band(ConvParams<T>& p, int64_t weight_bytes, const LayoutS8& layout) {
   const int64_t budget = budget_for(weight_bytes);
   const int64_t height = band_height(p, 1);
   p.band_cols = p.out_w;
@@ -119,7 +122,8 @@ OutputS8 output_of(uintptr_t bias, uintptr_t scale, uintptr_t weight_zero, const
 
 // Where each lane's worth of k lies from a window's start: segment s is in its row s / across,
 // s % across pixels from there; `more` lanes are read once more.
-const int32_t* make_offsets(Program& program, ConvS8Params& p, const LayoutS8& layout,
+template <class T>
+const int32_t* make_offsets(Program& program, ConvParams<T>& p, const LayoutS8& layout,
                             const std::vector<int32_t>& more) {
   const int64_t steps = lane_steps(1, p.segment, layout), across = p.segments / p.kernel_h;
   const bool band = p.source == SourceS8::band;
@@ -139,15 +143,24 @@ const int32_t* make_offsets(Program& program, ConvS8Params& p, const LayoutS8& l
   return offsets;
 }
 
-int conv_s8(Program& program, uintptr_t x, uintptr_t y, uintptr_t weights, uintptr_t bias,
-            uintptr_t scale, const std::vector<int32_t>& more, const std::array<int32_t, 5>& image,
-            const std::array<int32_t, 8>& window, const Triple& out,
-            const std::array<int64_t, 3>& steps, int32_t zero, const Triple& bounds) {
-  const LayoutS8 layout = layout_of(program);
+struct ConvCall {
+  uintptr_t x, y, weights, bias, scale;
+  const std::vector<int32_t>& more;
+  const std::array<int32_t, 5>& image;
+  const std::array<int32_t, 8>& window;
+  const Triple& out;
+  const std::array<int64_t, 3>& steps;
+  int32_t zero;
+  const Triple& bounds;
+};
+
+// Fills in what convolutions of every kind of activations have in common; returns their cost.
+template <class T>
+Cost fill_conv(Program& program, ConvParams<T>& p, const ConvCall& call, const LayoutS8& layout) {
+  const auto& [x, y, weights, bias, scale, more, image, window, out, steps, zero, bounds] = call;
   const Segments segments = plan_segments(image, window, out, layout);
-  ConvS8Params p{};
-  p.x = at<int8_t>(x);
-  p.y = at<int8_t>(y);
+  p.x = at<T>(x);
+  p.y = at<T>(y);
   p.weights = at<int8_t>(weights);
   p.output = output_of(bias, scale, 0, bounds);
   p.y_image = steps[0], p.y_row = steps[1], p.y_pixel = steps[2];
@@ -170,14 +183,40 @@ int conv_s8(Program& program, uintptr_t x, uintptr_t y, uintptr_t weights, uintp
     scratch += row_bytes(p.segment, layout) * p.block;
   }
   p.offsets = make_offsets(program, p, layout, more);
+  const double macs = static_cast<double>(rows) * p.groups * static_cast<double>(packed);
+  return {macs / rate_of(program), static_cast<size_t>(scratch)};
+}
+
+int conv_s8(Program& program, uintptr_t x, uintptr_t y, uintptr_t weights, uintptr_t bias,
+            uintptr_t scale, const std::vector<int32_t>& more, const std::array<int32_t, 5>& image,
+            const std::array<int32_t, 8>& window, const Triple& out,
+            const std::array<int64_t, 3>& steps, int32_t zero, const Triple& bounds) {
+  const LayoutS8 layout = layout_of(program);
+  ConvS8Params p{};
+  const Cost cost = fill_conv(
+      program, p, {x, y, weights, bias, scale, more, image, window, out, steps, zero, bounds},
+      layout);
   if (product_of(program) == ProductS8::sixteens) {
     p.careful =
         needs_care(p.weights, padded(p.out_channels, kPanel) * p.groups * p.steps * layout.group);
   }
   if (product_of(program) == ProductS8::quads) measure_sums(p, layout);
-  const double macs = static_cast<double>(rows) * p.groups * static_cast<double>(packed);
-  return program.add(Kernel::conv_s8, p,
-                     Cost{macs / rate_of(program), static_cast<size_t>(scratch)});
+  return program.add(Kernel::conv_s8, p, cost);
+}
+
+int conv_s16(Program& program, uintptr_t x, uintptr_t y, uintptr_t weights, uintptr_t bias,
+             uintptr_t scale, const std::vector<int32_t>& more, const std::array<int32_t, 5>& image,
+             const std::array<int32_t, 8>& window, const Triple& out,
+             const std::array<int64_t, 3>& steps, int32_t zero, const Triple& bounds,
+             uintptr_t wide_bias, int32_t run) {
+  ConvS16Params p{};
+  Cost cost = fill_conv(program, p,
+                        {x, y, weights, bias, scale, more, image, window, out, steps, zero, bounds},
+                        kPairs);
+  cost.nanoseconds *= 2;
+  p.wide_bias = at<int64_t>(wide_bias);
+  p.run = run;
+  return program.add(Kernel::conv_s16, p, cost);
 }
 
 int matmul_s8(Program& program, uintptr_t a, uintptr_t b, uintptr_t y, uintptr_t a_offsets,
@@ -238,8 +277,9 @@ int64_t pack_conv_s8(Program& program, const std::array<uintptr_t, 3>& to, uintp
 std::vector<int64_t> layout_pair(const LayoutS8& layout) { return {layout.group, layout.shift}; }
 
 std::vector<int64_t> segments_pair(Program& program, const std::array<int32_t, 5>& image,
-                                   const std::array<int32_t, 8>& window, const Triple& out) {
-  const Segments s = plan_segments(image, window, out, layout_of(program));
+                                   const std::array<int32_t, 8>& window, const Triple& out,
+                                   bool sixteen) {
+  const Segments s = plan_segments(image, window, out, sixteen ? kPairs : layout_of(program));
   return {s.count, s.length};
 }
 
@@ -252,8 +292,9 @@ void bind_int8(Methods& program) {
   program.def_property(
       "word_layout_s8", +[](Program& self) { return layout_pair(word_layout_of(self)); },
       "The same for linear and recurrent layers.");
-  program.def("conv_s8_segments", segments_pair, {"image", "window", "out"},
-              "The (number, length) of the runs of k that weights are packed in.");
+  program.def("conv_segments", segments_pair, {"image", "window", "out", "sixteen"},
+              "The (number, length) of the runs of k that weights are packed in, for int8 or "
+              "sixteen-bit activations.");
   program.def("conv_s8_more", conv_s8_more, {"weights", "sizes", "zeros"},
               "The lanes of k that go on behind the others because int8 does not hold weights less "
               "zero points; sizes = (outputs, segments, segment, groups).");
@@ -268,7 +309,12 @@ void bind_int8(Methods& program) {
               "behind the others, image = "
               "(batch, height, width, channels of a group, groups), "
               "window = (kernel, stride, dilation, begin), out = (height, width, channels of a "
-              "group), steps of y in bytes, bounds = (zero, low, high) of y.");
+              "group), steps of y in elements, bounds = (zero, low, high) of y.");
+  program.def("conv_s16", conv_s16,
+              {"x", "y", "weights", "bias", "scale", "more", "image", "window", "out", "steps",
+               "zero", "bounds", "wide_bias", "run"},
+              "Add a convolution of int16 activations; wide_bias = biases in int64, run = lanes of "
+              "k whose sums fit int32.");
   program.def("matmul_s8", matmul_s8,
               {"a", "b", "y", "a_offsets", "b_offsets", "scale", "sizes", "b_transposed", "zeros",
                "bounds"},

@@ -7,7 +7,7 @@ namespace linnet {
 namespace LINNET_ISA {
 
 // What a group's blocks have in common.
-static BlockS8 group_block(const ConvS8Params& p, int64_t group) {
+static BlockS8 group_block(const ConvHere& p, int64_t group) {
   const int64_t panels = padded(p.out_channels, kPanel) / kPanel;
   BlockS8 block;
   block.offsets = p.offsets;
@@ -16,12 +16,14 @@ static BlockS8 group_block(const ConvS8Params& p, int64_t group) {
   block.segments = p.segments;
   block.careful = p.careful;
   block.half = ends_in_half(p.segment, kLayout);
+  block.run = p.run;
   block.row_sums = nullptr;
   block.panel_step = p.steps * (int64_t)(kLayout.group * kPanel);
   block.weights = p.weights + group * panels * block.panel_step;
   block.output = p.output;
   block.output.bias += group * panels * kPanel;
   block.output.scale += group * panels * kPanel;
+  block.wide_bias = p.wide_bias == nullptr ? nullptr : p.wide_bias + group * panels * kPanel;
   block.y_step = p.y_pixel;
   block.channels = p.out_channels;
   return block;
@@ -29,12 +31,12 @@ static BlockS8 group_block(const ConvS8Params& p, int64_t group) {
 
 // Copies windows of one group, output pixels [pixel, pixel + rows) of one image row after the
 // other.
-static void copy_windows(const ConvS8Params& p, uint8_t* to, int64_t step, int64_t pixel, int rows,
+static void copy_windows(const ConvHere& p, uint8_t* to, int64_t step, int64_t pixel, int rows,
                          int64_t group) {
   const I padding = stored_padding(p.zero);
   const int64_t bytes = (int64_t)p.height * p.width * p.channels * p.groups;
   int64_t j = pixel % p.out_w, i = pixel / p.out_w % p.out_h;
-  const int8_t* image = p.x + pixel / p.out_w / p.out_h * bytes + group * p.channels;
+  const Code* image = p.x + pixel / p.out_w / p.out_h * bytes + group * p.channels;
   for (int row = 0; row < rows; ++row, to += step) {
     copy_window(p, to, image, i * p.stride_h - p.top, j * p.stride_w - p.left, padding);
     end_row(to, p.segment);
@@ -47,8 +49,8 @@ static void copy_windows(const ConvS8Params& p, uint8_t* to, int64_t step, int64
 }
 
 // Pixels of a contiguous image are one long row where no padding lies between them.
-static void copy_rows(const ConvS8Params& p, uint8_t* to, int64_t step, int64_t pixel, int rows) {
-  const int8_t* x = p.x + pixel * p.channels;
+static void copy_rows(const ConvHere& p, uint8_t* to, int64_t step, int64_t pixel, int rows) {
+  const Code* x = p.x + pixel * p.channels;
   if (step == (int64_t)p.channels * kLayout.element) {
     copy_row(to, x, (int64_t)rows * p.channels);
     return;
@@ -60,13 +62,13 @@ static void copy_rows(const ConvS8Params& p, uint8_t* to, int64_t step, int64_t 
 }
 
 // A range of output pixels of one group against a range of vectors.
-static void conv_pixels(const ConvS8Params& p, void* scratch, int64_t group, Span pixels,
+static void conv_pixels(const ConvHere& p, void* scratch, int64_t group, Span pixels,
                         Span vectors) {
   BlockS8 block = group_block(p, group);
   uint8_t* rows_at = (uint8_t*)scratch;
   const bool in_place = kInPlace && p.source == SourceS8::rows;
   block.a = rows_at;
-  block.a_step = in_place ? p.channels : row_bytes(p.segment, kLayout);
+  block.a_step = in_place ? (int64_t)p.channels * kLayout.element : row_bytes(p.segment, kLayout);
   const bool joined = p.y_row == p.out_w * p.y_pixel && p.y_image == p.out_h * p.y_row;
   for (int64_t pixel = pixels.begin; pixel < pixels.end;) {
     int64_t here = pixels.end - pixel;
@@ -79,7 +81,7 @@ static void conv_pixels(const ConvS8Params& p, void* scratch, int64_t group, Spa
     }
     const int rows = (int)(here < p.block ? here : p.block);
     if (in_place) {
-      block.a = (const uint8_t*)p.x + pixel * p.channels;
+      block.a = (const uint8_t*)(p.x + pixel * p.channels);
     } else if (p.source == SourceS8::rows) {
       copy_rows(p, rows_at, block.a_step, pixel, rows);
     } else {
@@ -91,7 +93,7 @@ static void conv_pixels(const ConvS8Params& p, void* scratch, int64_t group, Spa
 }
 
 // Threads share the output pixels; where those are few they share the channels.
-static void conv_by_pixels(const ConvS8Params& p, const Worker& worker) {
+static void conv_by_pixels(const ConvHere& p, const Worker& worker) {
   const int64_t rows = (int64_t)p.batch * p.out_h * p.out_w;
   const int vectors = (p.out_channels + kLanes - 1) / kLanes;
   const bool by_rows = rows >= (int64_t)worker.threads * kMaxRows;
@@ -108,7 +110,7 @@ struct BandS8 {
 };
 
 // One band of output: every strip of channels over all its rows, so that weights stay in the cache.
-static void conv_band(const ConvS8Params& p, void* scratch, const BandS8& band) {
+static void conv_band(const ConvHere& p, void* scratch, const BandS8& band) {
   const int64_t step = band_step(p, kLayout) * p.stride_h;
   const int64_t pixel = (int64_t)p.channels * p.groups;
   const int end = (p.out_channels + kLanes - 1) / kLanes;
@@ -132,7 +134,7 @@ static void conv_band(const ConvS8Params& p, void* scratch, const BandS8& band) 
 }
 
 // Threads share the output rows; where those are few they share the columns.
-static void conv_by_bands(const ConvS8Params& p, const Worker& worker) {
+static void conv_by_bands(const ConvHere& p, const Worker& worker) {
   const int64_t total = (int64_t)p.batch * p.out_h;
   const bool by_rows = total >= 2 * (int64_t)worker.threads;
   const Span rows = by_rows ? split(total, worker) : Span{0, total};
@@ -151,7 +153,7 @@ static void conv_by_bands(const ConvS8Params& p, const Worker& worker) {
   }
 }
 
-static void conv_s8_body(const ConvS8Params& p, const Worker& worker) {
+static void convolve(const ConvHere& p, const Worker& worker) {
   if (p.source == SourceS8::band) {
     conv_by_bands(p, worker);
   } else {

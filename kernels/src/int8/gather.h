@@ -8,18 +8,18 @@ namespace LINNET_ISA {
 
 constexpr int kChunk = 4 * kLanes / kLayout.element;  // activations copied at a time
 
-LINNET_INLINE I converted(const int8_t* x) {
-  if constexpr (kHasDot) {
-    return load_i((const int32_t*)x) ^ splat_i((int32_t)0x80808080u);
-  } else if constexpr (kInPlace) {
+LINNET_INLINE I converted(const Code* x) {
+  if constexpr (kInPlace) {
     return load_i((const int32_t*)x);
+  } else if constexpr (kByteProducts) {
+    return load_i((const int32_t*)x) ^ splat_i((int32_t)0x80808080u);
   } else {
-    return load_pairs_s8(x);
+    return load_pairs_s8((const int8_t*)x);
   }
 }
 
 // Writes `count` activations; reads and writes may run up to a chunk beyond them.
-LINNET_INLINE void copy_row(uint8_t* to, const int8_t* from, int64_t count) {
+LINNET_INLINE void copy_row(uint8_t* to, const Code* from, int64_t count) {
   for (int64_t i = 0; i < count; i += kChunk) {
     store_i((int32_t*)(to + i * kLayout.element), converted(from + i));
   }
@@ -57,8 +57,8 @@ LINNET_INLINE I stored_padding(int32_t zero) {
 }
 
 // `count` pixels of an image row from `column` on, padding where they lie outside.
-LINNET_INLINE void copy_pixels(const ConvS8Params& p, uint8_t* to, const int8_t* row,
-                               int64_t column, int64_t count, I padding) {
+LINNET_INLINE void copy_pixels(const ConvHere& p, uint8_t* to, const Code* row, int64_t column,
+                               int64_t count, I padding) {
   const int64_t pixel = (int64_t)p.channels * p.groups, bytes = pixel * kLayout.element;
   const int64_t before = column < 0 ? (-column < count ? -column : count) : 0;
   int64_t end = p.width - column < count ? p.width - column : count;
@@ -70,8 +70,8 @@ LINNET_INLINE void copy_pixels(const ConvS8Params& p, uint8_t* to, const int8_t*
 
 // One kernel row of one window of one group: kernel_w * channels activations; `row` is null outside
 // the image.
-LINNET_INLINE void copy_kernel_row(const ConvS8Params& p, uint8_t* to, const int8_t* row,
-                                   int64_t column, I padding) {
+LINNET_INLINE void copy_kernel_row(const ConvHere& p, uint8_t* to, const Code* row, int64_t column,
+                                   I padding) {
   if (row == nullptr) {
     fill_row(to, padding, (int64_t)p.kernel_w * p.channels);
   } else if (p.groups == 1 && p.dilation_w == 1) {
@@ -90,14 +90,14 @@ LINNET_INLINE void copy_kernel_row(const ConvS8Params& p, uint8_t* to, const int
 }
 
 // The window of one group whose first tap is (y, x).
-static void copy_window(const ConvS8Params& p, uint8_t* to, const int8_t* image, int64_t y,
-                        int64_t x, I padding) {
+static void copy_window(const ConvHere& p, uint8_t* to, const Code* image, int64_t y, int64_t x,
+                        I padding) {
   const int64_t pixel = (int64_t)p.channels * p.groups;
   const int64_t step = (int64_t)p.kernel_w * p.channels * kLayout.element;
   const int64_t bottom = y + (p.kernel_h - 1) * (int64_t)p.dilation_h;
   const bool inside = y >= 0 && bottom < p.height && x >= 0 && x + p.kernel_w <= p.width;
   if (inside && p.groups == 1 && p.dilation_w == 1) {
-    const int8_t* row = image + y * p.width * pixel;
+    const Code* row = image + y * p.width * pixel;
     for (int64_t r = 0; r < p.kernel_h; ++r, row += p.dilation_h * p.width * pixel) {
       copy_row(to + r * step, row + x * pixel, p.kernel_w * pixel);
     }
@@ -111,8 +111,8 @@ static void copy_window(const ConvS8Params& p, uint8_t* to, const int8_t* image,
 
 // The input rows that output rows [i, i + rows) and columns [j, j + columns) read, padding
 // included.
-static void copy_band(const ConvS8Params& p, uint8_t* to, const int8_t* image, int64_t i,
-                      int64_t rows, int64_t j, int64_t columns) {
+static void copy_band(const ConvHere& p, uint8_t* to, const Code* image, int64_t i, int64_t rows,
+                      int64_t j, int64_t columns) {
   const int64_t pixel = (int64_t)p.channels * p.groups;
   const int64_t step = band_step(p, kLayout), width = band_width(p, columns);
   const I padding = stored_padding(p.zero);

@@ -58,17 +58,20 @@ constexpr int64_t panel_bytes(int64_t segments, int64_t segment, const LayoutS8&
 }
 
 // Pixels across a band that `columns` output columns read.
-constexpr int64_t band_width(const ConvS8Params& p, int64_t columns) {
+template <class T>
+constexpr int64_t band_width(const ConvParams<T>& p, int64_t columns) {
   return (columns - 1) * p.stride_w + (p.kernel_w - 1) * static_cast<int64_t>(p.dilation_w) + 1;
 }
 
 // Input rows that `rows` output rows read.
-constexpr int64_t band_height(const ConvS8Params& p, int64_t rows) {
+template <class T>
+constexpr int64_t band_height(const ConvParams<T>& p, int64_t rows) {
   return (rows - 1) * p.stride_h + (p.kernel_h - 1) * static_cast<int64_t>(p.dilation_h) + 1;
 }
 
 // Bytes from one row of a band to the next.
-constexpr int64_t band_step(const ConvS8Params& p, const LayoutS8& layout) {
+template <class T>
+constexpr int64_t band_step(const ConvParams<T>& p, const LayoutS8& layout) {
   const int64_t pixel = static_cast<int64_t>(p.channels) * p.groups;
   return spread_apart(padded(band_width(p, p.band_cols) * pixel * layout.element, 4));
 }

@@ -148,6 +148,8 @@ static BlockS8 matmul_block(const MatMulS8Params& p, const MatMulScratch& s) {
   block.segments = 1;
   block.careful = true;
   block.half = ends_in_half(p.depth, kLayout);
+  block.run = 0;
+  block.wide_bias = nullptr;
   block.row_sums = nullptr;
   block.weights = s.b;
   block.panel_step = panel_bytes(1, p.depth, kLayout);

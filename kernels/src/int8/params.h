@@ -1,9 +1,9 @@
-// Parameters of the int8 kernels.
+// Parameters of the kernels that multiply with int8 weights.
 //
 // Packed weights: panels of 16 output channels, [panel][k / G][16][G] bytes, channels and k padded
 // with zeros; G consecutive k make one 32-bit lane: 4 where bytes are multiplied (u8 * s8), 2 where
 // 16-bit numbers are. Activations enter sums as x + shift: 128 where they are made unsigned, else
-// 0.
+// 0. T is how activations are stored: int8_t, or int16_t, which always multiply as 16-bit numbers.
 #pragma once
 
 #include "core/kernel.h"
@@ -13,7 +13,7 @@ namespace linnet {
 // What follows a sum: y = clip(round_half_even(float(acc) * scale[n]) + zero, low, high), where
 // acc = bias[n] + sum of (x + shift) * w - weight_zero[n] * sum of (x + shift).
 // Arrays are padded to whole panels. `weight_zero` is null where all are zero. |acc * scale[n]|
-// stays below 2^31 for every acc that can occur.
+// stays below 2^31 for every acc of int8 that can occur; scaled sums of int16 may be beyond.
 struct OutputS8 {
   const int32_t* bias;
   const float* scale;
@@ -34,7 +34,7 @@ enum class SourceS8 : int32_t {
 };
 
 // y[n,i,j,g*o + c] over x[n, i*sh - top + p*dh, j*sw - left + q*dw, g*channels + k]; x is
-// contiguous with groups * channels bytes per pixel and may be over-read by 64 bytes. A matrix
+// contiguous with groups * channels numbers per pixel and may be over-read by 64 bytes. A matrix
 // product is a 1 x 1 convolution over an image of one row.
 //
 // k runs through `segments` runs of `segment` activations that lie side by side in the source, each
@@ -42,12 +42,18 @@ enum class SourceS8 : int32_t {
 // (band), or one pixel of it (band, where dilation or groups set the pixels apart). Weights less
 // their zero points that int8 does not hold go on in further lanes, which read their activations
 // again: `offsets` says where each of the `steps` lanes' worth of k lies, from a window's start.
-struct ConvS8Params {
-  const int8_t* x;
-  int8_t* y;
+//
+// Sums of int16 fit int32 over `run` steps. Where whole ones need not, runs are added up in int64
+// from `wide_bias` on, which is padded as the bias is and else null.
+template <class T>
+struct ConvParams {
+  const T* x;
+  T* y;
   const int8_t* weights;
   OutputS8 output;
-  int64_t y_image, y_row, y_pixel;  // steps of y in bytes
+  const int64_t* wide_bias;
+  int32_t run;
+  int64_t y_image, y_row, y_pixel;  // steps of y in numbers
   int32_t batch, height, width, channels, groups;
   int32_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, top, left;
   int32_t out_h, out_w, out_channels;  // out_channels of one group
@@ -60,6 +66,8 @@ struct ConvS8Params {
   int32_t block;                 // rows, windows: activation rows at a time
   int32_t band_rows, band_cols;  // band: output rows and columns at a time
 };
+using ConvS8Params = ConvParams<int8_t>;
+using ConvS16Params = ConvParams<int16_t>;
 
 // y[b] = a[b] * op(b[b]) for `batch` pairs of matrices whose offsets are given; b is packed at run
 // time. a may be over-read by 64 bytes.

@@ -10,15 +10,15 @@ namespace LINNET_ISA {
 // A template, so that an ISA without byte products need not declare them.
 template <class Vector>
 LINNET_INLINE Vector multiply_add(Vector sum, Vector a, Vector b) {
-  if constexpr (kHasDot) {
+  if constexpr (kByteProducts) {
     return dot_u8s8(sum, a, b);
   } else {
-    return (Vector)((U)sum + (U)madd16(a, b));
+    return add_madd16(sum, a, b);
   }
 }
 
 LINNET_INLINE I load_weights(const int8_t* w) {
-  if constexpr (kHasDot) {
+  if constexpr (kByteProducts) {
     return load_i((const int32_t*)w);
   } else {
     return load_pairs_s8(w);
@@ -26,12 +26,13 @@ LINNET_INLINE I load_weights(const int8_t* w) {
 }
 
 LINNET_INLINE I add_weights(I sum, const int8_t* w) {
-  return multiply_add(sum, kHasDot ? splat_i(0x01010101) : splat_i(0x00010001), load_weights(w));
+  return multiply_add(sum, kByteProducts ? splat_i(0x01010101) : splat_i(0x00010001),
+                      load_weights(w));
 }
 
 // Sum of a row, its last lane filled up with zeros.
 static int32_t row_sum(const uint8_t* row, int64_t depth) {
-  const I ones = kHasDot ? splat_i(0x01010101) : splat_i(0x00010001);
+  const I ones = kByteProducts ? splat_i(0x01010101) : splat_i(0x00010001);
   const int64_t lanes = padded(depth, kLayout.group) / kLayout.group;
   I total = splat_i(0);
   int64_t i = 0;

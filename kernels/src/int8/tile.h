@@ -1,24 +1,29 @@
-// The int8 micro-tile: rows of activations times vectors of packed output channels, and the way
-// from int32 sums to int8 outputs.
+// The micro-tile: rows of activations times vectors of packed output channels, int8 weights.
 #pragma once
 
 #include "int8/layout.h"
-#include "int8/store.h"
-#include "simd/additions.h"
+#include "simd/simd.h"
 
 namespace linnet {
 namespace LINNET_ISA {
 
+// LINNET_SIXTEEN_BITS: a unit of int16 activations, which are multiplied as 16-bit pairs.
 // LINNET_WORD_TILES: a unit whose own code knows tiles of 16-bit pairs and of unsigned bytes only.
-#if defined(LINNET_NEON) && !defined(LINNET_WORD_TILES)
+#if defined(LINNET_SIXTEEN_BITS)
+typedef int16_t Code;
+constexpr ProductS8 kProduct = ProductS8::words;
+#elif defined(LINNET_NEON) && !defined(LINNET_WORD_TILES)
+typedef int8_t Code;
 constexpr ProductS8 kProduct = kHasDotS8 ? ProductS8::quads : ProductS8::sixteens;
 #else
+typedef int8_t Code;
 constexpr ProductS8 kProduct = kHasDot ? ProductS8::bytes : ProductS8::words;
 #endif
+using ConvHere = ConvParams<Code>;
+constexpr bool kByteProducts = kProduct == ProductS8::bytes;
 constexpr LayoutS8 kLayout = layout_s8(kProduct);
 // Activations are multiplied as they are stored, so rows need not be copied.
-constexpr bool kAddsToRound = kHasDotS8;
-constexpr bool kInPlace = kLayout.element == 1 && kLayout.shift == 0;
+constexpr bool kInPlace = kLayout.element == (int)sizeof(Code) && kLayout.shift == 0;
 constexpr int kVectorsPerPanel = kPanel / kLanes;
 
 // Sums wrap around: the whole one fits int32, partial ones need not.
@@ -33,20 +38,22 @@ struct BlockS8 {
   int64_t steps;
   int64_t segment_steps;  // the first segments * segment_steps of them lie in runs of so many
   int64_t segments;
-  bool careful;             // see ConvS8Params
-  bool half;                // the last lane's worth of a segment is at most half full
+  bool careful;  // see ConvParams
+  bool half;     // the last lane's worth of a segment is at most half full
+  int64_t run;   // see ConvParams, as wide_bias
+  const int64_t* wide_bias;
   const int32_t* row_sums;  // null where the weights' zero points are zero
   const int8_t* weights;
   int64_t panel_step;
   OutputS8 output;
-  int8_t* y;
+  Code* y;
   int64_t y_step;
   int channels;
 };
 
 }  // namespace LINNET_ISA
 }  // namespace linnet
-#if defined(LINNET_NEON) && !defined(LINNET_WORD_TILES)
+#if defined(LINNET_NEON) && !defined(LINNET_WORD_TILES) && !defined(LINNET_SIXTEEN_BITS)
 #include "int8/products_neon.h"
 #else
 #include "int8/products_x86.h"
@@ -74,51 +81,15 @@ LINNET_INLINE void start_sums(I (&sum)[MR][NV], const BlockS8& block, int row, i
   }
 }
 
-template <bool kSmall>
-LINNET_INLINE I scaled(I sum, F scale) {
-  if constexpr (kSmall) return scaled_small(sum, scale);
-  return to_i_round(to_f(sum) * scale);
-}
-
-template <bool kSmall, int MR, int NV>
-LINNET_INLINE void store_scaled(const I (&sum)[MR][NV], const BlockS8& block, int row,
-                                int channel) {
-  const OutputS8* out = &block.output;
-  // Hides where `out` points: its constants, kept in registers throughout, would push weights of
-  // the loop above out to the stack.
-  __asm__ volatile("" : "+r"(out));
-  const ByteBounds bounds = byte_bounds(out->zero, out->low, out->high);
-  const float* scale = out->scale + channel;
-  int8_t* y = block.y + row * block.y_step + channel;
-  const int left = block.channels - channel;
-  // As many rows as one vector of bytes holds leave together.
-  constexpr int kTogether = MR < rows_together(NV) ? 1 : rows_together(NV);
-#pragma GCC unroll 16
-  for (int i = 0; i + kTogether <= MR; i += kTogether, y += kTogether * block.y_step) {
-    I stored[kTogether * NV];
-#pragma GCC unroll 4
-    for (int n = 0; n < kTogether * NV; ++n) {
-      stored[n] = scaled<kSmall>(sum[i + n / NV][n % NV], load_f(scale + n % NV * kLanes));
-    }
-    store_rows_clipped<NV>(y, block.y_step, stored, bounds, left);
-  }
-#pragma GCC unroll 4
-  for (int i = MR / kTogether * kTogether; i < MR; ++i, y += block.y_step) {
-    I stored[NV];
-#pragma GCC unroll 4
-    for (int j = 0; j < NV; ++j) {
-      stored[j] = scaled<kSmall>(sum[i][j], load_f(scale + j * kLanes));
-    }
-    store_s8_clipped(y, stored, bounds, left);
-  }
-}
-
-template <int MR, int NV>
-LINNET_INLINE void store_sums(const I (&sum)[MR][NV], const BlockS8& block, int row, int channel) {
-  const bool small = block.output.small_sums && block.output.small_outputs;
-  if (kAddsToRound && small) return store_scaled<kAddsToRound>(sum, block, row, channel);
-  store_scaled<false>(sum, block, row, channel);
-}
+}  // namespace LINNET_ISA
+}  // namespace linnet
+#if defined(LINNET_SIXTEEN_BITS)
+#include "int16/finish.h"
+#else
+#include "int8/finish.h"
+#endif
+namespace linnet {
+namespace LINNET_ISA {
 
 // `count` tiles of MR rows from `row` on, channels [vector * kLanes, (vector + NV) * kLanes).
 template <int MR, int NV>
@@ -126,10 +97,7 @@ static void tiles_s8(const BlockS8& block, int row, int count, int vector) {
   if (MR == rows_by_hand(NV) && tiles_by_hand(block, row, count, vector)) return;
 #pragma GCC unroll 1
   for (const int end = row + count * MR; row < end; row += MR) {
-    I sum[MR][NV];
-    start_sums(sum, block, row, vector * kLanes);
-    add_products(sum, block, row, vector);
-    store_sums(sum, block, row, vector * kLanes);
+    make_tile<MR, NV>(block, row, vector);
   }
 }
 

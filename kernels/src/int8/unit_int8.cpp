@@ -5,7 +5,7 @@
 namespace linnet {
 namespace LINNET_ISA {
 
-void conv_s8(const ConvS8Params& p, const Worker& worker) noexcept { conv_s8_body(p, worker); }
+void conv_s8(const ConvS8Params& p, const Worker& worker) noexcept { convolve(p, worker); }
 void matmul_s8(const MatMulS8Params& p, const Worker& worker) noexcept {
   matmul_s8_body(p, worker);
 }

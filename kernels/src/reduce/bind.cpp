@@ -54,33 +54,39 @@ int add_arg(Program& program, Kernel kernel, uintptr_t x, uintptr_t y, std::arra
   return program.add(kernel, p, Cost{static_cast<double>(sizes[0] * (sizes[1] + 8)) * 0.4, 0});
 }
 
+using Four = std::array<int, 4>;
+
+template <class T, Kernel kKernel>
+int add_stored_max_pool(Program& self, uintptr_t x, uintptr_t y, Four input, Two output, Two kernel,
+                        Two strides, Two dilations, Four pads, Two bounds) {
+  const PoolShape shape = pool_shape(input, output, kernel, strides, dilations, pads);
+  const MaxPoolParams<T, int> p = {shape, at<T>(x), at<T>(y), bounds[0], bounds[1]};
+  return add_pool(self, kKernel, p, sizeof(T));
+}
+
+// Sums of a row's values take twice their bytes.
+template <class T, Kernel kKernel>
+int add_stored_average_pool(Program& self, uintptr_t x, uintptr_t y, Four input, Two output,
+                            Two kernel, Two strides, Two dilations, Four pads, Two bounds,
+                            bool count_padding, float ratio, Two zeros, int rounding) {
+  const PoolShape shape = pool_shape(input, output, kernel, strides, dilations, pads);
+  const StoredAveragePoolParams<T> p = {
+      shape,    at<T>(x),  at<T>(y),  ratio,         zeros[0],
+      zeros[1], bounds[0], bounds[1], count_padding, static_cast<MeanRounding>(rounding)};
+  return add_pool(self, kKernel, p, 2 * sizeof(T));
+}
+
 void bind_pools(Methods& program) {
-  using Four = std::array<int, 4>;
-  program.def(
-      "max_pool_s8", +[](Program& self, uintptr_t x, uintptr_t y, Four input, Two output,
-                         Two kernel, Two strides, Two dilations, Four pads, Two bounds) {
-        const PoolShape shape = pool_shape(input, output, kernel, strides, dilations, pads);
-        const MaxPoolS8Params p = {shape, at<int8_t>(x), at<int8_t>(y), bounds[0], bounds[1]};
-        return add_pool(self, Kernel::max_pool_s8, p, sizeof(int8_t));
-      });
+  program.def("max_pool_s8", add_stored_max_pool<int8_t, Kernel::max_pool_s8>);
+  program.def("max_pool_s16", add_stored_max_pool<int16_t, Kernel::max_pool_s16>);
+  program.def("average_pool_s8", add_stored_average_pool<int8_t, Kernel::average_pool_s8>);
+  program.def("average_pool_s16", add_stored_average_pool<int16_t, Kernel::average_pool_s16>);
   program.def(
       "max_pool_f32", +[](Program& self, uintptr_t x, uintptr_t y, Four input, Two output,
                           Two kernel, Two strides, Two dilations, Four pads, Reals bounds) {
         const PoolShape shape = pool_shape(input, output, kernel, strides, dilations, pads);
         const MaxPoolF32Params p = {shape, at<float>(x), at<float>(y), bounds[0], bounds[1]};
         return add_pool(self, Kernel::max_pool_f32, p, sizeof(float));
-      });
-  program.def(
-      "average_pool_s8", +[](Program& self, uintptr_t x, uintptr_t y, Four input, Two output,
-                             Two kernel, Two strides, Two dilations, Four pads, Two bounds,
-                             bool count_padding, float ratio, Two zeros, int rounding) {
-        const PoolShape shape = pool_shape(input, output, kernel, strides, dilations, pads);
-        const AveragePoolS8Params p = {shape,         at<int8_t>(x),
-                                       at<int8_t>(y), ratio,
-                                       zeros[0],      zeros[1],
-                                       bounds[0],     bounds[1],
-                                       count_padding, static_cast<MeanRounding>(rounding)};
-        return add_pool(self, Kernel::average_pool_s8, p, sizeof(int16_t));
       });
   program.def(
       "average_pool_f32",
@@ -97,6 +103,14 @@ Reduction reduction_of(const std::string& kind) {
   return kind == "max" ? Reduction::max : kind == "min" ? Reduction::min : Reduction::sum;
 }
 
+template <class T, Kernel kKernel>
+int add_stored_reduction(Program& self, const std::string& kind, uintptr_t x, uintptr_t y,
+                         std::array<int64_t, 5> sizes, float scale, Two zeros) {
+  const StoredReduceParams<T> p = {
+      reduce_shape(sizes), reduction_of(kind), at<T>(x), at<T>(y), scale, zeros[0], zeros[1]};
+  return self.add(kKernel, p, Cost{reduce_cost(p.shape, sizeof(T)), 0});
+}
+
 }  // namespace
 
 void bind_reduce(Methods& program) {
@@ -108,18 +122,8 @@ void bind_reduce(Methods& program) {
                                    at<float>(y), divisor};
         return self.add(Kernel::reduce_f32, p, Cost{reduce_cost(p.shape, sizeof(float)), 0});
       });
-  program.def(
-      "reduce_s8", +[](Program& self, const std::string& kind, uintptr_t x, uintptr_t y,
-                       std::array<int64_t, 5> sizes, float scale, Two zeros) {
-        const ReduceS8Params p = {reduce_shape(sizes),
-                                  reduction_of(kind),
-                                  at<int8_t>(x),
-                                  at<int8_t>(y),
-                                  scale,
-                                  zeros[0],
-                                  zeros[1]};
-        return self.add(Kernel::reduce_s8, p, Cost{reduce_cost(p.shape, sizeof(int8_t)), 0});
-      });
+  program.def("reduce_s8", add_stored_reduction<int8_t, Kernel::reduce_s8>);
+  program.def("reduce_s16", add_stored_reduction<int16_t, Kernel::reduce_s16>);
   program.def(
       "arg_extreme_f32", +[](Program& self, uintptr_t x, uintptr_t y, std::array<int64_t, 2> sizes,
                              bool largest, bool last, bool wide) {

@@ -57,7 +57,6 @@ static void arg_f32(const ArgExtremeParams& p, const Worker& w) {
 constexpr int kPlaceBits = 16;
 constexpr int kLastPlace = (1 << kPlaceBits) - 1;
 
-LINNET_INLINE I max_i(I a, I b) { return a > b ? a : b; }
 LINNET_INLINE int32_t max_of_i(I x) {
   int32_t lanes[kLanes];
   store_i(lanes, x);

@@ -14,18 +14,16 @@ struct PoolShape {
 };
 
 // y = clip(max over the taps inside the image, low, high).
-struct MaxPoolS8Params {
+template <class T, class Bound>
+struct MaxPoolParams {
   PoolShape shape;
-  const int8_t* x;
-  int8_t* y;
-  int low, high;
+  const T* x;
+  T* y;
+  Bound low, high;
 };
-struct MaxPoolF32Params {
-  PoolShape shape;
-  const float* x;
-  float* y;
-  float low, high;
-};
+using MaxPoolS8Params = MaxPoolParams<int8_t, int>;
+using MaxPoolS16Params = MaxPoolParams<int16_t, int>;
+using MaxPoolF32Params = MaxPoolParams<float, float>;
 
 enum class MeanRounding : int { half_even, half_up, half_away };
 
@@ -33,16 +31,19 @@ enum class MeanRounding : int { half_even, half_up, half_away };
 //   half_even   rint(v) + zero_out        half_up   floor(v + 0.5) + zero_out
 //   half_away   u = v + zero_out, away from the stored 0: trunc(u + copysign(0.5, u))
 // and clipped to [low, high]. count: taps inside the image, or inside the padded image. At most
-// 255 kernel rows.
-struct AveragePoolS8Params {
+// 255 kernel rows of int8; sums fit int32.
+template <class T>
+struct StoredAveragePoolParams {
   PoolShape shape;
-  const int8_t* x;
-  int8_t* y;
+  const T* x;
+  T* y;
   float ratio;
   int zero_in, zero_out, low, high;
   bool count_padding;
   MeanRounding rounding;
 };
+using AveragePoolS8Params = StoredAveragePoolParams<int8_t>;
+using AveragePoolS16Params = StoredAveragePoolParams<int16_t>;
 // y = clip(sum / count, low, high).
 struct AveragePoolF32Params {
   PoolShape shape;
@@ -68,16 +69,19 @@ struct ReduceF32Params {
   float divisor;
 };
 
-// sum: y = clip(rint(float32(sum of (x - zero_in)) * scale) + zero_out, -128, 127).
-// first * second * 255 must fit int32. Otherwise the extreme stored value.
-struct ReduceS8Params {
+// sum: y = rint(float32(sum of (x - zero_in)) * scale) + zero_out, saturated; the sum must fit
+// int32. Otherwise the extreme stored value.
+template <class T>
+struct StoredReduceParams {
   ReduceShape shape;
   Reduction kind;
-  const int8_t* x;
-  int8_t* y;
+  const T* x;
+  T* y;
   float scale;
   int zero_in, zero_out;
 };
+using ReduceS8Params = StoredReduceParams<int8_t>;
+using ReduceS16Params = StoredReduceParams<int16_t>;
 
 // y[i] = the first (or last) place of the largest or smallest element of x[i, 0..length); int32 or
 // int64. NaN wins. int8: length at most 65536.

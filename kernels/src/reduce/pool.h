@@ -38,6 +38,25 @@ LINNET_INLINE void each_vector(const PoolRun& r, int step, const Body& body) {
   for (int i = 0; i < r.count; i += step) body(i, r.count - i);
 }
 
+// Stored means of sums; see StoredAveragePoolParams.
+template <class Params>
+LINNET_INLINE I whole_steps(const Params& p, I sum, float scale) {
+  if (p.rounding == MeanRounding::half_even) {
+    return rescale(sum, scale, p.zero_out, p.low, p.high);
+  }
+  const F zero = splat_f(static_cast<float>(p.zero_out)), half = splat_f(0.5f);
+  F steps = to_f(sum) * splat_f(scale);
+  if (p.rounding == MeanRounding::half_up) {
+    steps = floor_f(steps + half) + zero;
+  } else {
+    steps = steps + zero;
+    const F away = floor_f(abs_f(steps) + half);
+    steps = select(steps < splat_f(0.0f), -away, away);
+  }
+  const F low = splat_f(static_cast<float>(p.low)), high = splat_f(static_cast<float>(p.high));
+  return to_i_round(clamp_f(steps, low, high));
+}
+
 namespace {
 
 // A pooling kind: fold_rows makes kStep values of the line from `rows` input rows, `step` apart;
@@ -61,6 +80,31 @@ struct MaxS8 {
       B best = splat_b(-128);
       for (int t = 0; t < r.columns; ++t) best = max_b(best, load_b(line + r.at + t * r.step + i));
       put_b(y + i, min_b(max_b(best, low), high), room);
+    });
+  }
+};
+
+struct MaxS16 {
+  typedef MaxPoolS16Params Params;
+  typedef int16_t Value;
+  typedef int16_t Line;
+  static constexpr int kStep = kLanes;
+  static constexpr bool kMean = false;
+
+  LINNET_INLINE void fold_rows(const int16_t* x, ptrdiff_t step, int rows, int16_t* line) {
+    I best = load_s16(x);
+    for (int r = 1; r < rows; ++r) best = max_i(best, load_s16(x + r * step));
+    store_s16(line, best);
+  }
+  LINNET_INLINE void fold_columns(const Params& p, const int16_t* line, const PoolRun& r,
+                                  int16_t* y) {
+    const I low = splat_i(p.low), high = splat_i(p.high);
+    each_vector(r, kStep, [&](int i, int room) {
+      I best = splat_i(-32768);
+      for (int t = 0; t < r.columns; ++t) {
+        best = max_i(best, load_s16(line + r.at + t * r.step + i));
+      }
+      put_s16(y + i, min_i(max_i(best, low), high), room);
     });
   }
 };
@@ -107,25 +151,32 @@ struct MeanS8 {
     const I start = splat_i(-p.zero_in * r.rows * r.columns);
     each_vector(r, kLanes, [&](int i, int room) {
       I sum = start;
-      for (int t = 0; t < r.columns; ++t) sum += load_words_i(line + r.at + t * r.step + i);
+      for (int t = 0; t < r.columns; ++t) sum += load_s16(line + r.at + t * r.step + i);
       put_s8(y + i, whole_steps(p, sum, scale), room);
     });
   }
-  LINNET_INLINE I whole_steps(const Params& p, I sum, float scale) {
-    if (p.rounding == MeanRounding::half_even) {
-      return rescale(sum, scale, p.zero_out, p.low, p.high);
-    }
-    const F zero = splat_f(static_cast<float>(p.zero_out)), half = splat_f(0.5f);
-    F steps = to_f(sum) * splat_f(scale);
-    if (p.rounding == MeanRounding::half_up) {
-      steps = floor_f(steps + half) + zero;
-    } else {
-      steps = steps + zero;
-      const F away = floor_f(abs_f(steps) + half);
-      steps = select(steps < splat_f(0.0f), -away, away);
-    }
-    const F low = splat_f(static_cast<float>(p.low)), high = splat_f(static_cast<float>(p.high));
-    return to_i_round(clamp_f(steps, low, high));
+};
+
+struct MeanS16 {
+  typedef AveragePoolS16Params Params;
+  typedef int16_t Value;
+  typedef int32_t Line;
+  static constexpr int kStep = kLanes;
+  static constexpr bool kMean = true;
+
+  LINNET_INLINE void fold_rows(const int16_t* x, ptrdiff_t step, int rows, int32_t* line) {
+    I sum = load_s16(x);
+    for (int r = 1; r < rows; ++r) sum += load_s16(x + r * step);
+    store_i(line, sum);
+  }
+  LINNET_INLINE void fold_columns(const Params& p, const int32_t* line, const PoolRun& r,
+                                  int16_t* y) {
+    const float scale = p.ratio / r.divisor;
+    each_vector(r, kLanes, [&](int i, int room) {
+      I sum = splat_i(-p.zero_in * r.rows * r.columns);
+      for (int t = 0; t < r.columns; ++t) sum += load_i(line + r.at + t * r.step + i);
+      put_s16(y + i, whole_steps(p, sum, scale), room);
+    });
   }
 };
 

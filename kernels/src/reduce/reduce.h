@@ -36,6 +36,22 @@ struct MinOfS8 {
   LINNET_INLINE int start() { return 127; }
 };
 
+struct SumOfS16 {
+  LINNET_INLINE I fold(I held, I x) { return held + x; }
+  LINNET_INLINE int fold(int held, int x) { return held + x; }
+  LINNET_INLINE int start() { return 0; }
+};
+struct MaxOfS16 {
+  LINNET_INLINE I fold(I held, I x) { return max_i(held, x); }
+  LINNET_INLINE int fold(int held, int x) { return held > x ? held : x; }
+  LINNET_INLINE int start() { return -32768; }
+};
+struct MinOfS16 {
+  LINNET_INLINE I fold(I held, I x) { return min_i(held, x); }
+  LINNET_INLINE int fold(int held, int x) { return held < x ? held : x; }
+  LINNET_INLINE int start() { return 32767; }
+};
+
 }  // namespace
 
 // The values that one output folds: `first` groups, `group` apart, of `second` rows, `inner` apart.
@@ -143,6 +159,45 @@ static void fold_s8(const ReduceS8Params& p, const Worker& w) {
       for (int64_t b = 0; b < f.second; ++b) held = Kind::fold(held, load_b(row + b * f.inner));
     }
     put_b(p.y + place, held, room);
+  });
+}
+
+template <class Kind>
+LINNET_INLINE I fold_rows_s16(const Fibre<int16_t>& f, int64_t step, int64_t vectors) {
+  I held = splat_i(Kind::start());
+  for (int64_t a = 0; a < f.first; ++a) {
+    const int16_t* row = f.x + a * f.group;
+    for (int64_t b = 0; b < vectors; ++b) held = Kind::fold(held, load_s16(row + b * step));
+  }
+  return held;
+}
+
+// Rescales sums; extremes stay as they are.
+template <class Kind>
+static void fold_s16(const ReduceS16Params& p, const Worker& w) {
+  const int32_t start = (int32_t)(-p.zero_in * p.shape.first * p.shape.second);
+  const auto put = [&](int64_t place, I held, int64_t room) {
+    if (p.kind == Reduction::sum) {
+      held = rescale(held + splat_i(start), p.scale, p.zero_out, -32768, 32767);
+    }
+    put_s16(p.y + place, held, room);
+  };
+  if (p.shape.inner > 1) {
+    each_fibre(p.shape, p.x, kLanes, w, [&](const Fibre<int16_t>& f, int64_t place, int64_t room) {
+      put(place, fold_rows_s16<Kind>(f, f.inner, f.second), room);
+    });
+    return;
+  }
+  each_fibre(p.shape, p.x, 1, w, [&](const Fibre<int16_t>& f, int64_t place, int64_t) {
+    const int64_t vectors = f.second / kLanes;
+    const I held = fold_rows_s16<Kind>(f, kLanes, vectors);
+    int best = Kind::start();
+    for (int i = 0; i < kLanes; ++i) best = Kind::fold(best, held[i]);
+    for (int64_t a = 0; a < f.first; ++a) {
+      const int16_t* row = f.x + a * f.group;
+      for (int64_t b = vectors * kLanes; b < f.second; ++b) best = Kind::fold(best, row[b]);
+    }
+    put(place, splat_i(best), 1);
   });
 }
 

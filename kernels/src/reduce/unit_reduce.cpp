@@ -16,6 +16,12 @@ void reduce_s8(const ReduceS8Params& p, const Worker& w) noexcept {
   if (p.kind == Reduction::min) fold_s8<MinOfS8>(p, w);
 }
 
+void reduce_s16(const ReduceS16Params& p, const Worker& w) noexcept {
+  if (p.kind == Reduction::sum) fold_s16<SumOfS16>(p, w);
+  if (p.kind == Reduction::max) fold_s16<MaxOfS16>(p, w);
+  if (p.kind == Reduction::min) fold_s16<MinOfS16>(p, w);
+}
+
 void arg_extreme_f32(const ArgExtremeParams& p, const Worker& w) noexcept { arg_f32(p, w); }
 void arg_extreme_s8(const ArgExtremeParams& p, const Worker& w) noexcept { arg_s8(p, w); }
 

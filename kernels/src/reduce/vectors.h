@@ -6,13 +6,11 @@
 namespace linnet {
 namespace LINNET_ISA {
 
-// A full register of bytes; half a register of bytes, which widens to a full register of int16;
-// half a register of int16, which widens to I.
+// A full register of bytes; half a register of bytes, which widens to a full register of int16.
 constexpr int kBytes = 4 * kLanes;
 typedef int8_t B __attribute__((vector_size(4 * kLanes), may_alias));
 typedef int8_t HalfBytes __attribute__((vector_size(2 * kLanes), may_alias));
 typedef int16_t S __attribute__((vector_size(4 * kLanes), may_alias));
-typedef int16_t HalfWords __attribute__((vector_size(2 * kLanes), may_alias));
 
 LINNET_INLINE B load_b(const int8_t* p) {
   B x;
@@ -23,6 +21,9 @@ LINNET_INLINE void store_b(int8_t* p, B x) { memcpy(p, &x, sizeof x); }
 LINNET_INLINE B splat_b(int value) { return (int8_t)value - B{}; }
 LINNET_INLINE B max_b(B a, B b) { return a > b ? a : b; }
 LINNET_INLINE B min_b(B a, B b) { return a < b ? a : b; }
+
+LINNET_INLINE I max_i(I a, I b) { return a > b ? a : b; }
+LINNET_INLINE I min_i(I a, I b) { return a < b ? a : b; }
 
 LINNET_INLINE S load_s(const int16_t* p) {
   S x;
@@ -36,17 +37,11 @@ LINNET_INLINE S load_bytes_s(const int8_t* p) {
   memcpy(&x, p, sizeof x);
   return __builtin_convertvector(x, S);
 }
-// kLanes int16 as int32.
-LINNET_INLINE I load_words_i(const int16_t* p) {
-  HalfWords x;
-  memcpy(&x, p, sizeof x);
-  return __builtin_convertvector(x, I);
-}
 LINNET_INLINE void widen_add(S sum, I* low, I* high) {
   int16_t lanes[2 * kLanes];
   store_s(lanes, sum);
-  *low += load_words_i(lanes);
-  *high += load_words_i(lanes + kLanes);
+  *low += load_s16(lanes);
+  *high += load_s16(lanes + kLanes);
 }
 
 // `value`, but NaN where `held` is.
@@ -75,6 +70,13 @@ LINNET_INLINE void put_s8(int8_t* p, I x, int64_t room) {
     store_s8(p, x, (int)room);
   }
 }
+LINNET_INLINE void put_s16(int16_t* p, I x, int64_t room) {
+  if (room >= kLanes) {
+    store_s16(p, x);
+  } else {
+    store_s16(p, x, (int)room);
+  }
+}
 LINNET_INLINE void put_b(int8_t* p, B x, int64_t room) {
   if (room >= kBytes) {
     memcpy(p, &x, sizeof x);
@@ -83,7 +85,7 @@ LINNET_INLINE void put_b(int8_t* p, B x, int64_t room) {
   }
 }
 
-// int8 outputs of sums: clip(rint(float32(sum) * scale) + zero, low, high).
+// Stored outputs of sums: clip(rint(float32(sum) * scale) + zero, low, high).
 LINNET_INLINE I rescale(I sum, float scale, int zero, int low, int high) {
   const F real = to_f(sum) * splat_f(scale);
   const F bounded = clamp_f(real, splat_f((float)(low - zero)), splat_f((float)(high - zero)));

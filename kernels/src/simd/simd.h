@@ -19,7 +19,7 @@
 // - store_s8_clipped(p, x[N], b, n): N vectors as clip(x + zero, low, high), the first n bytes;
 //   b = byte_bounds(zero, low, high); N <= 4 with 16 lanes, else 2.
 // - load_pairs_s8: 2 * kLanes bytes widened to int16, for madd16.
-// - madd16(a, b): int16 pairs: a0 * b0 + a1 * b1 in int32, exact.
+// - madd16(a, b): int16 pairs: a0 * b0 + a1 * b1 in int32, exact; add_madd16(c, a, b): c + those.
 // - dot_u8s8(c, a, b): c + four u8 * s8 products per lane, exact (if kHasDot).
 // - dot_s8s8(c, a, b): c + four s8 * s8 products per lane, exact (if kHasDotS8).
 #pragma once
@@ -60,6 +60,28 @@ LINNET_INLINE int32_t load_word(const void* p) {
   int32_t word;
   memcpy(&word, p, sizeof word);
   return word;
+}
+
+// kLanes int16, or the first n of them, widened to int32; and back, where every lane fits.
+typedef int16_t HalfWords __attribute__((vector_size(2 * kLanes), may_alias));
+LINNET_INLINE I load_s16(const int16_t* p) {
+  HalfWords x;
+  memcpy(&x, p, sizeof x);
+  return __builtin_convertvector(x, I);
+}
+LINNET_INLINE I load_s16(const int16_t* p, int n) {
+  int16_t lanes[kLanes] = {0};
+  for (int i = 0; i < n && i < kLanes; ++i) lanes[i] = p[i];
+  return load_s16(lanes);
+}
+LINNET_INLINE void store_s16(int16_t* p, I x) {
+  const HalfWords words = __builtin_convertvector(x, HalfWords);
+  memcpy(p, &words, sizeof words);
+}
+LINNET_INLINE void store_s16(int16_t* p, I x, int n) {
+  int16_t lanes[kLanes];
+  store_s16(lanes, x);
+  for (int i = 0; i < n && i < kLanes; ++i) p[i] = lanes[i];
 }
 
 // kCount floats from memory, over and over.

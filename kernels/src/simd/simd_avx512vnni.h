@@ -87,6 +87,7 @@ LINNET_INLINE void store_u8(uint8_t* p, I x, int n) {
   _mm_mask_storeu_epi8(p, first_lanes(n), bytes_u8(x));
 }
 LINNET_INLINE I madd16(I a, I b) { return (I)_mm512_madd_epi16(raw(a), raw(b)); }
+LINNET_INLINE I add_madd16(I c, I a, I b) { return (I)_mm512_dpwssd_epi32(raw(c), raw(a), raw(b)); }
 LINNET_INLINE I dot_u8s8(I c, I a, I b) { return (I)_mm512_dpbusd_epi32(raw(c), raw(a), raw(b)); }
 LINNET_INLINE I load_pairs_s8(const int8_t* p) {
   return (I)_mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i*)p));

@@ -112,6 +112,7 @@ LINNET_INLINE I madd16(I a, I b) {
   const int32x4_t high = vmull_s16(vget_high_s16(x), vget_high_s16(y));
   return (I)add_pairs(low, high);
 }
+LINNET_INLINE I add_madd16(I c, I a, I b) { return (I)vaddq_s32(raw(c), raw(madd16(a, b))); }
 
 struct ByteBounds {
   int16x8_t zero;

@@ -111,6 +111,9 @@ LINNET_INLINE void store_u8(uint8_t* p, I x, int n) {
   for (int i = 0; i < n && i < 4; ++i) p[i] = lanes[i];
 }
 LINNET_INLINE I madd16(I a, I b) { return (I)_mm_madd_epi16(raw(a), raw(b)); }
+LINNET_INLINE I add_madd16(I c, I a, I b) {
+  return (I)_mm_add_epi32(raw(c), _mm_madd_epi16(raw(a), raw(b)));
+}
 LINNET_INLINE I load_pairs_s8(const int8_t* p) {
   const __m128i bytes = _mm_loadl_epi64((const __m128i*)p);
   return (I)_mm_srai_epi16(_mm_unpacklo_epi8(bytes, bytes), 8);
