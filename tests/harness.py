@@ -204,3 +204,26 @@ def levels() -> Iterator[tuple[str, int]]:
     for isa in _core.available_isas():
         for threads in (1, 2):
             yield isa, threads
+
+
+def equals_reference(
+    op: Op,
+    arrays: Sequence[np.ndarray | None],
+    quantizations: Sequence[Quantization | None],
+    output: Quantization | None,
+    constants: Sequence[int] = (1, 2),
+) -> np.ndarray:
+    """Require the reference's bytes at every ISA and thread count; return them."""
+    want = expected(op, arrays, quantizations=quantizations, output_quantization=output)[0]
+    for isa, threads in levels():
+        got = run_op(
+            op,
+            arrays,
+            quantizations=quantizations,
+            output_quantization=output,
+            constants=constants,
+            isa=isa,
+            threads=threads,
+        )[0]
+        np.testing.assert_array_equal(got, want, err_msg=f"{op} {isa} {threads} threads")
+    return want

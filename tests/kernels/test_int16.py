@@ -2,30 +2,13 @@
 
 import numpy as np
 import pytest
-from harness import NotBound, expected, levels, run_op
+from harness import NotBound, equals_reference, run_op
 
 from linnet.ops import Conv2D, DepthwiseConv2D, FullyConnected, IntegerSoftmax, Mul
 from linnet.ops.pack_int16 import pack_sixteen
 from linnet.types import Quantization
 
-LEVELS = list(levels())
 RNG = np.random.default_rng(16)
-
-
-def check(op, arrays, quantizations, output, constants=(1, 2)):
-    want = expected(op, arrays, quantizations=quantizations, output_quantization=output)[0]
-    for isa, threads in LEVELS:
-        got = run_op(
-            op,
-            arrays,
-            quantizations=quantizations,
-            output_quantization=output,
-            constants=constants,
-            isa=isa,
-            threads=threads,
-        )[0]
-        np.testing.assert_array_equal(got, want, err_msg=f"{op} {isa} {threads} threads")
-    return want
 
 
 def words(*shape):
@@ -40,7 +23,7 @@ def dense(rows, channels, depth, bias=300_000, zero=0):
     start = RNG.integers(-bias, bias, channels)
     output = 0.001 * 0.01 * 74 * 19000 * max(depth, 1) ** 0.5 / 16000
     quantizations = [Quantization(0.001, zero), Quantization(scales, 0, 0), None]
-    return check(
+    return equals_reference(
         FullyConnected(), [words(rows, depth), weights, start], quantizations, Quantization(output)
     )
 
@@ -71,7 +54,7 @@ def test_biases_beyond_int32():
 def test_extremes_do_not_saturate(x_value, w_value):
     x, w = np.full((13, 3001), x_value, np.int16), np.full((66, 3001), w_value, np.int8)
     q = [Quantization(1.0), Quantization(1.0)]
-    want = check(FullyConnected(), [x, w], q, Quantization(1e6), (1,))
+    want = equals_reference(FullyConnected(), [x, w], q, Quantization(1e6), (1,))
     assert abs(want[0, 0] - 3001 * x_value * w_value / 1e6) <= 1
 
 
@@ -92,7 +75,9 @@ def test_convolutions(size, weight_zero):
             RNG.integers(-128, 128, (17, 3, 3, channels)).astype(np.int8),
         ]
         q = [Quantization(0.001, 70), Quantization(0.01, weight_zero)]
-        check(Conv2D(pads=pads, strides=strides), arrays, q, Quantization(0.02, -5), (1,))
+        equals_reference(
+            Conv2D(pads=pads, strides=strides), arrays, q, Quantization(0.02, -5), (1,)
+        )
 
 
 @pytest.mark.parametrize("size", [2, 3, 5, 9])
@@ -105,14 +90,14 @@ def test_depthwise(size, zero):
         ]
         q = [Quantization(0.001, zero), Quantization(RNG.uniform(0.002, 0.01, channels), 0, 3)]
         op = DepthwiseConv2D(pads=(1, 1, 1, 1), strides=strides, clamp=(0.0, 30.0))
-        check(op, arrays, q, Quantization(0.004, zero), (1,))
+        equals_reference(op, arrays, q, Quantization(0.004, zero), (1,))
 
 
 @pytest.mark.parametrize("length", [1, 2, 17, 1000])
 @pytest.mark.parametrize("scale", [1e-6, 1e-4, 3e-2])
 def test_softmax(length, scale):
     unit = Quantization(1 / 32768)
-    check(IntegerSoftmax(), [words(3, length)], [Quantization(scale)], unit, ())
+    equals_reference(IntegerSoftmax(), [words(3, length)], [Quantization(scale)], unit, ())
 
 
 def test_products_beyond_int32_are_left_to_the_reference():

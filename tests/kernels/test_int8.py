@@ -2,14 +2,13 @@
 
 import numpy as np
 import pytest
-from harness import NotBound, expected, levels, run_op
+from harness import NotBound, equals_reference, run_op
 
 from linnet.kernels import _core
 from linnet.ops import Conv2D, ConvTranspose2D, FullyConnected, MatMul
 from linnet.ops.bind_int8 import pack
 from linnet.types import Quantization
 
-LEVELS = list(levels())
 RNG = np.random.default_rng(3)
 
 
@@ -25,22 +24,6 @@ def fitting(scale_x, scales_w, depth):
     return float(scale_x * np.mean(scales_w) * 74 * 74 * np.sqrt(depth) / 40)
 
 
-def check(op, arrays, quantizations, output, constants):
-    want = expected(op, arrays, quantizations=quantizations, output_quantization=output)[0]
-    for isa, threads in LEVELS:
-        got = run_op(
-            op,
-            arrays,
-            quantizations=quantizations,
-            output_quantization=output,
-            constants=constants,
-            isa=isa,
-            threads=threads,
-        )[0]
-        np.testing.assert_array_equal(got, want, err_msg=f"{op} {isa} {threads} threads")
-    return want
-
-
 def conv(op, x_shape, w_shape, zero=3, weight_zero=0, per_channel=True, bias=True, scale=None):
     outputs = w_shape[0]
     scales = RNG.uniform(0.002, 0.02, outputs if per_channel else 1)
@@ -50,7 +33,7 @@ def conv(op, x_shape, w_shape, zero=3, weight_zero=0, per_channel=True, bias=Tru
     quantizations = [Quantization(0.03, zero), Quantization(scales, weight_zero, axis), None]
     b = RNG.integers(-3000, 3000, outputs).astype(np.int32) if bias else None
     arrays = [stored(*x_shape), stored(*w_shape), b]
-    return check(op, arrays, quantizations, Quantization(scale, -7), (1, 2))
+    return equals_reference(op, arrays, quantizations, Quantization(scale, -7), (1, 2))
 
 
 def dense(rows, channels, depth, **options):
@@ -66,7 +49,7 @@ def dense(rows, channels, depth, **options):
     scale = fitting(0.02, scales, max(depth, 1)) * options.get("shrink", 1.0)
     output = Quantization(scale, options.get("output_zero", 4))
     clamp = options.get("clamp", (-np.inf, np.inf))
-    return check(FullyConnected(clamp=clamp), arrays, quantizations, output, (1, 2))
+    return equals_reference(FullyConnected(clamp=clamp), arrays, quantizations, output, (1, 2))
 
 
 @pytest.mark.parametrize("depth", [24, 600])
@@ -121,7 +104,7 @@ def test_extremes_do_not_saturate():
     for x_value, w_value in ((-128, -128), (127, -128), (-128, 127), (127, 127)):
         x, w = np.full((13, 300), x_value, np.int8), np.full((66, 300), w_value, np.int8)
         q = [Quantization(1.0, 0), Quantization(1.0, 0, None)]
-        want = check(FullyConnected(), [x, w], q, Quantization(40000.0, 1), (1,))
+        want = equals_reference(FullyConnected(), [x, w], q, Quantization(40000.0, 1), (1,))
         assert want[0, 0] == 1 + round(300 * x_value * w_value / 40000)
 
 
@@ -133,7 +116,9 @@ def test_clamps(clamp):
 def test_ties_round_to_even():
     x = np.arange(-64, 64, dtype=np.int8).reshape(128, 1)
     q = [Quantization(1.0, 0), Quantization(1.0, 0)]
-    want = check(FullyConnected(), [x, np.ones((1, 1), np.int8)], q, Quantization(2.0, 0), (1,))
+    want = equals_reference(
+        FullyConnected(), [x, np.ones((1, 1), np.int8)], q, Quantization(2.0, 0), (1,)
+    )
     assert want[64:72, 0].tolist() == [0, 0, 1, 2, 2, 2, 3, 4]
 
 
@@ -216,7 +201,7 @@ MATMULS = [
 def test_products_of_activations(a, b, transpose, zeros):
     q = [Quantization(0.02, zeros[0]), Quantization(0.03, zeros[1])]
     output = Quantization(fitting(0.02, 0.03, max(a[-1], 1)), 2)
-    check(MatMul(transpose_b=transpose), [stored(*a), stored(*b)], q, output, ())
+    equals_reference(MatMul(transpose_b=transpose), [stored(*a), stored(*b)], q, output, ())
 
 
 @pytest.mark.parametrize("transpose", [False, True])
@@ -227,7 +212,9 @@ def test_products_with_constants(transpose, per_channel):
     axis = (0 if transpose else 1) if per_channel else None
     q = [Quantization(0.02, 3), Quantization(scales, -4, axis)]
     output = Quantization(fitting(0.02, scales, 21), 2)
-    check(MatMul(transpose_b=transpose), [stored(2, 9, 21), stored(*shape)], q, output, (1,))
+    equals_reference(
+        MatMul(transpose_b=transpose), [stored(2, 9, 21), stored(*shape)], q, output, (1,)
+    )
 
 
 def test_sums_that_could_overflow_are_left_to_the_reference():
@@ -251,7 +238,7 @@ def test_the_largest_sums_that_fit_are_exact():
     x, w = np.full((3, 66000), -128, np.int8), np.full((2, 66000), 127, np.int8)
     x[1] = 127
     q = [Quantization(1.0, 0), Quantization(1.0, 0)]
-    check(FullyConnected(), [x, w], q, Quantization(1e7, 0), (1,))
+    equals_reference(FullyConnected(), [x, w], q, Quantization(1e7, 0), (1,))
 
 
 TRANSPOSED = {
@@ -287,4 +274,4 @@ def test_transposed_convolutions(name, weight_zero):
     quantizations = [Quantization(0.03, -11), Quantization(scales, weight_zero, 0), None]
     b = RNG.integers(-3000, 3000, outputs).astype(np.int32)
     output = Quantization(fitting(0.03, scales, 2 * w_shape[3]), 6)
-    check(op, [stored(*x_shape), stored(*w_shape), b], quantizations, output, (1, 2))
+    equals_reference(op, [stored(*x_shape), stored(*w_shape), b], quantizations, output, (1, 2))
