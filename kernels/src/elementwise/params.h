@@ -89,10 +89,13 @@ struct BinaryF32Params {
 //   Minimum, Maximum    min or max of float(X) * left and float(Y) * right, divided by product
 // where the op fills left, right and product with the ratios of scales that its reference uses, or,
 // for Minimum and Maximum, with the scales of x, y and z.
-struct BinaryS8Params {
-  const int8_t* x;
-  const int8_t* y;
-  int8_t* z;
+// On int16, Add and Sub are in int64, products of stored numbers less their zero points fit int32,
+// and Minimum and Maximum compare stored numbers, without left and right.
+template <class T>
+struct StoredBinaryParams {
+  const T* x;
+  const T* y;
+  T* z;
   Broadcast shape;
   BinaryOp op;
   float left;
@@ -107,6 +110,8 @@ struct BinaryS8Params {
   int32_t low;
   int32_t high;
 };
+using BinaryS8Params = StoredBinaryParams<int8_t>;
+using BinaryS16Params = StoredBinaryParams<int16_t>;
 
 // z = table[256 * x + y] for bytes: any function of two quantized operands.
 struct PairTableParams {

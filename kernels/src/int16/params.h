@@ -20,25 +20,6 @@ struct DepthwiseS16Params {
   int zero_in, zero_out, low, high;
 };
 
-// The rules of BinaryS8Params, Add and Sub in int64. Products of stored numbers less their zero
-// points fit int32; Minimum and Maximum compare stored numbers.
-struct BinaryS16Params {
-  const int16_t* x;
-  const int16_t* y;
-  int16_t* z;
-  Broadcast shape;
-  BinaryOp op;
-  float product;
-  int32_t left_fixed;
-  int32_t right_fixed;
-  int32_t shift;
-  int32_t x_zero;
-  int32_t y_zero;
-  int32_t z_zero;
-  int32_t low;
-  int32_t high;
-};
-
 // y[i] = table[x[i] as an unsigned number], elements of one byte or two, one of them of two.
 struct TableS16Params {
   const void* x;
