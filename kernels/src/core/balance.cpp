@@ -5,9 +5,10 @@
 namespace linnet {
 namespace {
 
-// The first turn of either kind warms caches up or wakes workers, and does not count.
-constexpr int kTurnsPerTrial = 5;
-constexpr int kTrials = 2 * kTurnsPerTrial;
+// Blocks of turns of either kind follow each other twice, so that both meet the same clocks. The
+// first turn of a block warms caches up or wakes workers, and does not count.
+constexpr int kBlock = 3;
+constexpr int kTrials = 4 * kBlock;
 // What a split must gain: of a step, against noise, and of the whole, against the cost of waking.
 constexpr double kStepGain = 0.92;
 constexpr double kLeastStepGain = 300;
@@ -16,13 +17,14 @@ constexpr double kLeastGain = 4000;
 // Of so many shared turns so many may be slower than one thread before splitting rests.
 constexpr int kWindow = 24;
 constexpr int kMostLost = 8;
-constexpr int kFirstRest = 32;
-constexpr int kLongestRest = 2048;
 // Long runs cannot wait for so many: there splitting rests when it has lost so many times what a
-// run takes on one thread, for turns that last about as long as the times below.
+// run takes on one thread. What it gained before counts, up to as much.
 constexpr double kLongRun = 1e6;
-constexpr double kMostDebt = 1.5;
-constexpr double kFirstRestTime = 1e8;
+constexpr double kMostDebt = 4;
+// The first rest is just long enough to learn what one thread takes now; each one that follows a
+// loss at once is twice as long as the one before.
+constexpr int kFirstRest = 4;
+constexpr int kLongestRest = 2048;
 constexpr double kLongestRestTime = 2e9;
 // Trials may have met a busy machine: where splitting was not worth it they are made again after
 // such a time and so many turns, which makes what they may lose a small share, then after twice
@@ -31,21 +33,16 @@ constexpr double kFirstPatience = 5e7;
 constexpr double kPatientTurns = 200;
 constexpr double kMostPatience = 32;
 
-int turns_in(double time, double turn, int least, int most) {
-  return static_cast<int>(std::min(std::max(time / std::max(turn, 1.0), static_cast<double>(least)),
-                                   static_cast<double>(most)));
-}
-
 }  // namespace
 
 Turn Balance::next() {
-  if (trials_ < kTrials) return trials_ < kTurnsPerTrial ? Turn::timed_shared : Turn::timed_alone;
+  if (trials_ < kTrials) return trials_ / kBlock % 2 == 0 ? Turn::timed_shared : Turn::timed_alone;
   if (!worth_) return Turn::alone;
   return rest_ > 0 || probe_ ? Turn::alone : Turn::shared;
 }
 
 void Balance::step_took(Turn turn, int step, double nanoseconds) {
-  if (trials_ % kTurnsPerTrial == 0 || step < begin_ || step >= end_) return;
+  if (trials_ % kBlock == 0 || step < begin_ || step >= end_) return;
   double& least = (turn == Turn::timed_alone ? alone_ : split_)[static_cast<size_t>(step - begin_)];
   least = std::min(least, nanoseconds);
 }
@@ -63,8 +60,7 @@ bool Balance::took(Turn turn, double nanoseconds) {
     const double least = std::max(kFirstPatience, kPatientTurns * expected_);
     if (idle_ > patience_ * least) try_again();
   } else {
-    // One thread's time follows the machine, slowly.
-    expected_ += (std::min(nanoseconds, 2 * expected_) - expected_) / 8;
+    expected_ += (std::min(nanoseconds, 2 * expected_) - expected_) / 4;
     probe_ = false;
     rest_ = std::max(rest_ - 1, 0);
   }
@@ -82,16 +78,15 @@ void Balance::try_again() {
 void Balance::watch(double nanoseconds) {
   ++shared_turns_;
   if (nanoseconds > expected_) ++lost_;
-  debt_ = std::max(0.0, debt_ + nanoseconds - expected_);
+  debt_ = std::max(-kMostDebt * expected_, debt_ + nanoseconds - expected_);
   if (lost_ > kMostLost || (expected_ > kLongRun && debt_ > kMostDebt * expected_)) {
-    const int first = turns_in(kFirstRestTime, expected_, 2, kFirstRest);
-    longest_ = std::min(std::max(2 * longest_, first),
-                        turns_in(kLongestRestTime, expected_, 2 * first, kLongestRest));
-    rest_ = longest_;
+    const int longest = static_cast<int>(std::min(kLongestRestTime / expected_ + kFirstRest,
+                                                  static_cast<double>(kLongestRest)));
+    rest_ = longest_ = std::min(std::max(2 * longest_, kFirstRest), longest);
     shared_turns_ = lost_ = 0;
     debt_ = 0;
   } else if (shared_turns_ == kWindow) {
-    if (lost_ == 0) longest_ = 0;
+    longest_ = 0;
     shared_turns_ = lost_ = 0;
     probe_ = true;
   }
