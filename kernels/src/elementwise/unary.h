@@ -7,6 +7,7 @@
 namespace linnet {
 namespace LINNET_ISA {
 
+namespace {
 struct Clip {
   F a, b;
   F operator()(F x) const { return clip_f(x, a, b); }
@@ -125,6 +126,7 @@ struct Root {
     return select(x == -infinity, infinity, sqrt_f(x + splat_f(0.0f)));
   }
 };
+}  // namespace
 
 template <class Function>
 static void map_f32(const UnaryParams& p, const Worker& worker) {
