@@ -6,7 +6,6 @@ from . import (
     attention,
     binary,
     bits,
-    categories,
     classic,
     control,
     conv,
@@ -26,6 +25,5 @@ from . import (
     selection,
     sequences,
     shape,
-    svm,
     trees,
 )

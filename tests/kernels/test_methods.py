@@ -56,7 +56,7 @@ def test_positions_are_checked(
         ({"surplus": 1}, TypeError, "surplus"),
         ({"kernel": (2**31, 1)}, OverflowError, "2147483648"),
         ({"weights": np.ones(1)}, TypeError, "format d"),
-        ({"weights": np.ones(1, np.int32)}, TypeError, "format i"),
+        ({"weights": np.ones(1, np.int32)}, TypeError, f"format {np.dtype(np.int32).char}"),
         ({"weights": np.ones(1, ">f4")}, TypeError, "format >f"),
         ({"weights": np.ones((2, 2), np.float32)[:, :1]}, (BufferError, ValueError), "contiguous"),
     ],
