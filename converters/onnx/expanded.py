@@ -87,7 +87,8 @@ def _in_floats(node: onnx.NodeProto, constants: set[str]) -> Iterable[onnx.NodeP
     if kind in ("Conv", "Gemm"):
         fixed.append(3)
     given = [node.input[place] for place in fixed if place < len(node.input)]
-    if all(name in constants for name in given if name):
+    quantized = len(node.input) > scale and node.input[scale]
+    if quantized and all(name in constants for name in given if name):
         return [node]
     return _Floats(node, kind).nodes(operands, scale, bias)
 
@@ -109,6 +110,8 @@ class _Floats:
         ]
         if bias and self._given(bias, 1):
             factor = self._emit("Mul", self.node.input[1], self.node.input[4])
+            for alpha in (a.f for a in self.node.attribute if a.name == "alpha"):
+                factor = self._emit("Mul", factor, self._emit("Constant", value_float=alpha))
             wide = self._emit("Cast", self.node.input[bias], to=onnx.TensorProto.FLOAT)
             inputs.append(self._emit("Mul", wide, factor))
         result = self._emit(self.kind, *inputs)

@@ -64,7 +64,8 @@ def _bias(node: OnnxNode, outputs: int, beta: float) -> str:
     if data is None:
         ready = bool(name) and beta == 1.0 and node.type(2).shape == (outputs,)
         return name if ready and constant_like_weights(node, name) else ""
-    if data.size not in (1, outputs) or data.shape[-1:] not in ((outputs,), (1,), ()):
+    last = data.shape[-1:]
+    if last not in ((outputs,), (1,), ()) or data.shape[:-1] not in ((), (1,)):
         return ""
     vector: Array = np.broadcast_to(data.reshape(-1), (outputs,))
     return node.constant_like(np.ascontiguousarray(vector * data.dtype.type(beta)), "bias")

@@ -71,19 +71,24 @@ def qlinear_matmul(node: OnnxNode) -> None:
 
 @handles("QGemm", domain=MICROSOFT)
 def qgemm(node: OnnxNode) -> None:
-    """Quantized Gemm with constant weights and an int32 bias."""
-    node.only("alpha", 1.0)
-    node.only("transA", 0)
+    """Quantized Gemm with constant weights and an int32 bias; alpha scales both."""
     node.known(3, "B")
-    if not node.optional(7):
-        raise UnsupportedError("a float output; quantize the output of QGemm")
     right = bool(node.integer("transB", 0))
-    w = stored(node, 3, parameters(node, 4, 5, 0 if right else 1))
-    inputs = [operand(node, 0), w if right else arranged(node, w, (1, 0), 2)]
+    q, alpha = parameters(node, 4, 5, 0 if right else 1), node.real("alpha", 1.0)
+    if alpha <= 0:
+        raise UnsupportedError(f"alpha={alpha:g}; only above 0")
+    scale = np.asarray(q.scale, np.float32) * np.float32(alpha)
+    w = stored(node, 3, Quantization(scale, q.zero_point, q.axis))
+    a = operand(node, 0)
+    if node.integer("transA", 0):
+        a = node.emit(ops.Transpose(perm=(1, 0)), a)
+    inputs = [a, w if right else arranged(node, w, (1, 0), 2)]
     if node.optional(6):
-        bias = node.known(6, "C").reshape(-1)
+        bias = node.known(6, "C")
         outputs = int(node.graph.type_of(inputs[1]).static_shape[0])
-        wide: Array = np.ascontiguousarray(np.broadcast_to(bias, (outputs,)))
+        if bias.shape[-1:] not in ((outputs,), (1,), ()) or bias.shape[:-1] not in ((), (1,)):
+            raise UnsupportedError(f"C {bias.shape}; only a bias, of shape ({outputs},)")
+        wide: Array = np.ascontiguousarray(np.broadcast_to(bias.reshape(-1), (outputs,)))
         inputs.append(node.constant_like(wide, "bias"))
     finish_stored(node, ops.FullyConnected(), 7, 8, *inputs)
 

@@ -204,6 +204,35 @@ def test_quantized_operators_whose_parameters_a_run_computes(kind: str) -> None:
     steps_away(made, feeds, 1)
 
 
+@pytest.mark.parametrize("computed", [False, True])
+@pytest.mark.parametrize(
+    ("attributes", "bias"),
+    [
+        ({"alpha": 0.5}, (4,)),
+        ({"transA": 1}, (1, 4)),
+        ({"transA": 1, "transB": 1, "alpha": 3.0}, ()),
+    ],
+)
+def test_quantized_gemm(attributes: dict[str, Any], bias: tuple[int, ...], computed: bool) -> None:
+    x = stored(np.uint8, *((5, 3) if "transA" in attributes else (3, 5)))
+    w = stored(np.int8, *((4, 5) if "transB" in attributes else (5, 4)))
+    made_bias = {"b": rng.integers(-200, 200, bias).astype(np.int32)}
+    fixed = dict(PARAMETERS) | {"w": w} | made_bias
+    feeds = {"x": x} | ({"xs": fixed.pop("xs")} if computed else {})
+    product = node("QGemm", "x xs xz w ws wz b ys yz", "y", "com.microsoft", **attributes)
+    made = build([product], {n: (a.shape, a.dtype) for n, a in feeds.items()}, "y", fixed)
+    steps_away(made, feeds, 1)
+
+
+def test_quantized_gemm_with_a_float_result() -> None:
+    fixed = dict(PARAMETERS) | {"w": stored(np.int8, 5, 4)}
+    product = node("QGemm", "x xs xz w ws wz", "y", "com.microsoft")
+    made = build([product], {"x": ((3, 5), np.uint8)}, "y", fixed)
+    feeds = {"x": stored(np.uint8, 3, 5)}
+    found = linnet.load(linnet.convert(made)).run(feeds)["y"]
+    np.testing.assert_allclose(found, runtime_outputs(made, feeds)[0], rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("kind", ["QLinearConv", "QLinearAveragePool"])
 def test_quantized_images_with_channels_last(kind: str) -> None:
     feeds = {"x": stored(np.uint8, 2, 6, 5, 4)}
