@@ -6,6 +6,7 @@ import mmap
 import os
 import stat
 import time
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -15,8 +16,9 @@ from .spec import Array
 MAGIC = b"\x89LINNET\n"
 _PROLOGUE_BYTES = 64
 _DIGEST = slice(32, 64)
-# File systems keep times to the millisecond at least, or to two seconds.
-_FINE_NANOSECONDS, _COARSE_NANOSECONDS = 100_000_000, 2_100_000_000
+# Systems move times on 100 times a second at least; some file systems keep two seconds.
+_FINE_NANOSECONDS, _COARSE_NANOSECONDS = 20_000_000, 2_100_000_000
+_PART = np.dtype([("start", "<u8"), ("size", "<u8"), ("digest", "V32")])
 
 
 class ModelFile:
@@ -35,6 +37,8 @@ class ModelFile:
         What the prologue gives as the model's digest; b"" where this is no ``.linnet`` file.
     identity : tuple of int
         Device, number, size and times of the file: another content has another one.
+    parts : bytes
+        What the reader checked, for `holds`; b"" before.
 
     Raises
     ------
@@ -57,6 +61,7 @@ class ModelFile:
                 self.data = np.frombuffer(mapped, np.uint8)
         whole = len(start) == _PROLOGUE_BYTES and start.startswith(MAGIC)
         self.digest = start[_DIGEST] if whole else b""
+        self.parts = b""
         self.identity = (
             found.st_dev,
             found.st_ino,
@@ -64,6 +69,21 @@ class ModelFile:
             found.st_mtime_ns,
             found.st_ctime_ns,
         )
+
+    def describe(self, parts: Iterable[tuple[int, int, bytes]]) -> None:
+        """Set `parts` from first byte, size and SHA-256 of each."""
+        self.parts = np.array(list(parts), _PART).tobytes()
+
+    def holds(self, parts: bytes) -> bool:
+        """Return whether this file has the content that another one's `parts` describe."""
+        # Takes longer to import than a plan to restore.
+        from hashlib import sha256
+
+        for start, size, digest in np.frombuffer(parts, _PART).tolist():
+            content = self.data[start : start + size]
+            if content.size != size or sha256(content.data).digest() != digest:
+                return False
+        return bool(parts)
 
     @property
     def settled(self) -> bool:

@@ -3,15 +3,17 @@
 Loading a model means checking and planning it, packing its weights and choosing kernels. What came
 out of that is stored: the tape of the calls that filled a program, and the packed weights, which
 later processes map and use in place. A plan is used where the file is the very one that was
-checked, and linnet, instruction set and input shapes are the same; what is absent, damaged or of
-another owner is ignored, and made again. `LINNET_CACHE=off` switches the store off.
+checked, or a copy that has the digests it had, and linnet, instruction set and input shapes are the
+same; what is absent, damaged or of another owner is ignored, and made again. `LINNET_CACHE=off`
+switches the store off.
 
 Whoever can write into the folder can let linnet compute anything, as with Python's own compiled
-files: it belongs to the user alone, or is not used.
+files: what is used belongs to the user or to root, and nobody else may write it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import marshal
 import mmap
 import os
@@ -28,7 +30,7 @@ from linnet.kernels._runner import Runner
 from .model_file import ModelFile
 from .spec import Array, Quantization, TensorSpec
 
-SCHEMA = 3
+SCHEMA = 4
 MAGIC = b"LNTPLAN\n"
 ALIGNMENT = 64
 PROLOGUE_BYTES = 64
@@ -37,6 +39,8 @@ CHECKED_FROM = 16
 # Where a region of a tape begins, when not in the stored file itself: the numbers in its list.
 ARENA, MODEL, NOWHERE = -1, -2, -3
 _MOST_RESTORED = 8
+# Folders whose sources decide what a plan is.
+_FOLDERS = ("ops", "format")
 _LARGE_BYTES = 1 << 16
 _FAILURES = (OSError, ValueError, TypeError, AttributeError, LookupError, EOFError)
 
@@ -161,16 +165,16 @@ class PlanStore:
         self.model = model
         self.isa = isa
         self.folder = folder()
-        self.about = (SCHEMA, model.digest, model.identity, isa, _fingerprint())
+        self.about = (SCHEMA, model.digest, isa, _fingerprint())
         key = marshal.dumps(self.about, 2)
         name = _core.checksum(address_of(np.frombuffer(key, np.uint8)), len(key))
         self.stem = f"{model.digest[:12].hex()}-{name:016x}"
 
     def open(self, threads: int) -> StoredModel | None:
-        """Return what is stored of the model, None where its file was not checked yet."""
+        """Return what is stored of the model, None where its content was not checked yet."""
         try:
-            about, ports, plan, blob = self._read("model")
-            if about != self.about:
+            about, (parts, ports), plan, blob = self._read("model")
+            if about != self.about or not (self._is_marked() or self._is_copy(parts)):
                 return None
             return StoredModel(ports, None if plan is None else self._runner(plan, blob, threads))
         except _FAILURES:
@@ -187,12 +191,12 @@ class PlanStore:
             return None
 
     def _runner(self, plan: tuple[Any, ...], blob: Array, threads: int) -> Restored:
-        arena_bytes, inputs, outputs, places, tape = plan
+        arena_bytes, inputs, outputs, places, tape_bytes = plan
         program = _core.Program(_core.Arena(arena_bytes), self.isa, threads)
         elsewhere = {ARENA: program.arena, MODEL: address_of(self.model.data), NOWHERE: 0}
         start = address_of(blob)
         bases = [start + place if place >= 0 else elsewhere[place] for place in places]
-        program.replay(tape, bases)
+        program.replay(blob[:tape_bytes], bases)
         taken, given = (
             [
                 (name, np.dtype(dtype), shape, bases[region] + offset)
@@ -212,10 +216,33 @@ class PlanStore:
 
     def save(self, graph: Any, inputs: Mapping[str, Any], plan: Any) -> None:
         """Store a plan, where that is possible and worth it."""
-        if self.folder and self.model.settled:
+        if self.folder:
             from .plan_writer import write_plan
 
             write_plan(self, graph, inputs, plan)
+
+    @property
+    def _mark(self) -> str:
+        """Where an empty file says that the model file was checked."""
+        return self.path("-".join(f"{number:x}" for number in self.model.identity))
+
+    def _is_marked(self) -> bool:
+        with contextlib.suppress(OSError):
+            return is_private(os.stat(self._mark))
+        return False
+
+    def _is_copy(self, parts: bytes) -> bool:
+        """Return whether the content was checked in another file, or before this one settled."""
+        found = self.model.holds(parts)
+        if found:
+            self.mark()
+        return found
+
+    def mark(self) -> None:
+        """Remember that the model file was checked, if a change would show."""
+        if self.model.settled:
+            with contextlib.suppress(OSError):
+                os.close(os.open(self._mark, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
     def _read(self, suffix: str) -> tuple[Any, Any, Any, Array]:
         """Return what a stored file is about, its content and packed weights, checked.
@@ -254,30 +281,31 @@ def blob_start(content_bytes: int) -> int:
 
 
 def is_private(found: os.stat_result) -> bool:
-    """Return whether only this user could have written a file or into a folder."""
+    """Return whether only this user, or root, could have written a file or into a folder."""
     if not hasattr(os, "geteuid"):
         return True
-    return found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    owned = found.st_uid in (0, os.geteuid())
+    return owned and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def _fingerprint() -> tuple[Any, ...]:
     """Return what tells this build of linnet from others.
 
-    Installers replace whole files, which shows in the folders' times; sources in a checkout are
-    edited in place, so all of them are looked at.
+    Installers replace whole files, which shows in the folders' times, of which images of containers
+    keep the seconds; sources in a checkout are edited in place, so all of them are looked at.
     """
     here = os.path.dirname(__file__)
+    core = os.stat(str(_core.__file__))
+    python = sys.implementation.cache_tag, np.__version__, sys.byteorder
     count = newest = 0
-    for place in (here, os.path.join(here, "ops"), os.path.join(here, "format")):
-        if "-packages" in here:
-            count, newest = count + 1, max(newest, os.stat(place).st_mtime_ns)
-            continue
-        with os.scandir(place) as entries:
+    if "-packages" in here:
+        times = [int(os.stat(os.path.join(here, name)).st_mtime) for name in ("", *_FOLDERS)]
+        return (*times, core.st_size, int(core.st_mtime), *python)
+    for name in ("", *_FOLDERS):
+        with os.scandir(os.path.join(here, name)) as entries:
             for entry in entries:
                 if entry.name.endswith((".py", ".so", ".pyd")):
                     found = entry.stat()
                     count += found.st_size
                     newest = max(newest, found.st_mtime_ns)
-    core = os.stat(str(_core.__file__))
-    python = sys.implementation.cache_tag, np.__version__, sys.byteorder
     return (count, newest, core.st_size, core.st_mtime_ns, *python)

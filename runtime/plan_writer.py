@@ -30,7 +30,8 @@ from .spec import Array, Quantization
 
 # Kernels may read this far past packed weights.
 _SLACK = 64
-_MOST_BYTES = 256 << 20
+MOST_PLAN_BYTES = 128 << 20
+_MOST_BYTES = 2 * MOST_PLAN_BYTES
 _MOST_PLANS = 4
 _NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
@@ -56,12 +57,13 @@ def write_plan(store: PlanStore, graph: Any, inputs: Mapping[str, Any], plan: An
         if not is_private(os.stat(store.folder)):
             return
         content, arrays = _stored(store, plan)
-        ports = _ports(graph)
+        known = store.model.parts, _ports(graph)
         if all(graph.type_of(name).is_static for name in graph.inputs):
-            _write(store, "model", (store.about, ports, content), arrays)
+            _write(store, "model", (store.about, known, content), arrays)
         elif len(_other_plans(store)) < _MOST_PLANS:
             _write(store, store.suffix(shapes), (store.about, shapes, content), arrays)
-            _write(store, "model", (store.about, ports, None), [])
+            _write(store, "model", (store.about, known, None), [])
+        store.mark()
 
 
 def _other_plans(store: PlanStore) -> list[str]:
@@ -146,7 +148,8 @@ def _stored(store: PlanStore, plan: Any) -> tuple[tuple[Any, ...], list[tuple[in
         raise ValueError("an input or output lies nowhere")
 
     ports = [[port(*tensor) for tensor in tensors] for tensors in (plan.inputs, plan.outputs)]
-    arrays, places, end = [], [], 0
+    content = np.frombuffer(tape, np.uint8)
+    arrays, places, end = [(0, content)], [], content.size
     for region, is_used in zip(regions, used, strict=True):
         place = region.kind
         if region.array is not None and is_used:
@@ -154,7 +157,7 @@ def _stored(store: PlanStore, plan: Any) -> tuple[tuple[Any, ...], list[tuple[in
             arrays.append((place, region.array))
             end = place + region.size + _SLACK
         places.append(place)
-    return (plan.memory.arena_bytes, *ports, places, tape), arrays
+    return (plan.memory.arena_bytes, *ports, places, len(tape)), arrays
 
 
 def _write(store: PlanStore, suffix: str, content: Any, arrays: list[tuple[int, Array]]) -> None:
@@ -163,7 +166,7 @@ def _write(store: PlanStore, suffix: str, content: Any, arrays: list[tuple[int, 
     start = blob_start(len(packed))
     place, last = arrays[-1] if arrays else (0, np.empty(0, np.uint8))
     end = start + place + last.nbytes + (_SLACK if arrays else 0)
-    if end > _MOST_BYTES // 2:
+    if end > MOST_PLAN_BYTES:
         return
     _make_room(store.folder, end)
     target = store.path(suffix)

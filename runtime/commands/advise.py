@@ -13,7 +13,7 @@ from linnet.opening import open_graph
 from linnet.sampling import samples_of
 
 from .charts import write_points
-from .models import MODEL_HELP
+from .models import MODEL_HELP, write_model
 from .tables import progress, show_json, show_table, time_text
 
 NAME = "advise"
@@ -37,7 +37,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Advise; exit 1 where int8 is not faster."""
-    import linnet
     from linnet.advice import Adviser, recipe
     from linnet.converters.quantization import RECORD
 
@@ -60,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
         advice.graph.metadata[RECORD] = json.dumps(
             settings | {"samples": samples.count, "data_sha256": samples.sha256}
         )
-        linnet.save(advice.graph, options.apply)
+        write_model(advice.graph, options.apply)
     if options.json:
         show_json(describe(advice))
     else:

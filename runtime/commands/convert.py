@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from .models import add_preprocess_argument, model_bytes, record_preprocessing
+from .models import add_preprocess_argument, model_bytes, record_preprocessing, write_model
 from .tables import bytes_text
 
 NAME = "convert"
@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
         options.cache_type,
     )
     record_preprocessing(graph, options)
-    linnet.save(graph, options.output)
+    write_model(graph, options.output)
     before, after = model_bytes(options.source), model_bytes(options.output)
     print(
         f"{options.output}: {len(graph.nodes)} nodes, {bytes_text(after)} "

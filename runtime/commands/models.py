@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from linnet.errors import InputError
+import linnet
+from linnet.errors import InputError, LinnetError
 from linnet.graph import Graph
+from linnet.plan_store import folder
+from linnet.plan_writer import MOST_PLAN_BYTES
 from linnet.preprocessing import check_feeds, feeds_of, parse, record
 from linnet.types import Array, TensorType
 
@@ -59,6 +63,23 @@ def record_preprocessing(graph: Graph, options: argparse.Namespace) -> None:
     """Record in a graph what the command line says of images."""
     for text in options.preprocess:
         record(graph, parse(text, graph))
+
+
+def write_model(graph: Graph, path: str) -> None:
+    """Write a graph, and store a plan of it where the store is to hold one.
+
+    The first process that loads the file then starts as fast as later ones. Batches are planned
+    for one sample; models with other symbolic dimensions when they run.
+    """
+    linnet.save(graph, path)
+    if model_bytes(path) > MOST_PLAN_BYTES or not folder():
+        return
+    with contextlib.suppress(LinnetError):
+        session = linnet.load(path)
+        dims = {spec.name: spec.shape for spec in session.inputs}
+        if all(isinstance(dim, int) for shape in dims.values() for dim in shape[1:]):
+            ones = {n: (s[0] if isinstance(s[0], int) else 1, *s[1:]) for n, s in dims.items() if s}
+            session.plan({n: tuple(int(dim) for dim in shape) for n, shape in ones.items()})
 
 
 def make_feeds(graph: Graph, options: argparse.Namespace) -> dict[str, Array]:

@@ -15,7 +15,7 @@ from linnet.sampling import samples_of
 from linnet.session import Session
 from linnet.types import Array
 
-from .models import MODEL_HELP, add_input_arguments, make_feeds
+from .models import MODEL_HELP, add_input_arguments, make_feeds, write_model
 from .tables import bytes_text, progress
 
 NAME = "prune"
@@ -55,7 +55,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Prune, write, and say what came of it."""
-    import linnet
     from linnet.converters.pruning import zeros
     from linnet.converters.pruning.blocks import prune_blocks
 
@@ -84,7 +83,7 @@ def run(options: argparse.Namespace) -> int:
         if options.blocks:
             made = prune_blocks(made, options.blocks)
         advance(1.0)
-    linnet.save(made, options.output)
+    write_model(made, options.output)
     feeds = make_feeds(graph, options)
     before, after = macs(graph, feeds), macs(made, feeds)
     print(

@@ -10,7 +10,13 @@ from linnet.errors import QuantizationError
 from linnet.opening import open_graph
 from linnet.sampling import samples_of
 
-from .models import MODEL_HELP, add_preprocess_argument, model_bytes, record_preprocessing
+from .models import (
+    MODEL_HELP,
+    add_preprocess_argument,
+    model_bytes,
+    record_preprocessing,
+    write_model,
+)
 from .prune import block_share
 from .tables import bytes_text, progress
 
@@ -83,7 +89,7 @@ def run(options: argparse.Namespace) -> int:
     blocks = block_share(graph)
     with progress("quantizing") as advance:
         made = linnet.quantize(graph, data, options.method, progress=advance, **chosen)
-    linnet.save(made, options.output)
+    write_model(made, options.output)
     before, after = model_bytes(options.model), model_bytes(options.output)
     smaller = f"{bytes_text(after)}, {before / after:.1f} times smaller than {options.model}"
     print(f"{options.output}: {smaller}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from hashlib import sha256
 from typing import Any
 
 import msgspec
@@ -22,6 +23,7 @@ from .header import (
     Header,
     NodeRecord,
     QuantizationRecord,
+    Section,
     StateRecord,
     ValueRecord,
 )
@@ -56,7 +58,7 @@ def read(source: Source, verify: bool = True) -> Graph:
     """
     if isinstance(source, str | os.PathLike):
         return read_file(ModelFile(source), verify)
-    return _labeled("model in memory", _aligned(source), verify)
+    return _labeled("model in memory", _aligned(source), verify)[0]
 
 
 def read_file(file: ModelFile, verify: bool = True, panels: bool = False) -> Graph:
@@ -64,10 +66,17 @@ def read_file(file: ModelFile, verify: bool = True, panels: bool = False) -> Gra
 
     With ``panels``, packed constants that only kernels read stay `Panels`.
     """
-    return _labeled(file.path, file.data, verify, panels)
+    graph, sections = _labeled(file.path, file.data, verify, panels)
+    start = file.data.size - (sections[-1].offset + sections[-1].size if sections else 0)
+    head = sha256(file.data[:start].data).digest()
+    file.describe([(0, start, head), *((start + s.offset, s.size, s.sha256) for s in sections)])
+    return graph
 
 
-def _labeled(label: str, data: Array, verify: bool, panels: bool = False) -> Graph:
+def _labeled(
+    label: str, data: Array, verify: bool, panels: bool = False
+) -> tuple[Graph, tuple[Section, ...]]:
+    """Return the graph and the sections of its file, errors with the file's name."""
     try:
         return _read(data, verify, panels)
     except UnsupportedError as error:
@@ -91,7 +100,7 @@ def _aligned(source: bytes | bytearray | memoryview) -> Array:
     return copy
 
 
-def _read(data: Array, verify: bool, panels: bool) -> Graph:
+def _read(data: Array, verify: bool, panels: bool) -> tuple[Graph, tuple[Section, ...]]:
     view = data.data
     prologue = read_prologue(view)
     end = PROLOGUE_BYTES + prologue.header_bytes
@@ -102,7 +111,7 @@ def _read(data: Array, verify: bool, panels: bool) -> Graph:
     with Digests(tensors.data, header.sections if verify else ()):
         graph = _build(header, tensors, prologue.revision, panels)
         _validate(graph)
-    return graph
+    return graph, header.sections
 
 
 def _decode(packed: memoryview) -> Header:

@@ -11,6 +11,7 @@ import pytest
 
 import linnet
 from linnet import Graph
+from linnet.commands.models import write_model
 from linnet.graph import State
 from linnet.model_file import ModelFile
 from linnet.ops import Add, CachedAttention, Clip, Conv2D, FullyConnected, Pad, Reshape, Unique
@@ -125,16 +126,59 @@ def test_a_changed_model_is_checked_again(tmp_path: Path) -> None:
         linnet.load(path)
     content[-1] ^= 1
     path.write_bytes(content)
-    assert not is_restored(linnet.load(path))
     assert is_restored(linnet.load(path))
 
 
-def test_a_file_that_may_still_change_is_not_trusted(
+def test_a_file_that_may_still_change_is_held_against_its_digests(
     tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ModelFile, "settled", False)
-    linnet.load(saved(tmp_path, quantized_model()))
-    assert not folder.exists()
+    path = saved(tmp_path, quantized_model())
+    linnet.load(path)
+    assert [stored.name.rpartition("-")[2] for stored in folder.iterdir()] == ["model"]
+    assert is_restored(linnet.load(path))
+    found = os.stat(path)
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
+    with pytest.raises(linnet.FormatError, match="SHA-256"):
+        linnet.load(path)
+
+
+@pytest.mark.parametrize("batch", [1, "n"])
+def test_a_copy_takes_the_plan_and_is_remembered(
+    batch: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = saved(tmp_path, quantized_model(batch))
+    first = linnet.load(path)
+    feeds = feeds_of(first)
+    wanted = first.run(feeds)["z"]
+    copy = tmp_path / "copy.linnet"
+    copy.write_bytes(path.read_bytes())
+    session = linnet.load(copy)
+    np.testing.assert_array_equal(session.run(feeds)["z"], wanted)
+    assert is_restored(session)
+    monkeypatch.setattr(ModelFile, "holds", lambda *_: False)
+    assert session.inputs == linnet.load(copy).inputs
+    for place in (copy, path):
+        again = linnet.load(place)
+        again.run(feeds)
+        assert is_restored(again)
+    other = tmp_path / "other.linnet"
+    other.write_bytes(path.read_bytes())
+    again = linnet.load(other)
+    again.run(feeds)
+    assert not is_restored(again)
+
+
+@pytest.mark.parametrize("batch", [1, "n"])
+def test_commands_store_a_plan_with_what_they_write(batch: Any, tmp_path: Path) -> None:
+    source = tmp_path / "model.linnet"
+    write_model(quantized_model(batch), str(source))
+    session = linnet.load(source)
+    session.run(feeds_of(session))
+    assert is_restored(session)
 
 
 @pytest.mark.parametrize(("batch", "suffix"), [(1, "model"), ("n", "model"), ("n", "plan")])
