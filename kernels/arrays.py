@@ -219,7 +219,7 @@ def conv2d(
         y=_address(out), image=(batch, height, width, channels // groups),
         result=(rows, columns, outputs // groups, groups), kernel=tuple(kernel), strides=strides,
         dilations=dilations, begins=pads[:2],
-        y_strides=(rows * columns * outputs, columns * outputs, outputs),
+        y_steps=(rows * columns * outputs, columns * outputs, outputs),
         low=-INFINITY, high=INFINITY,
     )  # fmt: skip
     program.run()

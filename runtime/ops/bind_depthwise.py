@@ -11,6 +11,7 @@ from linnet.types import Array, DType, TensorType
 from . import bind_int16
 from .arithmetic import clamp_bounds, pair, spread
 from .base import Clamp, Step
+from .bind_float import is_float, padded, readable
 from .products import product_scale
 from .window import Window
 
@@ -36,8 +37,10 @@ def depthwise(step: Step, op: Depthwise) -> bool:
     x, w = step.inputs[:2]
     bias = step.inputs[2] if len(step.inputs) > 2 else None
     constant = w.array is not None and (bias is None or bias.array is not None)
-    if not constant or x.array is not None or x.type.static_shape[3] == 0:
+    if x.array is not None or x.type.static_shape[3] == 0:
         return False
+    if not constant:
+        return _read(step, op)
     if x.type.dtype is DType.INT8 and x.type.is_quantized:
         return _int8(step, op)
     if x.type.dtype is DType.INT16 and x.type.is_quantized:
@@ -60,6 +63,12 @@ def _geometry(step: Step, op: Depthwise) -> dict[str, Any]:
         "dilations": window.dilations,
         "begins": window.pads[:2],
     }
+
+
+def _dense(step: Step) -> tuple[int, int, int]:
+    """Return the elements from output image to image, row to row and pixel to pixel."""
+    _, height, width, channels = step.outputs[0].type.static_shape
+    return height * width * channels, width * channels, channels
 
 
 def _int8(step: Step, op: Depthwise) -> bool:
@@ -93,10 +102,28 @@ def _float(step: Step, op: Depthwise) -> bool:
     step.keep(
         step.program.depthwise_f32(
             **_geometry(step, op),
+            y_steps=_dense(step),
             weights=np.ascontiguousarray(step.inputs[1].array),
             bias=np.ascontiguousarray(_bias(step, channels)),
             bounds=op.clamp,
         )
+    )
+    return True
+
+
+def _read(step: Step, op: Depthwise) -> bool:
+    """Bind a float convolution of one output per channel whose weights are known at run time."""
+    channels = step.inputs[1].type.static_shape[3]
+    if not is_float(step) or channels != step.inputs[0].type.static_shape[3]:
+        return False
+    biased = len(step.inputs) > 2 and step.inputs[2] is not None
+    zeros = None if biased else step.keep(padded(np.zeros(channels, np.float32)))
+    step.program.depthwise_read_f32(
+        **_geometry(step, op),
+        y_steps=_dense(step),
+        weights=readable(step, 1),
+        bias=readable(step, 2) if zeros is None else zeros.ctypes.data,
+        bounds=op.clamp,
     )
     return True
 

@@ -45,7 +45,8 @@ def readable(step: Step, index: int) -> int:
     return int(copy.ctypes.data)
 
 
-def _is_float(step: Step) -> bool:
+def is_float(step: Step) -> bool:
+    """Return whether every operand and result is float32."""
     present = [t for t in (*step.types.inputs, *step.types.outputs) if t is not None]
     return all(t.dtype == DType.FLOAT32 for t in present)
 
@@ -73,7 +74,7 @@ def pack(program: Any, matrices: Array) -> Array:
     return packed
 
 
-def _pack_bias(step: Step, groups: int) -> int:
+def pack_bias(step: Step, groups: int) -> int:
     """Return the address of the bias, each group of it padded to whole panels; 0 without one."""
     if len(step.inputs) < 3 or step.inputs[2] is None:
         return 0
@@ -89,7 +90,7 @@ def _pack_bias(step: Step, groups: int) -> int:
     return int(address.ctypes.data)
 
 
-def _constant(step: Step, index: int) -> bool:
+def is_constant(step: Step, index: int) -> bool:
     """Return whether an input is constant or absent."""
     if index >= len(step.inputs) or step.inputs[index] is None:
         return True
@@ -139,16 +140,16 @@ def _gemm(
 
 def fully_connected(step: Step, op: Any) -> bool:
     """Bind a float `FullyConnected`; False where no kernel serves it."""
-    if not _is_float(step):
+    if not is_float(step):
         return False
     outputs, depth = _type(step, 1).static_shape
     rows = math.prod(_type(step, 0).static_shape[:-1])
-    if not (_constant(step, 1) and _constant(step, 2)):
+    if not (is_constant(step, 1) and is_constant(step, 2)):
         bias = readable(step, 2) if len(step.inputs) > 2 and step.inputs[2] is not None else 0
         b = readable(step, 1)
         return _gemm(step, b, _COLUMNS, (rows, outputs, depth), clamp=op.clamp, bias=bias)
     weights = step.inputs[1].array
-    bias = _pack_bias(step, 1)
+    bias = pack_bias(step, 1)
     if bind_sparse.product(step, weights, rows, op.clamp, bias):
         return True
     panels: Array = step.cached("panels", lambda: pack(step.program, weights[None]))
@@ -164,7 +165,7 @@ def _batch_offsets(batch: tuple[int, ...], shape: tuple[int, ...], size: int) ->
 
 def matmul(step: Step, op: Any) -> bool:
     """Bind a float `MatMul`; False where no kernel serves it."""
-    if not _is_float(step):
+    if not is_float(step):
         return False
     a, b = _type(step, 0), _type(step, 1)
     left, right = (tuple(int(dim) for dim in shape) for shape in op.shapes(a, b))
@@ -207,11 +208,12 @@ def _packed_operand(step: Step, op: Any) -> int:
     return int(packed.ctypes.data)
 
 
-def _clamp(op: Any) -> dict[str, float]:
+def bounds(op: Any) -> dict[str, float]:
+    """Return the fused activation's bounds as the kernels take them."""
     return {"low": op.clamp[0], "high": op.clamp[1]}
 
 
-def _conv_weights(step: Step, key: str, weights: Any, dilation: int) -> int:
+def conv_weights(step: Step, key: str, weights: Any, dilation: int) -> int:
     """Return the address of packed weights.
 
     Parameters
@@ -265,21 +267,21 @@ def _winograd(step: Step, op: Any, window: Any, bias: int) -> bool:
         image=(batch, height, width, channels),
         result=(rows, columns, outputs),
         begins=window.pads[:2],
-        **_clamp(op),
+        **bounds(op),
     )
     return True
 
 
 def conv2d(step: Step, op: Any) -> bool:
     """Bind a float `Conv2D`; False where no kernel serves it."""
-    if not (_is_float(step) and _constant(step, 1) and _constant(step, 2)):
+    if not (is_float(step) and is_constant(step, 1) and is_constant(step, 2)):
         return False
     x, w = _type(step, 0), _type(step, 1)
     batch, height, width, channels = x.static_shape
     window = op.window(x, w)
     outputs = w.static_shape[0] // op.groups
     kernel, weights = window.kernel, step.inputs[1].array
-    bias = _pack_bias(step, op.groups)
+    bias = pack_bias(step, op.groups)
     if kernel == (1, 1) == window.strides and not any(window.pads) and op.groups == 1:
         sizes = (batch * height * width, outputs, channels)
         matrix = weights.reshape(outputs, channels)
@@ -291,7 +293,7 @@ def conv2d(step: Step, op: Any) -> bool:
         return True
     shape = (op.groups, outputs, *kernel, channels // op.groups)
     dilation = window.dilations[1]
-    address = _conv_weights(step, "weights", lambda: weights.reshape(shape), dilation)
+    address = conv_weights(step, "weights", lambda: weights.reshape(shape), dilation)
     pixel = outputs * op.groups
     rows, columns = window.output
     step.program.conv_f32(
@@ -305,80 +307,7 @@ def conv2d(step: Step, op: Any) -> bool:
         strides=window.strides,
         dilations=window.dilations,
         begins=window.pads[:2],
-        y_strides=(rows * columns * pixel, columns * pixel, pixel),
-        **_clamp(op),
+        y_steps=(rows * columns * pixel, columns * pixel, pixel),
+        **bounds(op),
     )
     return True
-
-
-def _phase(begin: int, phase: int, kernel: int, stride: int, dilation: int) -> tuple[Any, int, int]:
-    """Return what makes output pixels phase, phase + stride, ... of a transposed convolution.
-
-    Returns
-    -------
-    (taps, begin, dilation)
-        Kernel taps in the order of the input pixels that they meet, the padding before the first
-        one, and the distance between those pixels: an ordinary convolution of stride 1.
-    """
-    taps = [t for t in range(kernel) if (phase + begin - t * dilation) % stride == 0][::-1]
-    if not taps:
-        return taps, 0, 1
-    first = (phase + begin - taps[0] * dilation) // stride
-    return taps, -first, dilation // math.gcd(stride, dilation)
-
-
-def conv_transpose2d(step: Step, op: Any) -> bool:
-    """Bind a float `ConvTranspose2D`; False where no kernel serves it.
-
-    The output pixels of equal remainder modulo the strides are one convolution with every
-    stride-th tap.
-    """
-    if not (_is_float(step) and _constant(step, 1) and _constant(step, 2)):
-        return False
-    x, w, y = _type(step, 0), _type(step, 1), step.types.outputs[0]
-    bias = _pack_bias(step, op.groups)
-    begins, kernel = op.begins(x, w), w.static_shape[1:3]
-    _, out_height, out_width, pixel = y.static_shape
-    (sh, sw), row = op.strides, out_width * pixel
-    for i in range(min(sh, out_height)):
-        down, top, dh = _phase(begins[0], i, kernel[0], sh, op.dilations[0])
-        for j in range(min(sw, out_width)):
-            across, left, dw = _phase(begins[1], j, kernel[1], sw, op.dilations[1])
-            batch, height, width, channels = x.static_shape
-            address = _phase_weights(step, op, (i, j), (down, across), dw)
-            step.program.conv_f32(
-                x=readable(step, 0),
-                w=address,
-                bias=bias,
-                y=step.outputs[0].pointer + 4 * (i * row + j * pixel),
-                image=(batch, height, width, channels // op.groups),
-                result=(
-                    -(-(out_height - i) // sh),
-                    -(-(out_width - j) // sw),
-                    pixel // op.groups,
-                    op.groups,
-                ),
-                kernel=(len(down), len(across)),
-                strides=(1, 1),
-                dilations=(dh, dw),
-                begins=(top, left),
-                y_strides=(out_height * row, sh * row, sw * pixel),
-                **_clamp(op),
-            )
-    return True
-
-
-def _phase_weights(
-    step: Step, op: Any, phase: tuple[int, int], taps: tuple[Any, Any], dilation: int
-) -> int:
-    """Return the address of one phase's weights."""
-
-    def weights() -> Array:
-        array = step.inputs[1].array
-        channels = array.shape[3]
-        part = array[:, taps[0]][:, :, taps[1]]
-        part = part.reshape(*part.shape[:3], op.groups, channels // op.groups)
-        moved: Array = np.moveaxis(part, 3, 0)
-        return moved
-
-    return _conv_weights(step, f"weights{phase}", weights, dilation)

@@ -242,16 +242,18 @@ def _convolve(
     Packed weights are cached by session: another input shape packs nothing again.
     """
     x, w, y = step.inputs[0].type, step.inputs[1].type, step.outputs[0].type
-    image, window, out, steps, start = geometry
+    joined = _joined_groups(geometry)
+    image, window, out, steps, start = _join(geometry, joined)
     sixteen = x.dtype is DType.INT16
     segments = step.program.conv_segments(image, window, out, sixteen)
 
     def make() -> Packed | None:
         given = None if bias is None else bias.array
         zero, scale = w.quantization.zero_point, product_scale(x, w, y)
+        matrix = weights if joined == 1 else _join_weights(weights, zero, geometry, joined)
         if sixteen:
-            return pack_sixteen(weights, segments, zero, scale, given, pair(x)[1], image[4])
-        return pack(step.program, weights, segments, zero, scale, given, pair(x)[1], image[4])
+            return pack_sixteen(matrix, segments, zero, scale, given, pair(x)[1], image[4])
+        return pack(step.program, matrix, segments, zero, scale, given, pair(x)[1], image[4])
 
     key = f"{x.dtype.value} weights for {step.program.isa} in {segments} from {start}"
     packed = step.cached(key, make)
@@ -277,6 +279,34 @@ def _convolve(
     else:
         step.program.conv_s8(**call)
     return True
+
+
+def _joined_groups(geometry: Geometry) -> int:
+    """Return how many groups to join so that few outputs fill a panel."""
+    groups, outputs = geometry.image[4], geometry.out[2]
+    fitting = range(1, PANEL // max(outputs, 1) + 1)
+    return max((n for n in fitting if groups % n == 0), default=1)
+
+
+def _join(geometry: Geometry, count: int) -> Geometry:
+    """Return the geometry with ``count`` groups as one."""
+    *image, channels, groups = geometry.image
+    height, width, outputs = geometry.out
+    return geometry._replace(
+        image=(*image, channels * count, groups // count), out=(height, width, outputs * count)
+    )
+
+
+def _join_weights(weights: Any, zero: Array, geometry: Geometry, count: int) -> Array:
+    """Return weights of joined groups: real zeros where an output does not read an input."""
+    groups, outputs = geometry.image[4], geometry.out[2]
+    total, *kernel, channels = weights.shape
+    joined = np.empty((groups // count, count, outputs, *kernel, count, channels), np.int8)
+    joined[:] = np.resize(zero, total).reshape(*joined.shape[:3], *(1,) * (len(kernel) + 2))
+    split = weights.reshape(*joined.shape[:3], *kernel, channels)
+    for i in range(count):
+        joined[:, i, ..., i, :] = split[:, i]
+    return joined.reshape(total, *kernel, count * channels)
 
 
 def _servable(x: Any, w: Any, bias: Any, y: Any) -> bool:

@@ -10,7 +10,7 @@ from linnet import dims
 from linnet.errors import ShapeError
 from linnet.types import Array, Cost, Dim, NodeTypes, TensorType
 
-from . import bind_depthwise, bind_float, bind_int8, products
+from . import bind_depthwise, bind_float, bind_int8, bind_transposed, products
 from .base import NO_CLAMP, Clamp, Op, Step
 from .products import centered, channels_fit, check_bias, check_operands, finish, product_scale
 from .window import Pads, Pair, Window, check_window, output_sizes, patches, resolve, span
@@ -306,7 +306,7 @@ class ConvTranspose2D(Op, frozen=True):
         """Add the transposed convolution kernel for the step's types; see `Op.bind`."""
         if _operands(step.types.inputs)[0].is_quantized:
             return bind_int8.conv_transpose2d(step, self)
-        return bind_float.conv_transpose2d(step, self)
+        return bind_transposed.conv_transpose2d(step, self)
 
     def cost(self, types: NodeTypes) -> Cost:
         """Count one multiply-accumulate per input, tap and output channel of its group."""

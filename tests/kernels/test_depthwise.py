@@ -154,6 +154,17 @@ def test_float_stays_within_the_rounding_of_its_sums(name):
         np.testing.assert_array_equal(one, two)
 
 
+@pytest.mark.parametrize("biased", [True, False])
+@pytest.mark.parametrize("name", ["tail 65", "flat 8 stride 2", "1-d time", "dilated"])
+def test_float_weights_of_run_time_are_read_in_place(name, biased):
+    op, arrays = float_case(name)
+    given = arrays if biased else arrays[:2]
+    for isa, threads in levels():
+        (want,) = run_op(op, given, constants=(1, 2)[: len(given) - 1], isa=isa, threads=threads)
+        (got,) = run_op(op, given, isa=isa, threads=threads)
+        np.testing.assert_array_equal(got, want)
+
+
 def test_float_clamps_absent_bias_and_keeps_nan():
     op, (x, w, _) = float_case("tail 65")
     op = DepthwiseConv2D(pads=op.pads, clamp=(-0.5, 0.75))

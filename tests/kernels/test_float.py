@@ -193,6 +193,9 @@ TRANSPOSED = [
     ((4, 5, 6), 2, (3, 3), {"groups": 2, "strides": (2, 1)}),
     ((3, 4, 4), 5, (3, 3), {"strides": (2, 2), "auto_pad": "same_upper"}),
     ((1, 1, 3), 4, (1, 1), {"strides": (4, 4), "output_padding": (2, 3)}),
+    ((5, 7, 19), 1, (4, 4), {"groups": 19, "strides": (2, 2), "pads": (1, 1, 1, 1)}),
+    ((6, 1, 33), 1, (5, 1), {"groups": 33, "strides": (2, 1), "pads": (1, 0, 2, 0)}),
+    ((4, 3, 16), 1, (2, 2), {"groups": 16, "strides": (3, 2), "output_padding": (1, 1)}),
 ]
 
 

@@ -262,6 +262,12 @@ TRANSPOSED = {
         (5, 3, 3, 12),
     ),
     "same": (ConvTranspose2D(strides=(2, 2), auto_pad="same_upper"), (1, 9, 10, 5), (4, 3, 3, 5)),
+    "depthwise": (
+        ConvTranspose2D(strides=(2, 2), groups=38, pads=(1, 1, 1, 1)),
+        (1, 4, 5, 38),
+        (1, 4, 3, 38),
+    ),
+    "groups of two": (ConvTranspose2D(strides=(1, 2), groups=6), (1, 3, 4, 18), (2, 3, 2, 18)),
 }
 
 

@@ -22,7 +22,7 @@ def _depthwise(**changed: Any) -> dict[str, Any]:
     """Return the arguments of a 1 x 1 depthwise convolution of one channel."""
     given = {
         "x": 64, "y": 64, "input": (1, 1, 1, 1), "output": (1, 1, 1), "kernel": (1, 1),
-        "strides": (1, 1), "dilations": (1, 1), "begins": (0, 0),
+        "strides": (1, 1), "dilations": (1, 1), "begins": (0, 0), "y_steps": (1, 1, 1),
         "weights": np.ones(1, np.float32), "bias": np.zeros(1, np.float32), "bounds": (0.0, 1.0),
     }  # fmt: skip
     return given | changed

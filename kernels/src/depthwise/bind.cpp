@@ -14,8 +14,11 @@ using Four = std::array<int, 4>;
 
 // An image of one column and a kernel of one column are an image of one row and a kernel of one
 // row.
+bool is_column(const DepthwiseShape& s) {
+  return s.width == 1 && s.kernel_w == 1 && s.out_width == 1 && s.left == 0;
+}
+
 void lay_columns_flat(DepthwiseShape& s) {
-  if (s.width != 1 || s.kernel_w != 1 || s.out_width != 1 || s.left != 0) return;
   std::swap(s.height, s.width);
   std::swap(s.out_height, s.out_width);
   std::swap(s.kernel_h, s.kernel_w);
@@ -34,7 +37,6 @@ DepthwiseShape shape_of(Four input, Three output, Two kernel, Two strides, Two d
   s.dilation_h = dilations[0], s.dilation_w = dilations[1];
   s.top = begins[0], s.left = begins[1];
   s.multiplier = s.outputs / s.channels;
-  lay_columns_flat(s);
   return s;
 }
 
@@ -63,13 +65,24 @@ AlignedBytes add_s8(Program& program, DepthwiseS8Params& p, const Values<int16_t
   return packed;
 }
 
-AlignedBytes add_f32(Program& program, DepthwiseF32Params& p, const Values<float>& weights,
-                     const Values<float>& bias) {
-  const DepthwiseLanes lanes = lanes_of(program);
-  const size_t scratch = plan_f32(p, lanes);
-  AlignedBytes packed = pack_f32(p, lanes, weights.data(), bias.data());
-  program.add(Kernel::depthwise_f32, p, Cost{work_of(p.shape) / rate(lanes, true), scratch});
-  return packed;
+// `y_steps` are values from image to image, row to row and pixel to pixel.
+DepthwiseF32Params params_f32(uintptr_t x, uintptr_t y, const DepthwiseShape& shape,
+                              std::array<int64_t, 3> y_steps, std::array<float, 2> bounds) {
+  DepthwiseF32Params p = {};
+  p.shape = shape;
+  p.x = at<const float>(x), p.y = at<float>(y);
+  p.y_image = y_steps[0], p.y_row = y_steps[1], p.y_pixel = y_steps[2];
+  p.low = bounds[0], p.high = bounds[1];
+  if (is_column(p.shape)) {
+    lay_columns_flat(p.shape);
+    std::swap(p.y_row, p.y_pixel);
+  }
+  return p;
+}
+
+void add_f32(Program& program, const DepthwiseF32Params& p, size_t scratch) {
+  const double time = work_of(p.shape) / rate(lanes_of(program), true);
+  program.add(Kernel::depthwise_f32, p, Cost{time, scratch});
 }
 
 }  // namespace
@@ -82,6 +95,7 @@ void bind_depthwise(Methods& program) {
           const Values<int64_t>& bias, const Values<float>& scale, Two zeros, Two bounds) {
         DepthwiseS8Params p = {};
         p.shape = shape_of(input, output, kernel, strides, dilations, begins);
+        if (is_column(p.shape)) lay_columns_flat(p.shape);
         p.x = at<const int8_t>(x), p.y = at<int8_t>(y);
         p.zero_in = zeros[0], p.zero_out = zeros[1], p.low = bounds[0], p.high = bounds[1];
         return add_s8(self, p, weights, bias, scale);
@@ -92,17 +106,33 @@ void bind_depthwise(Methods& program) {
   program.def(
       "depthwise_f32",
       +[](Program& self, uintptr_t x, uintptr_t y, Four input, Three output, Two kernel,
-          Two strides, Two dilations, Two begins, const Values<float>& weights,
-          const Values<float>& bias, std::array<float, 2> bounds) {
-        DepthwiseF32Params p = {};
-        p.shape = shape_of(input, output, kernel, strides, dilations, begins);
-        p.x = at<const float>(x), p.y = at<float>(y);
-        p.low = bounds[0], p.high = bounds[1];
-        return add_f32(self, p, weights, bias);
+          Two strides, Two dilations, Two begins, std::array<int64_t, 3> y_steps,
+          const Values<float>& weights, const Values<float>& bias, std::array<float, 2> bounds) {
+        const DepthwiseShape shape = shape_of(input, output, kernel, strides, dilations, begins);
+        DepthwiseF32Params p = params_f32(x, y, shape, y_steps, bounds);
+        const size_t scratch = plan_f32(p, lanes_of(self));
+        AlignedBytes packed = pack_f32(p, lanes_of(self), weights.data(), bias.data());
+        add_f32(self, p, scratch);
+        return packed;
       },
-      {"x", "y", "input", "output", "kernel", "strides", "dilations", "begins", "weights", "bias",
-       "bounds"},
+      {"x", "y", "input", "output", "kernel", "strides", "dilations", "begins", "y_steps",
+       "weights", "bias", "bounds"},
       "Adds a float depthwise convolution; returns the owner of its packed weights.");
+  program.def(
+      "depthwise_read_f32",
+      +[](Program& self, uintptr_t x, uintptr_t y, Four input, Three output, Two kernel,
+          Two strides, Two dilations, Two begins, std::array<int64_t, 3> y_steps, uintptr_t weights,
+          uintptr_t bias, std::array<float, 2> bounds) {
+        const DepthwiseShape shape = shape_of(input, output, kernel, strides, dilations, begins);
+        DepthwiseF32Params p = params_f32(x, y, shape, y_steps, bounds);
+        p.weights = at<const float>(weights), p.bias = at<const float>(bias);
+        p.weight_step = shape.channels;
+        add_f32(self, p, plan_f32(p, lanes_of(self)));
+      },
+      {"x", "y", "input", "output", "kernel", "strides", "dilations", "begins", "y_steps",
+       "weights", "bias", "bounds"},
+      "Adds a float depthwise convolution, one output per channel, that reads weights at run "
+      "time.");
 }
 
 }  // namespace linnet

@@ -29,7 +29,7 @@ LINNET_INLINE void dw_column_tile(const DepthwiseF32Params& p, const DwRow& row,
                                   const DwTile& tile) {
   constexpr int kColumns = (kPixels - 1) * kStride + kWidth;
   const DepthwiseShape& s = p.shape;
-  const ptrdiff_t channels = s.channels, padded = (s.channels + kLanes - 1) / kLanes * kLanes;
+  const ptrdiff_t channels = s.channels;
   const ptrdiff_t line = (ptrdiff_t)s.dilation_h * s.width * channels;
   const F low = splat_f(p.low), high = splat_f(p.high);
   for (ptrdiff_t c = 0; c < channels; c += kLanes) {
@@ -38,7 +38,7 @@ LINNET_INLINE void dw_column_tile(const DepthwiseF32Params& p, const DwRow& row,
 #pragma GCC unroll 8
     for (int i = 0; i < kPixels; ++i) sum[i] = bias;
     const float* from = tile.x + c + row.top * line;
-    const float* w = p.weights + row.top * kWidth * padded + c;
+    const float* w = p.weights + row.top * kWidth * p.weight_step + c;
     for (int ky = row.top; ky < row.bottom; ++ky, from += line) {
       F column[kColumns];
       const float* at = from;
@@ -48,7 +48,7 @@ LINNET_INLINE void dw_column_tile(const DepthwiseF32Params& p, const DwRow& row,
         column[i] = there ? load_f(at) : splat_f(0.0f);
       }
 #pragma GCC unroll 7
-      for (int kx = 0; kx < kWidth; ++kx, w += padded) {
+      for (int kx = 0; kx < kWidth; ++kx, w += p.weight_step) {
         const F weight = load_f(w);
 #pragma GCC unroll 8
         for (int i = 0; i < kPixels; ++i) sum[i] = fma(column[i * kStride + kx], weight, sum[i]);
@@ -57,7 +57,7 @@ LINNET_INLINE void dw_column_tile(const DepthwiseF32Params& p, const DwRow& row,
     const ptrdiff_t left = channels - c;
     float* to = tile.y + c;
 #pragma GCC unroll 8
-    for (int i = 0; i < kPixels; ++i, to += channels) {
+    for (int i = 0; i < kPixels; ++i, to += p.y_pixel) {
       const F value = min_f(high, max_f(low, sum[i]));
       if (left >= kLanes) {
         store_f(to, value);
@@ -78,7 +78,7 @@ static __attribute__((noinline)) void dw_column_tiles(const DepthwiseF32Params& 
     const int column = next + kPixels <= end ? next : end - kPixels;
     const int x0 = column * kStride - s.left, inside = s.width - x0;
     const DwTile tile = {row.x + (ptrdiff_t)column * kStride * s.channels,
-                         row.y + (ptrdiff_t)column * s.channels, x0 < 0 ? -x0 : 0, inside};
+                         row.y + column * p.y_pixel, x0 < 0 ? -x0 : 0, inside};
     if (x0 >= 0 && inside >= kColumns) {
       dw_column_tile<kWidth, kStride, kPixels, false>(p, row, tile);
     } else {

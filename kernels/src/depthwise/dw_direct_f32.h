@@ -45,8 +45,8 @@ static __attribute__((noinline)) void dw_tile(const DepthwiseF32Params& p, const
     }
   }
   const F low = splat_f(p.low), high = splat_f(p.high);
-  const ptrdiff_t step = p.shape.outputs;
-  const int left = (int)(step - channel) - (kVectors - 1) * kLanes;
+  const ptrdiff_t step = p.y_pixel;
+  const int left = (int)(p.shape.channels - channel) - (kVectors - 1) * kLanes;
   const int tail = left < kLanes ? left : kLanes;
   y += channel;
 #pragma GCC unroll 8
@@ -90,12 +90,11 @@ static DwTaps dw_taps(const DepthwiseF32Params& p, const DwRow& row, int left, i
   const DepthwiseShape& s = p.shape;
   ptrdiff_t* offsets = static_cast<ptrdiff_t*>(lists);
   const float** weights = reinterpret_cast<const float**>(offsets + s.kernel_h * s.kernel_w);
-  const ptrdiff_t padded = (s.channels + kLanes - 1) / kLanes * kLanes;
   int count = 0;
   for (int ky = row.top; ky < row.bottom; ++ky) {
     for (int kx = left; kx < right; ++kx, ++count) {
       offsets[count] = ((ptrdiff_t)ky * s.dilation_h * s.width + kx * s.dilation_w) * s.channels;
-      weights[count] = p.weights + (ky * s.kernel_w + kx) * padded;
+      weights[count] = p.weights + (ky * s.kernel_w + kx) * p.weight_step;
     }
   }
   return {offsets, weights, count};
@@ -122,7 +121,7 @@ static void dw_border(const DepthwiseF32Params& p, const DwRow& row, int begin, 
     const DwInside inside = dw_inside(x0, s.width, s.kernel_w, s.dilation_w);
     const DwTaps taps = dw_taps(p, row, inside.first, inside.last, lists);
     const float* at = row.x + (ptrdiff_t)column * s.stride_w * s.channels;
-    float* y = row.y + (ptrdiff_t)column * s.outputs;
+    float* y = row.y + column * p.y_pixel;
     for (int j = 0; j < vectors; j += kDwBorderVectors) {
       const int count = vectors - j < kDwBorderVectors ? vectors - j : kDwBorderVectors;
       dw_pixel<kDwBorderVectors>(count, p, at, taps, (ptrdiff_t)j * kLanes, y);
@@ -142,7 +141,7 @@ static void dw_interior(const DepthwiseF32Params& p, const DwRow& row, int begin
     const int tiles = (end - column + kDwPixels - 1) / kDwPixels;
     const int count = (end - column + tiles - 1) / tiles;
     for (int i = 0; i < count; ++i) at[i] = row.x + (column + i) * step;
-    float* y = row.y + (ptrdiff_t)column * s.outputs;
+    float* y = row.y + column * p.y_pixel;
     int j = 0;
     for (; j + 2 <= vectors; j += 2) {
       dw_pixels<kDwPixels, 2>(count, p, at, taps, (ptrdiff_t)j * kLanes, y);
@@ -170,7 +169,7 @@ static void dw_direct_f32(const DepthwiseF32Params& p, const Worker& w) {
     const int y0 = i * s.stride_h - s.top;
     const DwInside inside = dw_inside(y0, s.height, s.kernel_h, s.dilation_h);
     const ptrdiff_t start = (((ptrdiff_t)image * s.height + y0) * s.width - s.left) * s.channels;
-    const DwRow row = {p.x + start, p.y + line * s.out_width * s.outputs, inside.first,
+    const DwRow row = {p.x + start, p.y + image * p.y_image + i * p.y_row, inside.first,
                        inside.last};
     at += end - begin;
     if (columns != nullptr) {

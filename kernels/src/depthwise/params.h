@@ -59,8 +59,9 @@ struct DepthwiseS8Params {
   int row_units;  // units per plane
 };
 
-// With one output per channel the input is read in place and weights are [tap][channels],
-// channels padded to whole vectors of `lanes`; so is the bias.
+// With one output per channel the input is read in place, weights are [tap][weight_step], whole
+// vectors of them and of the bias readable, and output pixel (n, i, j) starts at
+// y + n * y_image + i * y_row + j * y_pixel; else y is dense.
 struct DepthwiseF32Params {
   DepthwiseShape shape;
   DepthwiseTiles tiles;
@@ -68,6 +69,7 @@ struct DepthwiseF32Params {
   float* y;
   const float* weights;  // [block][kernel_h * kernel_w][unit]
   const float* bias;     // [block][unit]
+  ptrdiff_t weight_step, y_image, y_row, y_pixel;
   float low, high;
 };
 

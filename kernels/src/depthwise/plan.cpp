@@ -342,6 +342,7 @@ static AlignedBytes pad_f32(DepthwiseF32Params& p, DepthwiseLanes l, const float
   AlignedBytes memory = allocate_aligned(padded * (taps + 1) * sizeof(float));
   float* arranged = static_cast<float*>(memory.get());
   p.weights = arranged, p.bias = arranged + padded * taps;
+  p.weight_step = static_cast<ptrdiff_t>(padded);
   for (size_t tap = 0; tap < taps; ++tap) {
     std::copy_n(weights + tap * channels, channels, arranged + tap * padded);
   }

@@ -66,19 +66,19 @@ int64_t conv_fold(const Program& program, int64_t outputs, int64_t kernel_h, int
 using Pair = std::array<int32_t, 2>;
 
 // `image` is (batch, height, width, channels of a group), `result` (rows, columns, outputs of a
-// group, groups), `y_strides` (image, row, pixel).
+// group, groups), `y_steps` (image, row, pixel).
 void add_conv(Program& program, uintptr_t x, uintptr_t w, uintptr_t bias, uintptr_t y,
               std::array<int32_t, 4> image, std::array<int32_t, 4> result, Pair kernel,
-              Pair strides, Pair dilations, Pair begins, std::array<int64_t, 3> y_strides,
-              float low, float high) {
+              Pair strides, Pair dilations, Pair begins, std::array<int64_t, 3> y_steps, float low,
+              float high) {
   ConvF32Params p{};
   p.x = at<const float>(x);
   p.w = at<const float>(w);
   p.bias = at<const float>(bias);
   p.y = at<float>(y);
-  p.y_image = y_strides[0];
-  p.y_row = y_strides[1];
-  p.y_pixel = y_strides[2];
+  p.y_image = y_steps[0];
+  p.y_row = y_steps[1];
+  p.y_pixel = y_steps[2];
   p.batch = image[0];
   p.height = image[1];
   p.width = image[2];
@@ -163,7 +163,7 @@ void bind_float(Methods& program) {
                "lda", "ldb", "b_layout", "a_columns", "low", "high"});
   program.def("conv_f32", add_conv,
               {"x", "w", "bias", "y", "image", "result", "kernel", "strides", "dilations", "begins",
-               "y_strides", "low", "high"});
+               "y_steps", "low", "high"});
   program.def("pack_conv_f32", pack_conv,
               {"dst", "src", "groups", "outputs", "kernel", "depth", "dilation"});
   program.def("winograd_f32", add_winograd,
