@@ -47,7 +47,7 @@ CXX_FLAGS = [
 ISA_UNIT_FLAGS = ["-fno-exceptions", "-fno-rtti", "-fno-asynchronous-unwind-tables"]
 
 # Long chains of operations on vectors side by side take turns; elsewhere it would cost registers.
-SCHEDULED_UNITS = {"unit_unary.cpp"}
+SCHEDULED_UNITS = {"unit_activation.cpp", "unit_unary.cpp"}
 
 
 # Release wheels (LINNET_PORTABLE) run with glibc 2.17: what the static libstdc++ takes from newer

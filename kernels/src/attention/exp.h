@@ -23,15 +23,29 @@ LINNET_INLINE F exp_of_negative(F x) {
   return select((I)(x < splat_f(-87.3f)), splat_f(0.0f), as_f(as_i(p) + (n << 23)));
 }
 
-// 2^x for x <= 0, relative error below 8e-5; at most 2^-126 below -126.
+// x = 2^x for x <= 0, relative error below 8e-5; at most 2^-126 below -126. Vectors take turns, so
+// that none waits for itself.
+template <int N>
+LINNET_INLINE void exp2_rough(F (&x)[N]) {
+  I n[N];
+  F p[N];
+  const auto each = [](auto step) __attribute__((always_inline)) {
+#pragma GCC unroll 4
+    for (int i = 0; i < N; ++i) step(i);
+  };
+  each([&](int i) { x[i] = max_f(x[i], splat_f(-126.0f)); });
+  each([&](int i) { n[i] = to_i_round(x[i]); });
+  each([&](int i) { x[i] = x[i] - to_f(n[i]); });
+  each([&](int i) { p[i] = fma(splat_f(0.05517167f), x[i], splat_f(0.24261112f)); });
+  each([&](int i) { p[i] = fma(p[i], x[i], splat_f(0.69326099f)); });
+  each([&](int i) { p[i] = fma(p[i], x[i], splat_f(0.99992807f)); });
+  each([&](int i) { x[i] = as_f(as_i(p[i]) + (n[i] << 23)); });
+}
+
 LINNET_INLINE F exp2_rough(F x) {
-  const F bounded = max_f(x, splat_f(-126.0f));
-  const I n = to_i_round(bounded);
-  const F f = bounded - to_f(n);
-  F p = fma(splat_f(0.05517167f), f, splat_f(0.24261112f));
-  p = fma(p, f, splat_f(0.69326099f));
-  p = fma(p, f, splat_f(0.99992807f));
-  return as_f(as_i(p) + (n << 23));
+  F one[1] = {x};
+  exp2_rough(one);
+  return one[0];
 }
 
 }  // namespace LINNET_ISA

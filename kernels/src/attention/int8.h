@@ -148,14 +148,30 @@ static TaskS8 task_s8(const AttentionParams& p, void* scratch) {
 // are less.
 LINNET_INLINE F weigh(uint8_t* to, const float* scores, int64_t width, float factor, float peak,
                       const float* share) {
-  F sum = splat_f(0.0f);
+  constexpr int kTogether = 4;
+  F sum[2] = {splat_f(0.0f), splat_f(0.0f)};
   const F scale = splat_f(factor), shift = splat_f(-peak);
-  for (int64_t j = 0; j < width; j += kLanes) {
-    const F p = exp2_rough(fma(load_f(scores + j), scale, shift));
-    store_element(to + j * kLayout.element, to_i_round(p * load_f(share + j)));
-    sum = sum + p;
+  int64_t j = 0;
+  for (; j + kTogether * kLanes <= width; j += kTogether * kLanes) {
+    F power[kTogether];
+#pragma GCC unroll 4
+    for (int i = 0; i < kTogether; ++i) {
+      power[i] = fma(load_f(scores + j + i * kLanes), scale, shift);
+    }
+    exp2_rough(power);
+#pragma GCC unroll 4
+    for (int i = 0; i < kTogether; ++i) {
+      const I q = to_i_round(power[i] * load_f(share + j + i * kLanes));
+      store_element(to + (j + i * kLanes) * kLayout.element, q);
+      sum[i % 2] = sum[i % 2] + power[i];
+    }
   }
-  return sum;
+  for (; j < width; j += kLanes) {
+    const F power = exp2_rough(fma(load_f(scores + j), scale, shift));
+    store_element(to + j * kLayout.element, to_i_round(power * load_f(share + j)));
+    sum[0] = sum[0] + power;
+  }
+  return sum[0] + sum[1];
 }
 
 // What the bytes of a block stand for in rows whose peak joined the running ones; own peaks become

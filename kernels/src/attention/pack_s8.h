@@ -2,6 +2,7 @@
 #pragma once
 
 #include "attention/blocking.h"
+#include "float/transpose.h"
 #include "int8/matmul.h"
 #include "linear/quantize_row.h"
 
@@ -16,6 +17,18 @@ LINNET_INLINE F load_less(const float* x, const float* less, int64_t i, int64_t 
   return value - (lanes == kLanes ? load_f(less + i) : load_f(less + i, lanes));
 }
 
+// Hands over a row, less another where there is one, vector by vector with their places.
+template <class Take>
+LINNET_INLINE void each_vector(const float* x, const float* less, int64_t count, Take take) {
+  int64_t i = 0;
+  if (less == nullptr) {
+    for (; i + kLanes <= count; i += kLanes) take(i, load_f(x + i));
+  } else {
+    for (; i + kLanes <= count; i += kLanes) take(i, load_f(x + i) - load_f(less + i));
+  }
+  if (i < count) take(i, load_less(x, less, i, count));
+}
+
 // The steps of up to kLanes rows as int8, and what takes a number there. Steps so small that they
 // would vanish stand for rows of zeros.
 struct Steps {
@@ -28,9 +41,7 @@ static Steps steps_of_rows(const float* x, int64_t step, const float* less, int 
   F reach[kLanes];
   for (int r = 0; r < rows; ++r, x += step) {
     F most = splat_f(0.0f);
-    for (int64_t i = 0; i < count; i += kLanes) {
-      most = max_f(abs_f(load_less(x, less, i, count)), most);
-    }
+    each_vector(x, less, count, [&](int64_t, F value) { most = max_f(abs_f(value), most); });
     reach[r] = most;
   }
   for (int r = rows; r < kLanes; ++r) reach[r] = splat_f(0.0f);
@@ -46,9 +57,8 @@ static Steps steps_of_rows(const float* x, int64_t step, const float* less, int 
 LINNET_INLINE void bytes_of_row(int8_t* to, const float* x, const float* less, int64_t count,
                                 float factor) {
   const F inverse = splat_f(factor);
-  for (int64_t i = 0; i < count; i += kLanes) {
-    store_s8(to + i, to_i_round(load_less(x, less, i, count) * inverse));
-  }
+  each_vector(x, less, count,
+              [&](int64_t i, F value) { store_s8(to + i, to_i_round(value * inverse)); });
 }
 
 // Mean of rows.
@@ -91,14 +101,14 @@ static void query_rows(uint8_t* to, int64_t to_step, float* steps, const float* 
     store_f(steps + row, s.step);
     for (int r = 0; r < some; ++r, x += step, to += to_step) {
       const F inverse = splat_f(s.inverse[r]);
-      for (int64_t i = 0; i < count; i += kLanes) {
-        const I q = to_i_round(load_less(x, nullptr, i, count) * inverse);
+      each_vector(x, nullptr, count, [&](int64_t i, F value) {
+        const I q = to_i_round(value * inverse);
         if constexpr (kLayout.element == 1) {
           store_u8(to + i, q + splat_i(kLayout.shift));
         } else {
           *(Half*)(to + 2 * i) = __builtin_convertvector(q, Half);
         }
-      }
+      });
       end_row(to, count);
     }
   }
@@ -111,16 +121,27 @@ static void pack_keys(int8_t* panels, int32_t* bias, float* scale, const float* 
                       const float* less, int64_t count, int64_t depth) {
   constexpr int group = kLayout.group;
   const int64_t panel = panel_bytes(1, depth, kLayout);
-  int8_t bytes[256 + 64];
+  constexpr int64_t kRow = kDeepestBytes + 64;
+  int8_t bytes[kLanes * kRow];
   for (int64_t first = 0; first < count; first += kLanes) {
     const int some = static_cast<int>(count - first < kLanes ? count - first : kLanes);
     const Steps s = steps_of_rows(k, step, less, some, depth);
     store_f(scale + first, s.step);
+    int8_t* row = bytes;
+    for (int r = 0; r < some; ++r, k += step, row += kRow) {
+      bytes_of_row(row, k, less, depth, s.inverse[r]);
+      for (int64_t d = depth; d < padded(depth, group); ++d) row[d] = 0;
+    }
     int8_t* to = panels + first / kPanel * panel + first % kPanel * group;
-    for (int r = 0; r < some; ++r, k += step, to += group) {
-      bytes_of_row(bytes, k, less, depth, s.inverse[r]);
-      for (int64_t d = depth; d < padded(depth, group); ++d) bytes[d] = 0;
-      for (int64_t d = 0; d < depth; d += group) memcpy(to + d * kPanel, bytes + d, group);
+    if constexpr (group == sizeof(float)) {
+      transpose((const float*)bytes, kRow / group, (float*)to, kPanel, some,
+                padded(depth, group) / group);
+    } else {
+      for (int r = 0; r < some; ++r, to += group) {
+        for (int64_t d = 0; d < depth; d += group) {
+          memcpy(to + d * kPanel, bytes + r * kRow + d, group);
+        }
+      }
     }
   }
   const I ones = kHasDot ? splat_i(0x01010101) : splat_i(0x00010001);
@@ -143,21 +164,24 @@ static void pack_values(int8_t* panels, float* scale, const float* v, int64_t st
   constexpr int group = kLayout.group;
   const int64_t columns = padded(depth, kPanel);
   const int64_t panel = panel_bytes(1, block, kLayout);
-  int8_t bytes[group * (256 + 64)];
-  for (int64_t first = 0; first < count; first += kLanes) {
-    const int64_t end = count - first < kLanes ? count : first + kLanes;
-    const Steps s =
-        steps_of_rows(v + first * step, step, less, static_cast<int>(end - first), depth);
-    store_f(scale + first, s.step);
-    for (int64_t key = first; key < end; key += group) {
-      const int rows = end - key < group ? static_cast<int>(end - key) : group;
-      for (int g = 0; g < rows; ++g) {
-        bytes_of_row(bytes + g * columns, v + (key + g) * step, less, depth,
-                     s.inverse[key + g - first]);
-      }
-      int8_t* to = panels + key / block * (columns / kPanel) * panel + key % block * kPanel;
-      for (int64_t column = 0; column < columns; column += kPanel, to += panel) {
-        pack_lane(to, bytes + column, columns, rows, kPanel);
+  int8_t bytes[group * (kDeepestBytes + 64)];
+  for (int64_t start = 0; start < count; start += block, panels += columns / kPanel * panel) {
+    const int64_t stop = count - start < block ? count : start + block;
+    for (int64_t first = start; first < stop; first += kLanes) {
+      const int64_t end = stop - first < kLanes ? stop : first + kLanes;
+      const Steps s =
+          steps_of_rows(v + first * step, step, less, static_cast<int>(end - first), depth);
+      store_f(scale + first, s.step);
+      for (int64_t key = first; key < end; key += group) {
+        const int rows = end - key < group ? static_cast<int>(end - key) : group;
+        for (int g = 0; g < rows; ++g) {
+          bytes_of_row(bytes + g * columns, v + (key + g) * step, less, depth,
+                       s.inverse[key + g - first]);
+        }
+        int8_t* to = panels + (key - start) * kPanel;
+        for (int64_t column = 0; column < columns; column += kPanel, to += panel) {
+          pack_lane(to, bytes + column, columns, rows, kPanel);
+        }
       }
     }
   }
