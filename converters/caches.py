@@ -1,8 +1,9 @@
 """Decoders whose keys and values come and go as inputs and outputs become ones that keep them.
 
-Exporters write ``k = concat(past, new)`` and give k out as the present. Here attention appends to a
-cache of fixed capacity instead, and the model takes tokens and a position, as `linnet.generate`
-feeds it.
+Exporters write ``k = concat(past, new)`` and give k out as the present; GroupQueryAttention of ONNX
+Runtime also counts the ones of a mask, to write new rows where a sequence ends. Here attention
+appends to a cache of fixed capacity instead, and the model takes tokens and a position, as
+`linnet.generate` feeds it.
 """
 
 from __future__ import annotations
@@ -29,13 +30,30 @@ _TRIALS = ((3, 2), (1, 4), (4, 0))
 
 
 @dataclass(frozen=True, slots=True)
+class _Kept:
+    """Keys or values: the input and output that carry them, new rows, and where those begin.
+
+    ``start`` is "" where they follow whatever was there.
+    """
+
+    past: str
+    present: str
+    new: str
+    start: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class _Cache:
-    """One attention and what it keeps: inputs, outputs and new rows of keys and values."""
+    """One attention and what it keeps."""
 
     node: Node
-    pasts: tuple[str, str]
-    presents: tuple[str, str]
-    news: tuple[str, str]
+    key: _Kept
+    value: _Kept
+
+    @property
+    def both(self) -> tuple[_Kept, _Kept]:
+        """Keys and values."""
+        return self.key, self.value
 
 
 def keep_caches(graph: Graph, capacity: int, stored: str = "float32") -> int:
@@ -64,10 +82,12 @@ def keep_caches(graph: Graph, capacity: int, stored: str = "float32") -> int:
         raise UnsupportedError(
             "no attention joins keys and values that are inputs with new ones, and gives them out"
         )
-    pasts = {name for cache in caches for name in cache.pasts}
+    kept = [part for cache in caches for part in cache.both]
+    pasts = {part.past for part in kept}
     _check_causal(graph, caches, pasts)
     graph.add_input(POSITION, TensorType(DType.INT64, (1,)))
     _measure_pasts(graph, pasts)
+    _know_starts(graph, {part.start for part in kept if part.start})
     for cache in caches:
         attention = cache.node.op
         assert isinstance(attention, ops.Attention)
@@ -78,8 +98,8 @@ def keep_caches(graph: Graph, capacity: int, stored: str = "float32") -> int:
             softcap=attention.softcap,
             stored=stored,
         )
-        cache.node.inputs = (cache.node.inputs[0], *cache.news, POSITION)
-    gone = {name for cache in caches for name in cache.presents}
+        cache.node.inputs = (cache.node.inputs[0], cache.key.new, cache.value.new, POSITION)
+    gone = {part.present for part in kept}
     graph.outputs = [name for name in graph.outputs if name not in gone]
     _place_tokens(graph, pasts)
     graph.prune()
@@ -93,25 +113,32 @@ def _find(graph: Graph) -> list[_Cache]:
     for node in graph.nodes:
         if not isinstance(node.op, ops.Attention) or node.op.heads_last:
             continue
-        joins = [links.maker(name, ops.Concat) for name in node.inputs[1:3]]
-        pairs = [j for j in joins if j is not None and _joins_past(graph, j)]
-        if len(pairs) == 2:
-            (key, value) = pairs
-            found.append(
-                _Cache(
-                    node,
-                    (key.inputs[0], value.inputs[0]),
-                    (key.outputs[0], value.outputs[0]),
-                    (key.inputs[1], value.inputs[1]),
-                )
-            )
+        key, value = (_kept(graph, links, name) for name in node.inputs[1:3])
+        if key is not None and value is not None:
+            found.append(_Cache(node, key, value))
     return found
 
 
-def _joins_past(graph: Graph, node: Node) -> bool:
-    along = node.op in (ops.Concat(axis=2), ops.Concat(axis=-2))
-    two = len(node.inputs) == 2 and node.inputs[0] in graph.inputs
-    return along and two and node.outputs[0] in graph.outputs
+def _kept(graph: Graph, links: Links, present: str) -> _Kept | None:
+    """Return how keys or values come about, None where it is no input joined with new rows."""
+    past, new, start = present, "", ""
+    scatter = links.maker(past, ops.TensorScatter)
+    if scatter is not None and scatter.op in (ops.TensorScatter(axis=2), ops.TensorScatter()):
+        past, new, start = scatter.inputs
+    join = links.maker(past, ops.Concat)
+    if join is not None and join.op in (ops.Concat(axis=2), ops.Concat(axis=-2)):
+        if len(join.inputs) != 2 or new not in ("", join.inputs[1]):
+            return None
+        past, new = join.inputs
+    if not new or past not in graph.inputs or present not in graph.outputs:
+        return None
+    return _Kept(past, present, new, start)
+
+
+def _know_starts(graph: Graph, starts: set[str]) -> None:
+    """Let what reads how many rows came before in each sequence read the position."""
+    for node in graph.nodes:
+        node.inputs = tuple(POSITION if name in starts else name for name in node.inputs)
 
 
 def _feeds(graph: Graph, pasts: Iterable[str], length: int, start: int) -> dict[str, Array]:

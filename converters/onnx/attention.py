@@ -460,16 +460,7 @@ def group_query_attention(node: OnnxNode) -> None:
     heads = _grouped(node, count, few)
     before, ends = _first_rows(node, heads)
     if node.integer("do_rotary", 0):
-        places = node.optional(9)
-        if places:
-            places = node.emit(ops.Cast(to=DType.INT64), places)
-        else:
-            rows = node.emit(ops.Unsqueeze(axes=(0,)), node.counted_rows(heads.q, 2))
-            places = node.emit(ops.Add(), rows, _reshape(node, before, -1, 1))
-        tables = node.input(7), node.input(8)
-        turned = bool(node.integer("rotary_interleaved", 0))
-        heads.q = rotated(node, heads.q, tables, places, turned)
-        heads.k = rotated(node, heads.k, tables, places, turned)
+        _turn(node, heads, before)
     _grow(node, heads, before)
     window = node.integer("local_window_size", -1)
     op = ops.Attention(
@@ -481,6 +472,23 @@ def group_query_attention(node: OnnxNode) -> None:
     )
     made = _attend(node, op, heads, node.optional(10), ends)
     node.give(join_heads(node, made), heads.k, heads.v)
+
+
+def _turn(node: OnnxNode, heads: Heads, before: str) -> None:
+    """Turn queries and keys by their positions: those given, or what comes after ``before``."""
+    tables = node.input(7), node.input(8)
+    neighbors = bool(node.integer("rotary_interleaved", 0))
+    op, places = ops.RotaryEmbedding(interleaved=neighbors), node.optional(9)
+    known = [node.graph.type_of(name) for name in (heads.q, *tables)]
+    if not places and all(type_.dtype is DType.FLOAT32 for type_ in known):
+        heads.q, heads.k = (node.emit(op, x, *tables, before) for x in (heads.q, heads.k))
+        return
+    if places:
+        places = node.emit(ops.Cast(to=DType.INT64), places)
+    else:
+        rows = node.emit(ops.Unsqueeze(axes=(0,)), node.counted_rows(heads.q, 2))
+        places = node.emit(ops.Add(), rows, _reshape(node, before, -1, 1))
+    heads.q, heads.k = (rotated(node, x, tables, places, neighbors) for x in (heads.q, heads.k))
 
 
 def _grouped(node: OnnxNode, count: int, few: int) -> Heads:

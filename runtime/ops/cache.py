@@ -178,8 +178,8 @@ class RotaryEmbedding(Op, frozen=True):
     """Turn pairs of each head by the angle of their position.
 
     Inputs are x [B, H, L, D], cos and sin [positions, R / 2] for the first R <= D numbers of a
-    head, and position, one int64: that of the first row. (a, b) becomes (a cos - b sin,
-    b cos + a sin).
+    head, and position, int64: that of the first row, one for all B or one for each. (a, b) becomes
+    (a cos - b sin, b cos + a sin).
 
     Parameters
     ----------
@@ -198,7 +198,8 @@ class RotaryEmbedding(Op, frozen=True):
     def infer(self, *types: TensorType | None) -> tuple[TensorType, ...]:
         """Return x's type."""
         x, cos, sin, position = given(types)
-        _check_position(position)
+        if position.shape != x.shape[:1] or position.dtype is not DType.INT64:
+            _check_position(position)
         if x.dtype is not DType.FLOAT32 or x.rank != 4:
             raise ShapeError(f"x is {x}; expected float32 of rank 4")
         if cos.shape != sin.shape or cos.dtype is not DType.FLOAT32 or sin.dtype != cos.dtype:
@@ -215,10 +216,11 @@ class RotaryEmbedding(Op, frozen=True):
         x, cos, sin, position = arrays
         assert x is not None and cos is not None and sin is not None and position is not None
         moved = x if self.heads_last else x.swapaxes(1, 2)
-        start, length, half = int(position.reshape(())), moved.shape[1], cos.shape[1]
-        if start < 0 or start + length > cos.shape[0]:
-            raise ShapeError(f"position {start} + {length}; cos and sin have {cos.shape[0]} rows")
-        c, s = (t[start : start + length, None].astype(np.float64) for t in (cos, sin))
+        length, half = moved.shape[1], cos.shape[1]
+        rows = position.reshape(-1, 1) + np.arange(length)
+        if rows.size and (rows.min() < 0 or rows.max() >= cos.shape[0]):
+            raise ShapeError(f"position {position} + {length}; cos and sin have {len(cos)} rows")
+        c, s = (t[rows][:, :, None].astype(np.float64) for t in (cos, sin))
         out = moved.astype(np.float64)
         one, two = self._halves(half)
         out[..., one] = moved[..., one] * c - moved[..., two] * s
@@ -244,6 +246,7 @@ class RotaryEmbedding(Op, frozen=True):
             start=position.pointer,
             y=step.outputs[0].pointer,
             sizes=(math.prod(shape[:3]), heads, length, shape[3], half, positions),
+            starts=position.type.size,
             interleaved=self.interleaved,
             heads_last=self.heads_last,
         )

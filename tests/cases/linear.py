@@ -163,6 +163,16 @@ CASES += [
         noise=1e-6,
     ),
     case(
+        "rotary by entry",
+        RotaryEmbedding(),
+        floats(3, 2, 4, 12),
+        floats(20, 4),
+        floats(20, 4),
+        just([0, 16, 5]),
+        kernels="rotary_f32",
+        noise=1e-6,
+    ),
+    case(
         "rotary interleaved",
         RotaryEmbedding(interleaved=True, heads_last=True),
         floats(1, 64, 8, 64),

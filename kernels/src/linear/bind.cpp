@@ -88,7 +88,7 @@ int block_linear(Program& program, uintptr_t x, uintptr_t weights, uintptr_t sca
 
 // `sizes` is (rows, heads, length, depth, half, positions).
 int rotary_f32(Program& program, uintptr_t x, uintptr_t cos, uintptr_t sin, uintptr_t start,
-               uintptr_t y, const std::array<int64_t, 6>& sizes, bool interleaved,
+               uintptr_t y, const std::array<int64_t, 6>& sizes, int64_t starts, bool interleaved,
                bool heads_last) {
   RotaryParams p{};
   p.x = at<const float>(x);
@@ -98,6 +98,7 @@ int rotary_f32(Program& program, uintptr_t x, uintptr_t cos, uintptr_t sin, uint
   p.y = at<float>(y);
   p.rows = sizes[0], p.heads = sizes[1], p.length = sizes[2], p.depth = sizes[3];
   p.half = sizes[4], p.positions = sizes[5];
+  p.starts = starts;
   p.interleaved = interleaved;
   p.heads_last = heads_last;
   return program.add(Kernel::rotary_f32, p, Cost{static_cast<double>(p.rows * p.depth), 0});
@@ -117,7 +118,7 @@ void bind_linear(Methods& program) {
            {"x", "weights", "scale", "zero", "bias", "y", "sizes", "whole"},
            "Add a layer of weights in groups; sizes = (rows, depth, columns, group, bits).")
       .def("rotary_f32", rotary_f32,
-           {"x", "cos", "sin", "start", "y", "sizes", "interleaved", "heads_last"},
+           {"x", "cos", "sin", "start", "y", "sizes", "starts", "interleaved", "heads_last"},
            "sizes = (rows, heads, length, depth, half, positions).")
       .def("embedding_s8", embedding_s8,
            {"table", "scale", "zero", "indices", "y", "sizes", "per_row", "wide"},

@@ -78,8 +78,8 @@ static inline int64_t block_scratch(const BlockLinearParams& p) {
 
 // Pairs (a, b) of each head turn by the angle of their position: (a cos - b sin, b cos + a sin).
 // Pairs are (x[i], x[i + half]), or neighbors with `interleaved`; depth - 2 * half further numbers
-// stay. Row r of x is at position start[0] + r / heads % length (heads last), or start[0] + r %
-// length. cos and sin are [positions, half].
+// stay. Row r of x is at position start[r * starts / rows] + r / heads % length (heads last), or +
+// r % length. cos and sin are [positions, half].
 struct RotaryParams {
   const float* x;
   const float* cos;
@@ -92,6 +92,7 @@ struct RotaryParams {
   int64_t depth;
   int64_t half;
   int64_t positions;
+  int64_t starts;
   bool interleaved;
   bool heads_last;
 };

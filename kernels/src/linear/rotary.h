@@ -36,14 +36,17 @@ static void rotate_row(const RotaryParams& p, const float* x, float* y, int64_t 
 }
 
 static void run_rotary(const RotaryParams& p, const Worker& worker) {
-  if (p.start[0] < 0 || p.start[0] > p.positions - p.length) {
-    *worker.error = 1;
-    return;
+  for (int64_t i = 0; i < p.starts; ++i) {
+    if (p.start[i] < 0 || p.start[i] > p.positions - p.length) {
+      *worker.error = 1;
+      return;
+    }
   }
   const Span mine = split(p.rows, worker);
   for (int64_t r = mine.begin; r < mine.end; ++r) {
+    const int64_t start = p.start[p.starts == 1 ? 0 : r * p.starts / p.rows];
     const int64_t at = p.heads_last ? r / p.heads % p.length : r % p.length;
-    rotate_row(p, p.x + r * p.depth, p.y + r * p.depth, p.start[0] + at);
+    rotate_row(p, p.x + r * p.depth, p.y + r * p.depth, start + at);
   }
 }
 
