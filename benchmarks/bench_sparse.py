@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import sys
-import time
+from itertools import product
 
 import numpy as np
 import pytest
@@ -16,47 +16,54 @@ from linnet.converters.pruning.blocks import zeroed
 from linnet.graph import Graph
 from linnet.ops import FullyConnected
 from linnet.session import Session
-from linnet.types import Array, DType, TensorType
+from linnet.types import Array, DType, Quantization, TensorType
+
+from .threads import stretch
 
 SIZES = ((64, 512, 512), (128, 768, 768), (196, 256, 1024))
+TYPES = (DType.FLOAT32, DType.INT8)
 
 
-def layer(rows: int, depth: int, columns: int, share: float) -> Session:
+def layer(rows: int, depth: int, columns: int, share: float, dtype: DType) -> Session:
     """Return a session of one linear layer, a share of whose blocks are zero."""
-    weights = np.random.default_rng(0).standard_normal((columns, depth)).astype(np.float32)
-    graph = Graph("layer")
-    x = graph.add_input("x", TensorType(DType.FLOAT32, (rows, depth)))
-    w = graph.add_constant("w", zeroed(weights, share))
-    graph.outputs = [graph.add(FullyConnected(), [x, w], "y")]
+    weights = zeroed(np.random.default_rng(0).standard_normal((columns, depth)), share)
+    graph, stored = Graph("layer"), dtype is DType.INT8
+    scales = (
+        (Quantization(0.03, 2), Quantization(0.05), Quantization(1.0)) if stored else [None] * 3
+    )
+    codes = np.clip(np.rint(weights / 0.05), -127, 127).astype(np.int8) if stored else weights
+    x = graph.add_input("x", TensorType(dtype, (rows, depth), scales[0]))
+    w = graph.add_constant("w", codes, scales[1])
+    y = graph.add(FullyConnected(), [x, w], "y", quantization=scales[2])
+    graph.outputs = [y]
     return linnet.load(graph, threads=1)
 
 
-def feeds(rows: int, depth: int) -> dict[str, Array]:
+def feeds(rows: int, depth: int, dtype: DType) -> dict[str, Array]:
     """Return seeded rows."""
-    return {"x": np.random.default_rng(1).standard_normal((rows, depth)).astype(np.float32)}
+    made = np.random.default_rng(1).standard_normal((rows, depth))
+    return {"x": (made * (1 if dtype is DType.FLOAT32 else 30)).astype(dtype.numpy)}
 
 
+@pytest.mark.parametrize("dtype", TYPES, ids=lambda dtype: dtype.value)
 @pytest.mark.parametrize("share", [0.0, 0.7])
 @pytest.mark.parametrize("sizes", SIZES, ids=lambda sizes: "x".join(map(str, sizes)))
-def test_block_sparse(benchmark, sizes, share):  # type: ignore[no-untyped-def]
+def test_block_sparse(benchmark, sizes, share, dtype):  # type: ignore[no-untyped-def]
     """Time one layer, dense and with 70 % of its blocks zero."""
     rows, depth, columns = sizes
-    benchmark(layer(rows, depth, columns, share).run, feeds(rows, depth))
+    benchmark(layer(rows, depth, columns, share, dtype).run, feeds(rows, depth, dtype))
 
 
 def compare(share: float, rounds: int = 60) -> list[tuple[str, float, float]]:
     """Return sizes, and the least times of the dense and of the sparse layer, taking turns."""
     found = []
-    for rows, depth, columns in SIZES:
-        pair = layer(rows, depth, columns, 0.0), layer(rows, depth, columns, share)
-        given, best = feeds(rows, depth), [float("inf")] * 2
+    for dtype, (rows, depth, columns) in product(TYPES, SIZES):
+        pair = [layer(rows, depth, columns, zeros, dtype) for zeros in (0.0, share)]
+        given, best = feeds(rows, depth, dtype), [float("inf")] * 2
         for _ in range(rounds):
             for k, session in enumerate(pair):
-                start = time.perf_counter()
-                for _ in range(4):
-                    session.run(given)
-                best[k] = min(best[k], (time.perf_counter() - start) / 4)
-        found.append((f"{rows} x {depth} x {columns}", best[0], best[1]))
+                best[k] = min(best[k], stretch(session, given, 0.002))
+        found.append((f"{dtype.value} {rows} x {depth} x {columns}", best[0], best[1]))
     return found
 
 

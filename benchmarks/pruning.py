@@ -61,7 +61,10 @@ def make(subject: Subject, share: float, folder: Path) -> dict[str, list[linnet.
     }
     if not all(path.exists() for pair in paths.values() for path in pair):
         samples = Samples(subject.calibration, subject.graph)
-        graphs = subject.graph, pruned(subject.graph, share, "activation", samples)
+        graphs = (
+            subject.graph,
+            pruned(subject.graph, share, "activation", samples, feeds=subject.real[0]),
+        )
         for graph, plain, stored in zip(graphs, paths["float"], paths["int8"], strict=True):
             linnet.save(graph, plain)
             linnet.save(linnet.quantize(graph, subject.calibration), stored)

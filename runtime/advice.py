@@ -144,7 +144,7 @@ def measure_times(graph: Graph, made: Graph, feeds: dict[str, Array], threads: i
     for _ in range(_ROUNDS):
         for key, session in sessions.items():
             runs = max(3, min(200, int(0.03 / max(totals[key], 1e-6))))
-            rounds[key].append(_by_node(session, feeds, runs))
+            rounds[key].append(node_times(session, feeds, runs))
     nodes = {key: _median(rows) for key, rows in rounds.items()}
     again = {key: typical(s, feeds) for key, s in sessions.items()}
     totals = {key: min(t, again[key]) for key, t in totals.items()}
@@ -188,7 +188,7 @@ def typical(session: Session, feeds: dict[str, Array], seconds: float = 0.15) ->
     return float(np.quantile(spent, 0.25))
 
 
-def _by_node(session: Session, feeds: dict[str, Array], runs: int) -> dict[str, float]:
+def node_times(session: Session, feeds: dict[str, Array], runs: int) -> dict[str, float]:
     """Return the time of every node, by its first output's name in the float graph."""
     spans = session.plan({name: array.shape for name, array in feeds.items()}).spans
     rows = profile_nodes(session, feeds, runs)

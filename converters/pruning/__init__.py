@@ -16,6 +16,7 @@ from linnet.types import Array
 from ..quantization.methods import Job
 from ..quantization.observe import watch
 from .channels import Channels, Space, magnitude
+from .counts import Chooser, Ranked, Times
 from .refit import refit
 from .shrink import Moments as Moments
 from .shrink import shrink
@@ -31,6 +32,7 @@ def prune_channels(
     importance: str = "magnitude",
     job: Job | None = None,
     align: int = 0,
+    times: Times | None = None,
 ) -> Graph:
     """Remove the least important channels of every layer whose channels can go.
 
@@ -48,6 +50,9 @@ def prune_channels(
     align : int
         Keep a multiple of this many channels, at least as many as the share leaves. 0 keeps the
         nearest number that fills the int8 kernels' vectors; see `aligned`.
+    times : callable, optional
+        What a node takes by its numbers of channels. With it the share is that of all channels, and
+        layers lose what saves most time for the least importance; see `counts`.
 
     Returns
     -------
@@ -79,9 +84,14 @@ def prune_channels(
         )
     elif importance == "activation":
         raise CalibrationError("importance 'activation' needs data; give some samples")
-    gone: set[int] = set()
-    for space in spaces:
-        gone |= _least(channels, space, share, importance, known, align)
+    ranked = [_ranked(channels, space, importance, known) for space in spaces]
+    if times is not None:
+        counts = Chooser(channels, ranked, times).choose(share)
+    else:
+        sizes = [len(space.classes) for space in ranked]
+        counts = [n - aligned(max(n - int(n * share + 1e-9), 1), n, align) for n in sizes]
+    pairs = zip(ranked, counts, strict=True)
+    gone = {int(cls) for space, count in pairs for cls in space.classes[:count]}
     made = shrink(channels, gone, known)
     record: dict[str, Any] = {"share": share, "importance": importance, "removed": len(gone)}
     if job is not None:
@@ -103,15 +113,10 @@ def _moments(graph: Graph, sizes: dict[str, int], job: Job) -> dict[str, Moments
     return moments
 
 
-def _least(
-    channels: Channels,
-    space: Space,
-    share: float,
-    importance: str,
-    known: Mapping[str, Moments],
-    align: int,
-) -> set[int]:
-    """Return the least important classes of a space."""
+def _ranked(
+    channels: Channels, space: Space, importance: str, known: Mapping[str, Moments]
+) -> Ranked:
+    """Return the classes of a space in the order of their importance."""
     scores: dict[int, float] = dict.fromkeys((int(c) for c in space.classes), 0.0)
     for node in space.nodes:
         name = node.outputs[0]
@@ -122,9 +127,8 @@ def _least(
         for cls, score in zip(channels.classes[name], values, strict=True):
             if int(cls) in scores:
                 scores[int(cls)] += float(score)
-    keep = aligned(max(len(scores) - int(len(scores) * share + 1e-9), 1), len(scores), align)
     ordered = sorted(scores, key=lambda cls: scores[cls])
-    return set(ordered[: len(scores) - keep])
+    return Ranked(np.array(ordered), np.array([scores[cls] for cls in ordered]))
 
 
 def aligned(keep: int, size: int, align: int = 0) -> int:

@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", help=".linnet file to write")
     parser.add_argument(
         "--channels", type=float, default=0.0, metavar="SHARE",
-        help="share of the channels of every layer to remove, such as 0.25",
+        help="share of all channels to remove, such as 0.25",
     )  # fmt: skip
     parser.add_argument(
         "--blocks", type=float, default=0.0, metavar="SHARE",
@@ -41,8 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--align", type=int, default=0, metavar="N",
-        help="keep a multiple of N channels of every layer; by default the nearest multiple of 16 "
-        "(of 4 in layers below 48 channels): what int8 kernels compute at a time",
+        help="remove the same share of every layer and keep a multiple of N channels; by default "
+        "layers are timed on this machine and lose what saves most time for the least importance",
     )  # fmt: skip
     parser.add_argument(
         "--data", metavar="DATA",
@@ -74,17 +74,17 @@ def run(options: argparse.Namespace) -> int:
     samples = None
     if options.data is not None:
         samples = samples_of(graph, options.data, options.limit)
-    made = graph
+    made, feeds = graph, make_feeds(graph, options)
     with progress("pruning") as advance:
         if options.channels:
             chosen = options.importance or ("activation" if samples is not None else "magnitude")
-            how = chosen, samples, options.align, advance
+            shapes = None if options.align else feeds
+            how = chosen, samples, options.align, advance, shapes
             made = pruned(graph, options.channels, *how)
         if options.blocks:
             made = prune_blocks(made, options.blocks)
         advance(1.0)
     write_model(made, options.output)
-    feeds = make_feeds(graph, options)
     before, after = macs(graph, feeds), macs(made, feeds)
     print(
         f"{options.output}: {after:,} multiply-accumulates ({before:,} before, "
@@ -93,8 +93,8 @@ def run(options: argparse.Namespace) -> int:
     )
     if options.blocks:
         print(
-            f"{100 * options.blocks:.0f} % of the blocks of matrix products are zero: float "
-            "kernels skip them, int8 kernels compute them as any others"
+            f"{100 * options.blocks:.0f} % of the blocks of matrix products are zero: kernels skip "
+            "them, in float and quantized to int8"
         )
     if samples is not None:
         _report(graph, made, samples)
@@ -108,13 +108,19 @@ def pruned(
     samples: Any = None,
     align: int = 0,
     progress: Callable[[float], None] = lambda share: None,
+    feeds: dict[str, Array] | None = None,
 ) -> Graph:
-    """Return a graph less a share of its channels, fitted to samples where there are any."""
+    """Return a graph less a share of its channels, fitted to samples where there are any.
+
+    Layers are timed at the shapes of ``feeds``; without them each loses the same share.
+    """
+    from linnet.channel_times import ChannelTimes
     from linnet.converters.pruning import prune_channels
     from linnet.converters.quantization.methods import Job
 
     job = None if samples is None else Job(lambda g: Session(g).run, samples, progress)
-    return prune_channels(graph, share, importance, job, align)
+    times = None if feeds is None else ChannelTimes(graph, feeds)
+    return prune_channels(graph, share, importance, job, align, times)
 
 
 def block_share(graph: Graph) -> float:

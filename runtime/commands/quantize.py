@@ -17,7 +17,6 @@ from .models import (
     record_preprocessing,
     write_model,
 )
-from .prune import block_share
 from .tables import bytes_text, progress
 
 NAME = "quantize"
@@ -25,8 +24,6 @@ HELP = "Quantize a float model: int8 calibrated on samples, or another method."
 # Below, answers begin to differ; some transformers' embeddings bear less.
 _POOR = 20.0
 _FEW = 8
-# Share of zero blocks from which float kernels skip them.
-_BLOCKS = 0.5
 _WORDS = {"true": True, "yes": True, "false": False, "no": False}
 
 
@@ -86,18 +83,12 @@ def run(options: argparse.Namespace) -> int:
     data = None
     if options.calibration is not None:
         data = samples_of(graph, options.calibration, options.limit)
-    blocks = block_share(graph)
     with progress("quantizing") as advance:
         made = linnet.quantize(graph, data, options.method, progress=advance, **chosen)
     write_model(made, options.output)
     before, after = model_bytes(options.model), model_bytes(options.output)
     smaller = f"{bytes_text(after)}, {before / after:.1f} times smaller than {options.model}"
     print(f"{options.output}: {smaller}")
-    if blocks >= _BLOCKS:
-        print(
-            f"up to {100 * blocks:.0f} % of a layer's blocks of weights are zero; float kernels "
-            "skip those, int8 kernels do not: compare both models with linnet bench"
-        )
     for line in _words(made, options.method):
         print(line)
     return 0

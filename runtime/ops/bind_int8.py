@@ -13,6 +13,7 @@ import numpy as np
 from linnet.panels import LANE
 from linnet.types import Array, DType, Panels, TensorType
 
+from . import bind_sparse
 from .arithmetic import clamp_bounds, pair
 from .base import NO_CLAMP, Clamp, Step
 from .pack_int16 import pack_sixteen
@@ -253,7 +254,11 @@ def _convolve(
         matrix = weights if joined == 1 else _join_weights(weights, zero, geometry, joined)
         if sixteen:
             return pack_sixteen(matrix, segments, zero, scale, given, pair(x)[1], image[4])
-        return pack(step.program, matrix, segments, zero, scale, given, pair(x)[1], image[4])
+        made = pack(step.program, matrix, segments, zero, scale, given, pair(x)[1], image[4])
+        single = window[:2] == (1, 1) and image[4] == 1
+        if made is None or not single:
+            return made
+        return bind_sparse.without_zeros(made, step.program.layout_s8[0])
 
     key = f"{x.dtype.value} weights for {step.program.isa} in {segments} from {start}"
     packed = step.cached(key, make)
@@ -276,8 +281,12 @@ def _convolve(
     if sixteen:
         wide = 0 if packed.wide_bias is None else packed.wide_bias.ctypes.data
         step.program.conv_s16(**call, wide_bias=wide, run=packed.run)
-    else:
+    elif packed.lanes is None or packed.starts is None:
         step.program.conv_s8(**call)
+    else:
+        lanes, starts = packed.lanes, packed.starts
+        pointers = {"lanes": lanes.ctypes.data, "starts": starts.ctypes.data}
+        step.program.conv_s8(**call, **pointers, count=lanes.size)
     return True
 
 

@@ -9,10 +9,13 @@ import numpy as np
 from linnet.types import Array
 
 from .base import Clamp, Step
+from .packed import PANEL, Packed, aligned
 
-OUTPUTS, DEPTH = 16, 4
+OUTPUTS, DEPTH = PANEL, 4
 # Below these the dense kernel is as fast.
 _LEAST_SHARE, _LEAST_ROWS = 0.5, 6
+# A layer of which half the blocks are zeros has this share in any one panel, but for rare ones.
+_HINT = 0.25
 
 
 class Blocks(NamedTuple):
@@ -94,3 +97,22 @@ def _share(weights: Array) -> float:
     if np.count_nonzero(weights) > (1.0 - _LEAST_SHARE) * weights.size:
         return 0.0
     return zero_blocks(weights)
+
+
+def without_zeros(packed: Packed, group: int) -> Packed:
+    """Return packed int8 weights less the lanes that are all zeros; unchanged where few are.
+
+    A lane holds the weights of 16 outputs for ``group`` consecutive k: 4, or 2 without dot products
+    of bytes. Lanes of 16, on Arm without dot products, stay.
+    """
+    panels = packed.weights.reshape(packed.bias.size // PANEL, -1, PANEL * group)
+    # The first panel tells, so that dense weights are not read.
+    if group > DEPTH or not panels.size or panels[0].any(axis=1).mean() > 1.0 - _HINT:
+        return packed
+    used = panels.any(axis=2)
+    if used.mean() > 1.0 - _LEAST_SHARE:
+        return packed
+    kept = aligned((int(used.sum()), PANEL * group), np.int8)
+    kept[:] = panels[used].view(np.int8)
+    starts = np.concatenate([[0], np.cumsum(used.sum(axis=1))]).astype(np.int32)
+    return packed._replace(weights=kept, lanes=np.nonzero(used)[1].astype(np.int32), starts=starts)

@@ -15,7 +15,8 @@ INT32 = 2**31
 class Packed(NamedTuple):
     """Weights in the form that the kernels read.
 
-    ``wide_bias`` and ``run`` are those of int16 activations whose sums need int64.
+    ``wide_bias`` and ``run`` are those of int16 activations whose sums need int64; ``lanes`` and
+    ``starts`` tell which lanes block-sparse weights hold, and where each panel's start.
     """
 
     weights: Array
@@ -24,6 +25,8 @@ class Packed(NamedTuple):
     more: list[int]
     wide_bias: Array | None = None
     run: int = 0
+    lanes: Array | None = None
+    starts: Array | None = None
 
 
 def aligned(shape: tuple[int, ...], dtype: Any) -> Array:

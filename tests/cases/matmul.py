@@ -65,6 +65,23 @@ def sparse(name: str, rows: int, depth: int, channels: int, bench: bool = False)
     )
 
 
+def sparse_int8(name: str, rows: int, depth: int, channels: int, bench: bool = False) -> Case:
+    """Return the int8 case of a `FullyConnected` with block-sparse weights."""
+    weights = blocky(channels, depth)
+    return case(
+        name,
+        FullyConnected(clamp=(-2.0, 5.0)),
+        stored(rows, depth),
+        lambda rng: np.clip(weights(rng) * 40 * depth**0.5, -127, 127).astype(np.int8),
+        below(900, channels, low=-900, dtype=np.int32),
+        quantizations=(Quantization(0.001, 5), per_channel(channels, 0)),
+        output_quantization=Quantization(sums(0.001 * 0.008, depth), -4),
+        constants=(1, 2),
+        kernels="conv_s8",
+        bench=bench,
+    )
+
+
 def product(name: str, op: MatMul, a: tuple[int, ...], b: tuple[int, ...], bench: bool = False):
     """Return the float and the int8 case of a product of activations."""
     depth = a[-1]
@@ -100,6 +117,9 @@ CASES: list[Case] = [
     sparse("block-sparse", 13, 35, 37),
     sparse("block-sparse without tail", 70, 64, 32),
     sparse("block-sparse large", 64, 512, 512, bench=True),
+    sparse_int8("block-sparse int8", 13, 35, 37),
+    sparse_int8("block-sparse int8 row", 1, 64, 48),
+    sparse_int8("block-sparse int8 large", 64, 512, 512, bench=True),
     *product("matmul batches", MatMul(), (2, 1, 7, 9), (3, 9, 20)),
     *product("matmul transposed", MatMul(transpose_b=True), (13, 33), (35, 33)),
     *product("matmul large", MatMul(), (4, 64, 64), (4, 64, 64), bench=True),

@@ -187,15 +187,33 @@ Cost fill_conv(Program& program, ConvParams<T>& p, const ConvCall& call, const L
   return {macs / rate_of(program), static_cast<size_t>(scratch)};
 }
 
+// Has the kernel read only the lanes that block-sparse weights hold, `count` in all.
+void take_lanes(Program& program, ConvS8Params& p, uintptr_t lanes, uintptr_t starts,
+                int64_t count) {
+  const auto* from = at<const int32_t>(lanes);
+  auto* offsets = static_cast<int32_t*>(
+      program.keep(allocate_aligned(static_cast<size_t>(count) * sizeof(int32_t))));
+  for (int64_t i = 0; i < count; ++i) offsets[i] = p.offsets[from[i]];
+  p.offsets = offsets;
+  p.starts = at<const int32_t>(starts);
+}
+
 int conv_s8(Program& program, uintptr_t x, uintptr_t y, uintptr_t weights, uintptr_t bias,
             uintptr_t scale, const std::vector<int32_t>& more, const std::array<int32_t, 5>& image,
             const std::array<int32_t, 8>& window, const Triple& out,
-            const std::array<int64_t, 3>& steps, int32_t zero, const Triple& bounds) {
+            const std::array<int64_t, 3>& steps, int32_t zero, const Triple& bounds,
+            uintptr_t lanes, uintptr_t starts, int64_t count) {
   const LayoutS8 layout = layout_of(program);
   ConvS8Params p{};
-  const Cost cost = fill_conv(
-      program, p, {x, y, weights, bias, scale, more, image, window, out, steps, zero, bounds},
-      layout);
+  Cost cost = fill_conv(program, p,
+                        {x, y, weights, bias, scale, more, image, window, out, steps, zero, bounds},
+                        layout);
+  if (starts != 0) {
+    const int64_t panels = padded(p.out_channels, kPanel) / kPanel;
+    cost.nanoseconds *= static_cast<double>(count) / static_cast<double>(panels * p.steps);
+    take_lanes(program, p, lanes, starts, count);
+    return program.add(Kernel::conv_s8, p, cost);
+  }
   if (product_of(program) == ProductS8::sixteens) {
     p.careful =
         needs_care(p.weights, padded(p.out_channels, kPanel) * p.groups * p.steps * layout.group);
@@ -304,12 +322,14 @@ void bind_int8(Methods& program) {
               "could overflow.");
   program.def("conv_s8", conv_s8,
               {"x", "y", "weights", "bias", "scale", "more", "image", "window", "out", "steps",
-               "zero", "bounds"},
+               "zero", "bounds", "lanes?", "starts?", "count?"},
               "Add a convolution; more = lanes of k whose weights go on "
               "behind the others, image = "
               "(batch, height, width, channels of a group, groups), "
               "window = (kernel, stride, dilation, begin), out = (height, width, channels of a "
-              "group), steps of y in elements, bounds = (zero, low, high) of y.");
+              "group), steps of y in elements, bounds = (zero, low, high) of y. Of block-sparse "
+              "weights (kernels of one pixel, one group) `count` lanes are stored: which ones, and "
+              "where each panel's start.");
   program.def("conv_s16", conv_s16,
               {"x", "y", "weights", "bias", "scale", "more", "image", "window", "out", "steps",
                "zero", "bounds", "wide_bias", "run"},

@@ -61,6 +61,23 @@ static void copy_rows(const ConvHere& p, uint8_t* to, int64_t step, int64_t pixe
   }
 }
 
+// Rows [0, rows) against vectors [begin, end) whose panels hold some lanes' worth of k only.
+static void sparse_block(const ConvHere& p, const BlockS8& whole, int rows, int begin, int end) {
+  BlockS8 block = whole;
+  block.segment_steps = 1;
+  block.half = false;
+  block.panel_step = 0;
+  for (int vector = begin; vector < end;) {
+    const int panel = vector / kVectorsPerPanel;
+    const int next = (panel + 1) * kVectorsPerPanel < end ? (panel + 1) * kVectorsPerPanel : end;
+    block.offsets = whole.offsets + p.starts[panel];
+    block.weights = whole.weights + p.starts[panel] * (int64_t)(kLayout.group * kPanel);
+    block.steps = block.segments = p.starts[panel + 1] - p.starts[panel];
+    block_s8(block, rows, vector, next);
+    vector = next;
+  }
+}
+
 // A range of output pixels of one group against a range of vectors.
 static void conv_pixels(const ConvHere& p, void* scratch, int64_t group, Span pixels,
                         Span vectors) {
@@ -87,7 +104,11 @@ static void conv_pixels(const ConvHere& p, void* scratch, int64_t group, Span pi
     } else {
       copy_windows(p, rows_at, block.a_step, pixel, rows, group);
     }
-    block_s8(block, rows, (int)vectors.begin, (int)vectors.end);
+    if (p.starts != nullptr) {
+      sparse_block(p, block, rows, (int)vectors.begin, (int)vectors.end);
+    } else {
+      block_s8(block, rows, (int)vectors.begin, (int)vectors.end);
+    }
     pixel += rows;
   }
 }

@@ -63,6 +63,10 @@ struct ConvParams {
   int32_t segments, segment;
   const int32_t* offsets;
   int32_t steps;
+  // Block-sparse weights (rows, windows; one group): panel g holds its lanes' worth of k
+  // starts[g] .. starts[g + 1] - 1 only, the others are zeros; weights and `offsets` have no more.
+  // Null where all are there.
+  const int32_t* starts;
   int32_t block;                 // rows, windows: activation rows at a time
   int32_t band_rows, band_cols;  // band: output rows and columns at a time
 };
