@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from linnet.types import Array, Cost, Dim, NodeTypes, TensorType
 from .base import Op
 from .movement import axes_of, given, need
 from .operands import work
+from .resize import nearest
 
 __all__ = ["Resample"]
 
@@ -107,9 +108,11 @@ class Resample(Op, frozen=True):
         return [int(n * scale + 0.5) for n in before], [scale] * len(before)
 
     def _places(self, before: int, after: int, scale: float, index: int) -> Array:
-        """Return where in the input each output looks."""
-        y = np.arange(after, dtype=np.float64)
-        width = scale * before
+        """Return where in the input each output looks; in mode nearest as `Resize` does."""
+        kind = np.float32 if self.mode == "nearest" else np.float64
+        y = np.arange(after, dtype=kind)
+        scale = float(kind(scale))
+        width = after if self.sizes and self.policy == "stretch" else scale * before
         if self.coordinates == "align_corners":
             return y * 0 if width == 1 else y * (before - 1) / (width - 1)
         if self.coordinates == "asymmetric":
@@ -142,13 +145,7 @@ class Resample(Op, frozen=True):
         """Return indices and weights [outputs, taps] along one axis."""
         x = self._places(before, after, scale, index)
         if self.mode == "nearest":
-            rounded: dict[str, Any] = {
-                "round_prefer_floor": np.ceil(x - 0.5),
-                "round_prefer_ceil": np.floor(x + 0.5),
-                "floor": np.floor(x),
-                "ceil": np.ceil(x),
-            }
-            found = np.clip(rounded[self.rounding], 0, before - 1).astype(np.int64)[:, None]
+            found = nearest(x, self.rounding, before)[:, None]
             return found, np.ones(found.shape)
         shrink = min(scale, 1.0) if self.antialias else 1.0
         reach = int(np.ceil((1 if self.mode == "linear" else 2) / shrink))

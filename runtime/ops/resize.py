@@ -23,6 +23,28 @@ ARITHMETIC_KINDS = ("divide", "multiply", "fixed")
 _LINEAR = (DType.FLOAT32, DType.FLOAT16, DType.INT8, DType.UINT8, DType.INT16)
 
 
+# How far from a tie ONNX Runtime still sees one: float32 positions miss it by their rounding.
+TIE = 1e-6
+
+
+def nearest(positions: Array, rounding: str, before: int, slack: float = TIE) -> Array:
+    """Return the indices (int64) that positions round to, inside an axis of ``before`` elements.
+
+    Examples
+    --------
+    >>> nearest(np.float32([-0.5, 6.5, 6.5000005, 6.6]), "round_prefer_floor", 9)
+    array([0, 6, 6, 7])
+    """
+    x = positions.astype(np.float64)
+    rounded = {
+        "round_prefer_floor": np.ceil(x - 0.5 - slack),
+        "round_prefer_ceil": np.floor(x + 0.5 + slack),
+        "floor": np.floor(x),
+        "ceil": np.ceil(x),
+    }[rounding]
+    return np.clip(rounded, 0, max(before - 1, 0)).astype(np.int64)
+
+
 class Resize(Op, frozen=True):
     """Change height and width of channels-last images, x[N,H,W,C].
 
@@ -34,7 +56,8 @@ class Resize(Op, frozen=True):
         (i + 0.5) / s - 0.5; i * (n_in - 1) / (n_out - 1); i / s; as half_pixel, but 0 where
         n_out is 1.
     nearest : {"round_prefer_floor", "floor", "ceil", "round_prefer_ceil"}
-        How mode nearest makes an index of x.
+        How mode nearest makes an index of x; with arithmetic "divide" an x within 1e-6 of the
+        middle is there.
     size : tuple of int, optional
         Output height and width; None reads them from input 1, int64[2], where it is there, and
         else computes floor(n_in * s) in float32.
@@ -155,14 +178,8 @@ class Resize(Op, frozen=True):
 
     def nearest_indices(self, before: int, after: int, which: int) -> Array:
         """Return the input index (int64) of each output index in mode nearest."""
-        x = self.positions(before, after, which).astype(np.float64)
-        rounded = {
-            "round_prefer_floor": np.ceil(x - 0.5),
-            "round_prefer_ceil": np.floor(x + 0.5),
-            "floor": np.floor(x),
-            "ceil": np.ceil(x),
-        }[self.nearest]
-        return np.clip(rounded, 0, max(before - 1, 0)).astype(np.int64)
+        slack = TIE if self.arithmetic == "divide" else 0.0
+        return nearest(self.positions(before, after, which), self.nearest, before, slack)
 
     def linear_taps(self, before: int, after: int, which: int) -> tuple[Array, Array, Array]:
         """Return lo, hi (int64) and f (float32) of each output index in mode linear."""
