@@ -80,8 +80,8 @@ void Balance::watch(double nanoseconds) {
   if (nanoseconds > expected_) ++lost_;
   debt_ = std::max(-kMostDebt * expected_, debt_ + nanoseconds - expected_);
   if (lost_ > kMostLost || (expected_ > kLongRun && debt_ > kMostDebt * expected_)) {
-    const int longest = static_cast<int>(std::min(kLongestRestTime / expected_ + kFirstRest,
-                                                  static_cast<double>(kLongestRest)));
+    const int longest = static_cast<int>(
+        std::min(kLongestRestTime / expected_ + kFirstRest, static_cast<double>(kLongestRest)));
     rest_ = longest_ = std::min(std::max(2 * longest_, kFirstRest), longest);
     shared_turns_ = lost_ = 0;
     debt_ = 0;
