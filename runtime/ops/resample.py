@@ -110,7 +110,7 @@ class Resample(Op, frozen=True):
     def _places(self, before: int, after: int, scale: float, index: int) -> Array:
         """Return where in the input each output looks; in mode nearest as `Resize` does."""
         kind = np.float32 if self.mode == "nearest" else np.float64
-        y = np.arange(after, dtype=kind)
+        y: Array = np.arange(after).astype(kind)
         scale = float(kind(scale))
         width = after if self.sizes and self.policy == "stretch" else scale * before
         if self.coordinates == "align_corners":
