@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from .system import System
@@ -23,6 +24,8 @@ SINCE_BOOT = 16
 BUSY = 0.15
 # Share of the time that a hypervisor may keep the CPUs busy with other guests.
 STOLEN = 0.05
+# Seconds: counters tick a hundred times a second.
+SLACK = 0.02
 # Ratios of the lowest to the highest frequency, and of speed where no frequency can be read.
 # Governors step by more than a tenth; a probe of speed is itself uncertain by some percent.
 FREQUENCY_DROP = 0.9
@@ -119,9 +122,18 @@ def take(system: System, speed: float | None = None, work: float | None = None) 
     )
 
 
-def judge(
-    snapshots: Sequence[Snapshot], system: System, steady: Sequence[Snapshot] = ()
-) -> Verdict:
+def foreign(before: Snapshot, after: Snapshot) -> tuple[float, float, float]:
+    """Return the seconds between snapshots: by the clock, of other processes, of other guests."""
+    worked, own = after.worked - before.worked, after.own - before.own
+    return after.seconds - before.seconds, worked - own, after.stolen - before.stolen
+
+
+def is_busy(wall: float, others: float, stolen: float) -> bool:
+    """Return whether others used more of the CPUs than a measurement bears; see `foreign`."""
+    return others - SLACK > BUSY * wall or stolen - SLACK > STOLEN * wall
+
+
+def judge(snapshots: Sequence[Snapshot], system: System, kept: Sequence[bool] = ()) -> Verdict:
     """Say what speaks against a measurement.
 
     Parameters
@@ -130,15 +142,17 @@ def judge(
         The first from before the measurement, the last from after it, at least two.
     system : System
         For limits that do not change.
-    steady : sequence of Snapshot
-        Those whose probes count, where rounds were set aside; by default all but the first.
+    kept : sequence of bool
+        Which rounds between snapshots count, where some were set aside; by default all.
     """
+    counts = kept or (True,) * (len(snapshots) - 1)
+    pairs = [p for p, count in zip(pairwise(snapshots), counts, strict=True) if count]
     verdict = Verdict()
     _judge_heat(snapshots, system, verdict)
     _judge_throttling(snapshots, verdict)
     # The first is from before the load: a governor has reason to be lower then.
-    _judge_speed(snapshots[1:], steady or snapshots[1:], verdict)
-    _judge_load(snapshots, system, verdict)
+    _judge_speed(snapshots[1:], [after for _, after in pairs], verdict)
+    _judge_load(snapshots, pairs, system, verdict)
     _judge_setting(snapshots, system, verdict)
     return verdict
 
@@ -200,17 +214,20 @@ def _judge_speed(during: Sequence[Snapshot], steady: Sequence[Snapshot], verdict
         )
 
 
-def _judge_load(snapshots: Sequence[Snapshot], system: System, verdict: Verdict) -> None:
+def _judge_load(
+    snapshots: Sequence[Snapshot],
+    pairs: Sequence[tuple[Snapshot, Snapshot]],
+    system: System,
+    verdict: Verdict,
+) -> None:
     first, last = snapshots[0], snapshots[-1]
-    wall = max(last.seconds - first.seconds, 1e-9)
-    # Counters tick a hundred times a second.
-    slack = 0.02
-    others = (last.worked - first.worked) - (last.own - first.own) - slack
+    sums = (sum(parts) for parts in zip(*(foreign(*pair) for pair in pairs), strict=True))
+    wall, others, stolen = sums
+    others, stolen = others - SLACK, stolen - SLACK
     if others > BUSY * wall:
         verdict.problems.append(
             f"other processes used {others / wall:.2f} CPUs during the run: stop them"
         )
-    stolen = last.stolen - first.stolen - slack
     if stolen > STOLEN * wall:
         verdict.problems.append(
             f"the hypervisor gave {stolen / wall:.2f} CPUs of this machine to others"

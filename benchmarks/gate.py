@@ -2,17 +2,18 @@
 
 A virtual machine's core is shared with other guests for milliseconds or minutes, and nothing in
 /proc tells; a probe before and after each round does (`peak.SpeedProbe`). Rounds that it speaks
-against are set aside and counted. Without a probe's figures every round stays.
+against, or in which other processes ran, are set aside and counted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
-from .conditions import Snapshot, Verdict
+from .conditions import Snapshot, Verdict, foreign, is_busy
 
 # Probes of a free core differ by some percent; a busy sibling hyperthread takes a quarter and more.
 FREE = 0.92
@@ -44,17 +45,14 @@ class Gate:
         count = sum(self.kept)
         return all(self.kept) or count >= max(LEAST_ROUNDS, LEAST_SHARE * len(self.kept))
 
-    def steady(self, snapshots: Sequence[Snapshot]) -> list[Snapshot]:
-        """Return the snapshots after the kept rounds."""
-        return [s for s, kept in zip(snapshots[1:], self.kept, strict=True) if kept]
-
     def tell(self, verdict: Verdict) -> None:
         """Add what the gate speaks against the measurement."""
         count, rounds = sum(self.kept), len(self.kept)
         if not self.enough:
             verdict.problems.append(
                 f"the core was free and at one clock speed in {count} of {rounds} rounds only: "
-                "something shares it (a sibling hyperthread, another guest) or its clock changed"
+                "something shares it (another process, a sibling hyperthread, another guest) or "
+                "its clock changed"
             )
         elif self.clocks >= TWO_CLOCKS * rounds:
             verdict.problems.append(
@@ -63,9 +61,9 @@ class Gate:
             )
         elif count < rounds:
             verdict.warnings.append(
-                f"{rounds - count} of {rounds} rounds were set aside: something shared the core (a "
-                "sibling hyperthread, another guest) or its clock changed; the figures are of the "
-                "others"
+                f"{rounds - count} of {rounds} rounds were set aside: something shared the core "
+                "(another process, a sibling hyperthread, another guest) or its clock changed; the "
+                "figures are of the others"
             )
 
 
@@ -80,13 +78,14 @@ def gate(snapshots: Sequence[Snapshot], best: float) -> Gate:
         Work per link of the core where it was free, 0.0 where that is not known.
     """
     rounds = len(snapshots) - 1
+    alone = np.array([not is_busy(*foreign(*pair)) for pair in pairwise(snapshots)], bool)
     pairs = [(s.work, s.speed) for s in snapshots if s.work and s.speed]
     if len(pairs) < len(snapshots):
-        return Gate((True,) * rounds)
+        return Gate(tuple(alone.tolist()))
     works, speeds = np.array(pairs).T
     per_link = works / speeds
     free = per_link >= FREE * max(best, float(np.percentile(per_link, 80)))
-    free = free[:-1] & free[1:]
+    free = free[:-1] & free[1:] & alone
     if not free.any():
         return Gate((False,) * rounds)
     usual = float(np.median(np.concatenate([speeds[:-1][free], speeds[1:][free]])))

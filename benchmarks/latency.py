@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from .conditions import Snapshot, Verdict, judge, take
 from .gate import Gate, gate
 from .memory import best_work, judge_core
 from .peak import SpeedProbe
+from .pin import one_cpu
 from .power import EnergyMeter
 from .spread import repeat_interval, summarize
 from .system import System
@@ -112,9 +114,9 @@ class Rounds:
             sittings=[self.sittings[i] for i in places],
         )
 
-    def interval(self) -> tuple[float, float]:
+    def interval(self, aside: float = 0.0) -> tuple[float, float]:
         """Return where the median of another such run is expected."""
-        return repeat_interval(self.medians, self.sittings)
+        return repeat_interval(self.medians, self.sittings, aside)
 
 
 class Watch:
@@ -175,29 +177,35 @@ def measure(
         "load_memory_bytes": max((machine.memory("VmRSS") or 0) - resident, 0),
         **_plan_facts(session, feeds),
     }
-    warm_up(session, feeds, settings)
-    facts["peak_memory_bytes"] = machine.memory("VmHWM")
-    watch = Watch(machine)
     core = f"{machine.cpu_model()}, {_core.default_isa()}"
     best = best_work(core)
-
-    def renew() -> Run:
-        again = linnet.load(source, threads=settings.threads, isa=settings.isa)
-        warm_up(again, feeds, replace(settings, warmup=SHORT_WARMUP))
-        return lambda: again.run(feeds)
-
     brief = loaded - start + first < LOAD_SHARE * settings.least / SITTINGS
-    anew = renew if brief and not (settings.runs or settings.minutes) else None
-    rounds = run_rounds(lambda: session.run(feeds), settings, watch, share, best=best, renew=anew)
+    probe = SpeedProbe()
+    watch = Watch(machine, probe)
+    with one_cpu(probe, settings.threads) as pin:
+
+        def renew() -> Run:
+            pin.choose()
+            again = linnet.load(source, threads=settings.threads, isa=settings.isa)
+            warm_up(again, feeds, replace(settings, warmup=SHORT_WARMUP))
+            return lambda: again.run(feeds)
+
+        pin.choose()
+        warm_up(session, feeds, settings)
+        facts["peak_memory_bytes"] = machine.memory("VmHWM")
+        anew = renew if brief and not (settings.runs or settings.minutes) else None
+        run = partial(session.run, feeds)
+        rounds = run_rounds(run, settings, watch, share, best=best, renew=anew)
     found = rounds.gate(settings, best)
-    steady = found.steady(rounds.snapshots) if found.enough else []
-    verdict = judge(rounds.snapshots, machine, steady)
-    found.tell(verdict)
-    judge_core(steady or rounds.snapshots, core, verdict)
     kept = found.kept if found.enough else (True,) * len(rounds.samples)
+    verdict = judge(rounds.snapshots, machine, kept)
+    found.tell(verdict)
+    steady = [s for s, keep in zip(rounds.snapshots[1:], kept, strict=True) if keep]
+    judge_core(steady, core, verdict)
     return {
         **_result(rounds, kept, settings, verdict),
         **facts,
+        "cpus": sorted(pin.used),
         "energy": _energy(rounds, watch.meter),
     }
 
@@ -303,7 +311,7 @@ def _result(
     counted = rounds.of(kept)
     samples = np.concatenate(counted.samples)
     medians = counted.medians
-    low, high = counted.interval()
+    low, high = counted.interval(1 - sum(kept) / len(kept))
     if not verdict.valid:
         # What disturbed this run may disturb a repeat more, or not at all.
         low, high = min(low, *medians), max(high, *medians)

@@ -24,7 +24,7 @@ from linnet.commands.tables import progress, time_text
 
 from .machine import describe_machine
 
-KEPT = ("threads", "valid", "problems", "stable", "runs", "p50", "interval")
+KEPT = ("threads", "valid", "problems", "stable", "runs", "p50", "interval", "cpus")
 Run = dict[str, Any]
 
 
