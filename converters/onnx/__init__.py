@@ -6,6 +6,7 @@ from . import (
     attention,
     binary,
     bits,
+    categories,
     classic,
     control,
     conv,
@@ -25,5 +26,6 @@ from . import (
     selection,
     sequences,
     shape,
+    svm,
     trees,
 )

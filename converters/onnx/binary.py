@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from linnet import ops
-from linnet.errors import FormatError
+from linnet.errors import FormatError, UnsupportedError
 from linnet.types import DType
 
 from .node import OnnxNode
@@ -36,6 +36,8 @@ CHAINS: dict[str, ops.Op] = {
 @handles(*PAIRS)
 def pair(node: OnnxNode) -> None:
     """Operators of two inputs without attributes."""
+    if node.is_text(0) and node.constant(0) is None and node.constant(1) is None:
+        raise UnsupportedError("compares texts that are both unknown; compare outside the model")
     node.finish(PAIRS[node.kind], node.input(0), node.input(1))
 
 

@@ -12,7 +12,6 @@ _NEAREST: dict[str, str] = {
     "RandomUniformLike": "make the noise an input of the model",
     "Bernoulli": "make the noise an input of the model",
     "Multinomial": "sample outside the model",
-    "SVMClassifier": "take a linear model, trees or SVMRegressor, or export the decision function",
     "StringNormalizer": "text is not supported; tokenize outside the model",
     "TfIdfVectorizer": "text is not supported; vectorize outside the model",
 }

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
+import onnx
 
 from linnet import ops
 from linnet.errors import FormatError, UnsupportedError
@@ -210,6 +211,11 @@ def cast(node: OnnxNode) -> None:
     if not node.has("to"):
         raise FormatError("attribute to is missing")
     code = node.integer("to", 0)
+    if node.is_text(0) and code == onnx.TensorProto.STRING:
+        node.give(node.input(0))
+        return
+    if node.is_text(0):
+        raise UnsupportedError("reads numbers from texts; make what it computes outside the model")
     _cast(node, dtype_of(code, "attribute to"), code)
 
 

@@ -17,7 +17,7 @@ from linnet.converters.importer import Importer
 from linnet.errors import FormatError, LinnetError, UnsupportedError
 from linnet.graph import Graph
 from linnet.ops import Identity, Narrow
-from linnet.types import Dim, TensorType
+from linnet.types import Dim, DType, TensorType
 
 from . import catalog
 from .node import OnnxNode, State
@@ -26,6 +26,8 @@ from .proto import NARROW, attributes, check_ranges, dtype_of, tensor_array
 from .quantized import declared_quantization
 from .registry import HANDLERS
 from .sequences import READERS
+from .strings import KEEPERS, Texts
+from .strings import READERS as TEXT_READERS
 from .symbols import dimension
 
 _MALFORMED = (IndexError, KeyError, ValueError, TypeError, OverflowError, AttributeError)
@@ -139,9 +141,11 @@ class GraphImporter(Importer):
         self.versions = source.versions
         if outer is not None:
             self.reasons = outer.reasons
+            self.state.texts = Texts(outer.state.texts.places)
         if outer is not None and inline:
             self.graph = outer.graph
             self.state = State(outer.graph, known=outer.state.known, nest=self.nested)
+            self.state.texts = outer.state.texts
         self.state.assume = source.assume
         self.state.shapes = _shapes(proto)
 
@@ -237,6 +241,8 @@ class GraphImporter(Importer):
         else:
             made = self.graph.add_input(self.graph.unique(name), type_)
             self.captured[made] = outer
+            if outer in self.outer.state.texts.values:
+                self.state.texts.values.add(made)
             if outer in self.outer.state.known:
                 self.state.known[made] = self.outer.state.known[outer]
         return made
@@ -248,7 +254,7 @@ class GraphImporter(Importer):
             with self.converting(f"initializer '{tensor.name}'"):
                 self._declare(tensor.name)
                 array = tensor_array(tensor, self.folder)
-                self.state.bound[tensor.name] = self.graph.add_constant(tensor.name, array)
+                self.state.bound[tensor.name] = self.state.constant(tensor.name, array)
             if tensor.name not in self.state.bound:
                 self.lost.add(tensor.name)
             names.append(tensor.name)
@@ -274,6 +280,8 @@ class GraphImporter(Importer):
                 if type_.dtype.is_integer:
                     type_ = type_.with_(quantization=quantizations.get(info.name))
                 self.state.bound[info.name] = self.graph.add_input(info.name, type_)
+                if info.type.tensor_type.elem_type == onnx.TensorProto.STRING:
+                    self.state.texts.values.add(info.name)
             if info.name not in self.state.bound:
                 self.lost.add(info.name)
 
@@ -314,7 +322,13 @@ class GraphImporter(Importer):
             lists = self.state.lists
             if proto.op_type not in READERS and any(i in lists for i in inputs):
                 raise UnsupportedError("reads a sequence; use separate tensors")
+            texts = self.state.texts.values
+            holds = not texts.isdisjoint(inputs)
+            if holds and proto.op_type not in TEXT_READERS:
+                raise UnsupportedError("reads texts; make what it computes outside the model")
             handler(OnnxNode(self.state, *identity, given, inputs, outputs, codes))
+            if holds and proto.op_type in KEEPERS:
+                texts.update(self.state.bound[o] for o in outputs if o in self.state.bound)
         except LinnetError as error:
             if isinstance(error, FormatError):
                 raise FormatError(f"{where}: {error}") from error
@@ -358,7 +372,8 @@ class GraphImporter(Importer):
                 self.refuse(f"output '{name}'", "is a sequence; give out tensors")
                 continue
             code = info.type.tensor_type.elem_type
-            declared = dtype_of(code, f"'{name}'") if code else None
+            textual = value in self.state.texts.values
+            declared = DType.INT64 if textual else dtype_of(code, f"'{name}'") if code else None
             made = self.graph.type_of(value)
             if declared is not None and declared != made.dtype:
                 raise FormatError(
@@ -367,6 +382,9 @@ class GraphImporter(Importer):
                 )
             named = self._named(value, name)
             self.graph.outputs.append(named)
+            if textual:
+                self.state.texts.values.add(named)
+        self.state.texts.record(self.graph)
 
     def _named(self, value: str, name: str) -> str:
         """Return the value under the name that the model gives it."""
@@ -434,7 +452,8 @@ def _declared_type(info: onnx.ValueInfoProto) -> TensorType:
     if kind != "tensor_type":
         raise UnsupportedError(f"is a {kind or 'value without a type'}; only tensors are supported")
     tensor = info.type.tensor_type
-    dtype = dtype_of(tensor.elem_type, f"'{info.name}'")
+    textual = tensor.elem_type == onnx.TensorProto.STRING
+    dtype = DType.INT64 if textual else dtype_of(tensor.elem_type, f"'{info.name}'")
     if not tensor.HasField("shape"):
         raise UnsupportedError("has no declared rank; give the model's input a shape")
     dims = [dimension(d, f"{info.name}_{i}") for i, d in enumerate(tensor.shape.dim)]

@@ -20,6 +20,8 @@ from linnet.graph import Graph
 from linnet.ops import Op
 from linnet.types import Array, Dim, Quantization, TensorType
 
+from .strings import Texts
+
 Declared = Quantization | Sequence[Quantization | None] | None
 
 
@@ -43,6 +45,8 @@ class State:
         Which branch's ranks count where nothing else tells.
     lists : dict of str to tuple
         What the sequences hold that names stand for.
+    texts : Texts
+        Which values are texts, and their numbers.
     """
 
     graph: Graph
@@ -52,12 +56,21 @@ class State:
     shapes: dict[str, tuple[Dim, ...]] = field(default_factory=dict)
     assume: Literal["then", "else"] = "then"
     lists: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    texts: Texts = field(default_factory=Texts)
 
     def listed(self, items: Sequence[Any]) -> str:
         """Return a name that stands for a sequence."""
         name = f"sequence {len(self.lists)}"
         self.lists[name] = tuple(items)
         return name
+
+    def constant(self, name: str, array: Array) -> str:
+        """Add a constant, which may hold texts."""
+        if array.dtype != object:
+            return self.graph.add_constant(name, array)
+        made = self.graph.add_constant(name, self.texts.array(array))
+        self.texts.values.add(made)
+        return made
 
     def settle(self) -> None:
         """Replace the node added last by constants if its outputs are known already."""
@@ -192,6 +205,10 @@ class OnnxNode:
         """Return the shape of an input."""
         return self.type(index).shape
 
+    def is_text(self, index: int) -> bool:
+        """Whether an input holds texts, as numbers."""
+        return self.optional(index) in self.state.texts.values
+
     def constant(self, index: int) -> Array | None:
         """Return the content of an input where it is a constant."""
         return self.graph.constant(self.optional(index))
@@ -287,6 +304,10 @@ class OnnxNode:
         self.graph.add(op, inputs, name=self.name, outputs=names, quantization=quantization)
         self.state.settle()
         self.give(*names)
+
+    def hold_texts(self, index: int = 0) -> None:
+        """Say that an output, which is there already, holds texts."""
+        self.state.texts.values.add(self.bound.get(self.outputs[index], ""))
 
     def give(self, *names: str) -> None:
         """Bind the node's outputs to values that exist."""

@@ -82,7 +82,7 @@ def dtype_of(code: int, what: str) -> DType:
 
 
 def tensor_array(tensor: onnx.TensorProto, folder: Path | None) -> Array:
-    """Return a tensor's content.
+    """Return a tensor's content; texts as objects.
 
     Parameters
     ----------
@@ -98,11 +98,16 @@ def tensor_array(tensor: onnx.TensorProto, folder: Path | None) -> Array:
         If the element type has no counterpart.
     """
     what = f"tensor '{tensor.name}'"
-    dtype = dtype_of(tensor.data_type, what)
+    textual = tensor.data_type == onnx.TensorProto.STRING
+    dtype = DType.INT64 if textual else dtype_of(tensor.data_type, what)
     shape = tuple(tensor.dims)
     if len(shape) > MAX_RANK or any(dim < 0 for dim in shape):
         raise FormatError(f"{what} has shape {list(shape)}; dimensions must be >= 0")
     count = math.prod(shape)
+    if textual:
+        if len(tensor.string_data) != count:
+            raise FormatError(f"{what} holds {len(tensor.string_data)} texts, not {count}")
+        return np.array([_text(item) for item in tensor.string_data], np.object_).reshape(shape)
     if tensor.data_location == onnx.TensorProto.EXTERNAL:
         if tensor.data_type in NARROW:
             return _external_narrow(tensor, folder)
@@ -228,4 +233,4 @@ def _text(data: bytes) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError as error:
-        raise FormatError(f"an attribute is not UTF-8 text: {error}") from error
+        raise FormatError(f"a text is not UTF-8: {error}") from error

@@ -8,7 +8,7 @@ import numpy as np
 
 from linnet import ops
 from linnet.errors import FormatError, UnsupportedError
-from linnet.types import Array, DType
+from linnet.types import DType
 
 from .node import OnnxNode, normalized
 from .proto import dtype_of
@@ -20,20 +20,14 @@ _LARGEST = 1 << 24
 @handles("Constant")
 def constant(node: OnnxNode) -> None:
     """Take a tensor, or numbers given directly."""
-    for key in ("sparse_value", "value_string", "value_strings"):
+    if node.has("sparse_value"):
+        raise UnsupportedError("sparse_value; give the constant as a dense tensor")
+    kinds = {"float": np.float32, "int": np.int64, "string": np.object_}
+    keys = {f"value_{kind}{many}": dtype for kind, dtype in kinds.items() for many in ("", "s")}
+    for key, dtype in {"value": None, **keys}.items():
         if node.has(key):
-            raise UnsupportedError(f"{key}; give the constant as a dense tensor of numbers")
-    attributes = node.attributes
-    kinds = {"value_float": np.float32, "value_floats": np.float32}
-    for key in ("value", "value_float", "value_int", "value_floats", "value_ints"):
-        if key in attributes:
-            given = attributes[key]
-            array: Array = (
-                given
-                if isinstance(given, np.ndarray)
-                else np.array(given, kinds.get(key, np.int64))
-            )
-            node.give(node.graph.add_constant(node.outputs[0] or node.name, array))
+            array = np.asarray(node.attributes[key], dtype)
+            node.give(node.state.constant(node.outputs[0] or node.name, array))
             return
     raise FormatError("no value attribute")
 

@@ -7,41 +7,37 @@ from typing import Any
 import numpy as np
 
 from linnet import ops
-from linnet.errors import FormatError, UnsupportedError
+from linnet.errors import UnsupportedError
 from linnet.types import Array, DType
 
+from .classes import (
+    ML,
+    class_labels,
+    give_binary,
+    give_classes,
+    give_two,
+    numbers,
+    shifted,
+    transformed,
+)
 from .node import OnnxNode
 from .registry import handles
 
-ML = "ai.onnx.ml"
 _MODES = {
     "LEAF": 0, "BRANCH_LEQ": 1, "BRANCH_LT": 2, "BRANCH_GTE": 3, "BRANCH_GT": 4, "BRANCH_EQ": 5,
     "BRANCH_NEQ": 6,
 }  # fmt: skip
 
 
-def _list(node: OnnxNode, name: str, dtype: Any, count: int | None = None) -> Array:
-    """Return an attribute of numbers, also where it is given as a tensor."""
-    found = node.attributes.get(f"{name}_as_tensor", node.attributes.get(name))
-    if found is None:
-        if count is None:
-            raise FormatError(f"attribute {name} is missing")
-        return np.zeros(count, dtype)
-    array = np.asarray(found).astype(dtype).reshape(-1)
-    if count is not None and array.size != count:
-        raise FormatError(f"attribute {name} has {array.size} entries; expected {count}")
-    return array
-
-
 def _emit_trees(node: OnnxNode, targets: int, places: Array, weights: Array, prefix: str) -> str:
     """Emit the ensemble of the older operators; ``places`` are (tree, node, target) of weights."""
-    trees, ids = _list(node, "nodes_treeids", np.int64), _list(node, "nodes_nodeids", np.int64)
+    trees, ids = numbers(node, "nodes_treeids", np.int64), numbers(node, "nodes_nodeids", np.int64)
     count = trees.size
     number = {(int(t), int(i)): k for k, (t, i) in enumerate(zip(trees, ids, strict=True))}
     modes = np.array([_MODES[m] for m in node.attributes["nodes_modes"]], np.int64)
 
     def child(name: str) -> Array:
-        found = _list(node, name, np.int64, count)
+        found = numbers(node, name, np.int64, count)
         return np.array(
             [
                 number[int(t), int(f)] if m else k
@@ -65,9 +61,9 @@ def _emit_trees(node: OnnxNode, targets: int, places: Array, weights: Array, pre
     if aggregate in ("min", "max") and targets > 1:
         raise UnsupportedError(f"aggregate_function={aggregate.upper()} of {targets} targets")
     return _emit(
-        node, aggregate, modes, _list(node, "nodes_featureids", np.int64, count),
-        _list(node, "nodes_values", np.float32, count), left, right,
-        _list(node, "nodes_missing_value_tracks_true", np.int64, count) > 0, table, roots,
+        node, aggregate, modes, numbers(node, "nodes_featureids", np.int64, count),
+        numbers(node, "nodes_values", np.float32, count), left, right,
+        numbers(node, "nodes_missing_value_tracks_true", np.int64, count) > 0, table, roots,
     )  # fmt: skip
 
 
@@ -81,34 +77,12 @@ def _emit(node: OnnxNode, aggregate: Any, *tables: Array) -> str:
     return node.emit(ops.TreeEnsemble(aggregate=aggregate), x, *names)
 
 
-def transformed(node: OnnxNode, scores: str) -> str:
-    """Return scores after the node's post_transform."""
-    kind = node.text("post_transform", "NONE")
-    if kind == "NONE":
-        return scores
-    if kind == "LOGISTIC":
-        return node.emit(ops.Sigmoid(), scores)
-    if kind == "SOFTMAX":
-        return node.emit(ops.Softmax(axis=-1), scores)
-    raise UnsupportedError(f"post_transform={kind!r}; only 'NONE', 'LOGISTIC' or 'SOFTMAX'")
-
-
-def shifted(node: OnnxNode, scores: str, targets: int) -> str:
-    """Return scores plus base_values, where there are any."""
-    if not (node.has("base_values") or node.has("base_values_as_tensor")):
-        return scores
-    base = _list(node, "base_values", np.float32)
-    if base.size not in (1, targets):
-        base = base[-targets:]
-    return node.emit(ops.Add(), scores, node.constant_like(base, "base"))
-
-
 @handles("TreeEnsembleRegressor", domain=ML)
 def regressor(node: OnnxNode) -> None:
     """Sum leaves per target."""
-    weights = _list(node, "target_weights", np.float32)
+    weights = numbers(node, "target_weights", np.float32)
     names = ("target_treeids", "target_nodeids", "target_ids")
-    places = np.stack([_list(node, n, np.int64, weights.size) for n in names], 1)
+    places = np.stack([numbers(node, n, np.int64, weights.size) for n in names], 1)
     targets = node.integer("n_targets", int(places[:, 2].max(initial=0)) + 1)
     scores = shifted(node, _emit_trees(node, targets, places, weights, "target"), targets)
     node.give(transformed(node, scores))
@@ -117,9 +91,9 @@ def regressor(node: OnnxNode) -> None:
 @handles("TreeEnsembleClassifier", domain=ML)
 def classifier(node: OnnxNode) -> None:
     """Sum leaves per class; two classes may share one score."""
-    weights = _list(node, "class_weights", np.float32)
+    weights = numbers(node, "class_weights", np.float32)
     names = ("class_treeids", "class_nodeids", "class_ids")
-    places = np.stack([_list(node, n, np.int64, weights.size) for n in names], 1)
+    places = np.stack([numbers(node, n, np.int64, weights.size) for n in names], 1)
     labels = class_labels(node)
     used = np.unique(places[:, 2])
     if len(labels) == 2 and used.size == 1:
@@ -132,7 +106,7 @@ def classifier(node: OnnxNode) -> None:
     if count == 2:
         if not _every_class_is_met(node, places, 2):
             raise UnsupportedError("leaves with weights of one class of two; give both a weight")
-        _give_two(node, scores, labels)
+        give_two(node, scores, labels)
         return
     found = ""
     if not _every_class_is_met(node, places, count):
@@ -143,7 +117,7 @@ def classifier(node: OnnxNode) -> None:
 
 def _every_class_is_met(node: OnnxNode, places: Array, count: int) -> bool:
     """Whether each class has a tree all of whose leaves have a weight for it."""
-    trees = _list(node, "nodes_treeids", np.int64)
+    trees = numbers(node, "nodes_treeids", np.int64)
     leaves = np.array([mode == "LEAF" for mode in node.attributes["nodes_modes"]])
     sizes = {int(t): int(np.sum(trees[leaves] == t)) for t in np.unique(trees)}
     for target in range(count):
@@ -154,84 +128,34 @@ def _every_class_is_met(node: OnnxNode, places: Array, count: int) -> bool:
     return True
 
 
-def class_labels(node: OnnxNode) -> Array:
-    """Return the labels as integers; texts are numbered, and no output may want them."""
-    for name in ("classlabels_int64s", "classlabels_ints"):
-        if node.attributes.get(name):
-            return np.array(node.attributes[name], np.int64)
-    texts = node.attributes.get("classlabels_strings", ())
-    if node.wants(0):
-        raise UnsupportedError(
-            f"labels are texts {texts!r:.60}; use the probabilities, or integer labels"
-        )
-    return np.arange(len(texts), dtype=np.int64)
-
-
-def give_binary(node: OnnxNode, score: str, labels: Array, positive: bool) -> None:
-    """Make label and both classes' scores of the second class's score."""
-    limit = node.constant_like(np.array(0.5 if positive else 0.0, np.float32), "limit")
-    above = node.emit(ops.Reshape(shape=(-1,)), node.emit(ops.Greater(), score, limit))
-    yes, no = (node.constant_like(np.array(labels[i], np.int64), "label") for i in (1, 0))
-    label = node.emit(ops.Where(), above, yes, no)
-    logistic = node.text("post_transform", "NONE") == "LOGISTIC"
-    if positive:
-        one = node.constant_like(np.array(1.0, np.float32), "one")
-        both = [node.emit(ops.Sub(), one, score), score]
-    else:
-        both = [node.emit(ops.Neg(), score), score]
-        both = [node.emit(ops.Sigmoid(), s) for s in both] if logistic else both
-    node.give(label, node.emit(ops.Concat(axis=1), *both))
-
-
-def _give_two(node: OnnxNode, scores: str, labels: Array) -> None:
-    """Make the label of two classes, the second where its score is positive, as ONNX Runtime."""
-    cut = ops.Slice(starts=(1,), ends=(2,), axes=(1,), steps=(1,))
-    second = node.emit(ops.Reshape(shape=(-1,)), node.emit(cut, scores))
-    above = node.emit(ops.Greater(), second, node.constant_like(np.array(0, np.float32), "zero"))
-    yes, no = (node.constant_like(np.array(labels[i], np.int64), "label") for i in (1, 0))
-    node.give(node.emit(ops.Where(), above, yes, no), transformed(node, scores))
-
-
-def give_classes(node: OnnxNode, scores: str, labels: Array, met: str = "") -> None:
-    """Make the label of the best class (of those that leaves met had weights for), all scores."""
-    shown = scores
-    if met:
-        none = node.emit(ops.Equal(), met, node.constant_like(np.array(0, np.float32), "none"))
-        low = node.constant_like(np.array(-np.inf, np.float32), "low")
-        shown = node.emit(ops.Where(), none, low, scores)
-    best = node.emit(ops.ArgMax(axis=1, keepdims=False), shown)
-    label = node.emit(ops.Gather(axis=0), node.constant_like(labels, "labels"), best)
-    node.give(label, transformed(node, scores))
-
-
 @handles("TreeEnsemble", domain=ML)
 def ensemble(node: OnnxNode) -> None:
     """Import the form of version 5: inner nodes and leaves in two tables."""
-    features = _list(node, "nodes_featureids", np.int64)
+    features = numbers(node, "nodes_featureids", np.int64)
     count = features.size
     codes = np.asarray(node.attributes["nodes_modes"]).astype(np.int64).reshape(-1) + 1
     if codes.size != count or codes.max(initial=1) > 6:
         raise UnsupportedError("set membership (BRANCH_MEMBER) in trees; use comparisons")
-    leaf_targets = _list(node, "leaf_targetids", np.int64)
+    leaf_targets = numbers(node, "leaf_targetids", np.int64)
     weights = np.asarray(node.attributes["leaf_weights"]).reshape(-1)
     leaves, targets = leaf_targets.size, node.integer("n_targets", 1)
     table = np.zeros((count + leaves, targets), weights.dtype)
     table[count + np.arange(leaves), leaf_targets] = weights
 
     def child(name: str) -> Array:
-        ids = _list(node, f"nodes_{name}nodeids", np.int64, count)
-        leafs: Array = _list(node, f"nodes_{name}leafs", np.int64, count) > 0
+        ids = numbers(node, f"nodes_{name}nodeids", np.int64, count)
+        leafs: Array = numbers(node, f"nodes_{name}leafs", np.int64, count) > 0
         return np.asarray(ids + count * leafs)
 
     def padded(array: Array) -> Array:
         return np.concatenate([array, np.zeros(leaves, array.dtype)])
 
     splits = np.asarray(node.attributes["nodes_splits"]).reshape(-1)
-    tracks = _list(node, "nodes_missing_value_tracks_true", np.int64, count) > 0
+    tracks = numbers(node, "nodes_missing_value_tracks_true", np.int64, count) > 0
     aggregate: Any = ("average", "sum", "min", "max")[node.integer("aggregate_function", 1)]
     scores = _emit(
         node, aggregate, padded(codes), padded(features), padded(splits), padded(child("true")),
-        padded(child("false")), padded(tracks), table, _list(node, "tree_roots", np.int64),
+        padded(child("false")), padded(tracks), table, numbers(node, "tree_roots", np.int64),
     )  # fmt: skip
     kinds = ("NONE", "SOFTMAX", "LOGISTIC", "SOFTMAX_ZERO", "PROBIT")
     node.attributes["post_transform"] = kinds[node.integer("post_transform", 0)]

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .cast import *
     from .control import *
     from .conv import *
+    from .coupling import *
     from .detection import *
     from .dilation import *
     from .generate import *
@@ -70,6 +71,7 @@ FAMILIES = {
     "cast": "Cast Not",
     "control": "If Loop Scan While",
     "conv": "Conv2D ConvTranspose2D DepthwiseConv2D",
+    "coupling": "PairwiseCoupling",
     "detection": "DetectionPostProcess PaddedSuppression",
     "dilation": "Dilate ReduceWindow",
     "generate": "ConstantOfShape Range Shape Size",

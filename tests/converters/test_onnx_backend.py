@@ -16,6 +16,7 @@ import linnet
 from linnet.errors import UnsupportedError
 
 from .backend_excluded import EXCLUDED
+from .texts import decoded, encoded
 
 onnx = pytest.importorskip("onnx")
 
@@ -80,6 +81,8 @@ def differs(case: Any, got: Any, wanted: Any) -> str:
     wanted = np.asarray(wanted)
     if got.shape != wanted.shape or not (got.dtype == wanted.dtype or is_narrow(wanted)):
         return f"{got.dtype}{got.shape}, expected {wanted.dtype}{wanted.shape}"
+    if wanted.dtype == np.object_:
+        return "" if np.array_equal(got, wanted) else "texts differ"
     pair = got.astype(np.float64), wanted.astype(np.float64)
     if not np.allclose(*pair, case.rtol, case.atol, True):
         return f"numbers differ by up to {np.nanmax(np.abs(pair[0] - pair[1]))}"
@@ -93,14 +96,15 @@ def outcome(case: Any) -> str:
         return "absent"
     model, sets = found
     try:
-        session = linnet.load(linnet.convert(model))
+        graph = linnet.convert(model)
+        session = linnet.load(graph)
     except UnsupportedError as error:
         return f"refused: {error}"
     types = {spec.name: spec.dtype for spec in session.inputs}
     for inputs, outputs in sets:
         feeds = {}
         for name, item in zip(fed(model), inputs, strict=True):
-            given = np.asarray(item)
+            given = encoded(graph, name, item)
             if name in types:
                 feeds[name] = given.astype(types[name]) if is_narrow(given) else given
         try:
@@ -108,7 +112,7 @@ def outcome(case: Any) -> str:
         except UnsupportedError as error:
             return f"refused: {error}"
         for info, wanted in zip(model.graph.output, outputs, strict=True):
-            wrong = differs(case, made[info.name], wanted)
+            wrong = differs(case, decoded(graph, info.name, made[info.name]), wanted)
             if wrong:
                 return f"wrong: {info.name} {wrong}"
     return "pass"

@@ -208,3 +208,45 @@ def test_leaf_listed_several_times_counts_once_for_one_target() -> None:
         "TreeEnsembleRegressor", ["x"], ["y"], domain="ai.onnx.ml", **attributes
     )
     compare([node], {"y": TensorProto.FLOAT})
+
+
+def vectors(rng: np.random.Generator, classes: int, linear: bool, proba: bool) -> dict[str, Any]:
+    """Return attributes of a random classifier by support vectors."""
+    pairs = classes * (classes - 1) // 2
+    if linear:
+        return {"coefficients": rng.normal(size=classes * 5).tolist(), "rho": [0.1]}
+    sizes = rng.integers(1, 5, classes).tolist()
+    made = {
+        "vectors_per_class": sizes,
+        "support_vectors": rng.normal(size=sum(sizes) * 5).tolist(),
+        "coefficients": rng.normal(size=(classes - 1) * sum(sizes)).tolist(),
+        "rho": rng.normal(size=pairs).tolist(),
+    }
+    if proba:
+        made["prob_a"] = (-np.abs(rng.normal(size=pairs))).tolist()
+        made["prob_b"] = rng.normal(size=pairs).tolist()
+    return made
+
+
+@pytest.mark.parametrize("kind", ["LINEAR", "POLY", "RBF", "SIGMOID"])
+@pytest.mark.parametrize("transform", ["NONE", "LOGISTIC", "SOFTMAX", "SOFTMAX_ZERO"])
+@pytest.mark.parametrize("form", ["linear", "votes", "probabilities"])
+@pytest.mark.parametrize("classes", [2, 4])
+def test_support_vectors_classify(kind: str, transform: str, form: str, classes: int) -> None:
+    rng = np.random.default_rng(len(kind) + len(transform) + classes)
+    node = helper.make_node(
+        "SVMClassifier", ["x"], ["label", "scores"], domain="ai.onnx.ml", kernel_type=kind,
+        kernel_params=[0.25, 0.5, 2.0], post_transform=transform,
+        classlabels_ints=list(range(3, 3 + classes)),
+        **vectors(rng, classes, form == "linear", form == "probabilities"),
+    )  # fmt: skip
+    compare([node], {"label": TensorProto.INT64, "scores": TensorProto.FLOAT})
+
+
+@pytest.mark.parametrize("transform", ["PROBIT", "SOFTMAX_ZERO"])
+def test_rare_transforms_of_scores(transform: str) -> None:
+    node = helper.make_node(
+        "LinearRegressor", ["p"], ["y"], domain="ai.onnx.ml", targets=3, post_transform=transform,
+        coefficients=[0.02, 0.01, 0.03, 0.01, 0.02] * 3, intercepts=[0.7, 0.8, 0.1],
+    )  # fmt: skip
+    compare([helper.make_node("Sigmoid", ["x"], ["p"]), node], {"y": TensorProto.FLOAT})
