@@ -15,6 +15,7 @@ from . import (
     fused,
     matmul,
     movement,
+    noise,
     norm,
     pooling,
     qlinear,

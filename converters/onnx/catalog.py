@@ -5,13 +5,6 @@ from __future__ import annotations
 from .registry import HANDLERS
 
 _NEAREST: dict[str, str] = {
-    "MaxRoiPool": "cut the model before it",
-    "RandomNormal": "make the noise an input of the model",
-    "RandomUniform": "make the noise an input of the model",
-    "RandomNormalLike": "make the noise an input of the model",
-    "RandomUniformLike": "make the noise an input of the model",
-    "Bernoulli": "make the noise an input of the model",
-    "Multinomial": "sample outside the model",
     "StringNormalizer": "text is not supported; tokenize outside the model",
     "TfIdfVectorizer": "text is not supported; vectorize outside the model",
 }

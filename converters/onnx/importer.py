@@ -16,6 +16,7 @@ import onnx
 from linnet.converters.importer import Importer
 from linnet.errors import FormatError, LinnetError, UnsupportedError
 from linnet.graph import Graph
+from linnet.graph import State as GraphState
 from linnet.ops import Identity, Narrow
 from linnet.types import Dim, DType, TensorType
 
@@ -139,13 +140,16 @@ class GraphImporter(Importer):
         self.lost: set[str] = set()
         self.captured: dict[str, str] = {}
         self.versions = source.versions
-        if outer is not None:
+        if outer is None:
+            self.state.counters = {}
+        else:
             self.reasons = outer.reasons
             self.state.texts = Texts(outer.state.texts.places)
         if outer is not None and inline:
             self.graph = outer.graph
             self.state = State(outer.graph, known=outer.state.known, nest=self.nested)
             self.state.texts = outer.state.texts
+            self.state.counters = outer.state.counters
         self.state.assume = source.assume
         self.state.shapes = _shapes(proto)
 
@@ -385,6 +389,9 @@ class GraphImporter(Importer):
             if textual:
                 self.state.texts.values.add(named)
         self.state.texts.record(self.graph)
+        for counter, after in (self.state.counters or {}).items():
+            self.graph.outputs.append(after)
+            self.graph.states.append(GraphState(counter, after))
 
     def _named(self, value: str, name: str) -> str:
         """Return the value under the name that the model gives it."""

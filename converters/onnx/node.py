@@ -47,6 +47,9 @@ class State:
         What the sequences hold that names stand for.
     texts : Texts
         Which values are texts, and their numbers.
+    counters : dict of str to str, optional
+        Generators' counters: the inputs that hold them and what they are after a run; None in
+        nested graphs, which have no states.
     """
 
     graph: Graph
@@ -57,6 +60,7 @@ class State:
     assume: Literal["then", "else"] = "then"
     lists: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     texts: Texts = field(default_factory=Texts)
+    counters: dict[str, str] | None = None
 
     def listed(self, items: Sequence[Any]) -> str:
         """Return a name that stands for a sequence."""

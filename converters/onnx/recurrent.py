@@ -11,7 +11,7 @@ from linnet import ops
 from linnet.errors import FormatError, UnsupportedError
 
 from .node import OnnxNode
-from .registry import handles
+from .registry import MICROSOFT, handles
 
 _GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 _DEFAULTS = {"LSTM": ("Sigmoid", "Tanh", "Tanh"), "GRU": ("Sigmoid", "Tanh"), "RNN": ("Tanh",)}
@@ -52,6 +52,24 @@ def recurrent(node: OnnxNode) -> None:
             parts.append(part)
         results.append(parts[0] if count == 1 else node.emit(join[min(place, 1)], *parts))
     node.give(*results)
+
+
+@handles("DynamicQuantizeLSTM", domain=MICROSOFT)
+def dynamic_quantize_lstm(node: OnnxNode) -> None:
+    """LSTM of int8 weights [directions, inputs, gates] as floats; activations are not rounded."""
+    weights = []
+    for place, scale in ((1, 8), (2, 10)):
+        integers = node.known(place, "weights")
+        directions, _, gates = integers.shape
+        each, zero = node.known(scale, "a scale"), node.known(scale + 1, "a zero point")
+        by_row = [part.reshape(directions, 1, -1).astype(np.float32) for part in (each, zero)]
+        if by_row[0].shape[2] not in (1, gates):
+            raise FormatError(f"{each.size} scales of {directions} times {gates} gates")
+        real = (integers.astype(np.float32) - by_row[1]) * by_row[0]
+        weights.append(node.constant_like(real.transpose(0, 2, 1).copy(), f"weights{place}"))
+    inputs = (node.input(0), *weights, *(node.optional(i) for i in range(3, 8)))
+    attributes = node.attributes
+    recurrent(OnnxNode(node.state, "LSTM", "", node.name, 14, attributes, inputs, node.outputs))
 
 
 def _direction(

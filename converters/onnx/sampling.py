@@ -46,6 +46,20 @@ def roi_align(node: OnnxNode) -> None:
     node.finish(op, node.input(0), node.input(1), node.input(2))
 
 
+@handles("MaxRoiPool")
+def max_roi_pool(node: OnnxNode) -> None:
+    """Take the image of a region out of its first column."""
+    size = node.integers("pooled_shape") or ()
+    op = ops.RoiPool(size=size, scale=node.real("spatial_scale", 1.0))  # type: ignore[arg-type]
+    first, corners = (
+        ops.Slice(starts=(begin,), ends=(end,), axes=(1,), steps=(1,))
+        for begin, end in ((0, 1), (1, 5))
+    )
+    image = node.emit(ops.Reshape(shape=(-1,)), node.emit(first, node.input(1)))
+    image = node.emit(ops.Cast(to=DType.INT64), image)
+    node.finish(op, node.input(0), node.emit(corners, node.input(1)), image)
+
+
 @handles("DeformConv")
 def deform_conv(node: OnnxNode) -> None:
     """Images only."""

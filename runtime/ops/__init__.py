@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from .quantize import *
     from .recurrent import *
     from .reduce import *
+    from .regions import *
     from .relation import *
     from .resample import *
     from .resize import *
@@ -76,7 +77,7 @@ FAMILIES = {
     "dilation": "Dilate ReduceWindow",
     "generate": "ConstantOfShape Range Shape Size",
     "group_norm": "GroupNormalization",
-    "grids": "ColumnsToImage DeformConv GridSample PoolIndices RoiAlign",
+    "grids": "ColumnsToImage DeformConv GridSample PoolIndices",
     "indexing": "Gather GatherElements GatherND OneHot",
     "integer_lstm": "IntegerLSTM",
     "joining": "Concat Slice Split",
@@ -96,6 +97,7 @@ FAMILIES = {
     "quantize": "Dequantize Quantize",
     "recurrent": "GRU LSTM RNN",
     "reduce": "ArgMax ArgMin CumSum ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum TopK",
+    "regions": "RoiAlign RoiPool",
     "relation": "And Equal Greater GreaterOrEqual Less LessOrEqual Or Where Xor",
     "resample": "Resample",
     "resize": "Resize",

@@ -1,4 +1,4 @@
-"""Ops that look at images where data says: grids, regions, offsets; and windows put back."""
+"""Ops that look at images where data says: grids, offsets; and windows put back."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from linnet import dims
-from linnet.errors import InputError, ShapeError
+from linnet.errors import ShapeError
 from linnet.types import Array, Cost, Dim, DType, NodeTypes, TensorType
 
 from .base import Op
@@ -17,7 +17,7 @@ from .movement import given, need, same_dim
 from .operands import work
 from .window import output_size, span
 
-__all__ = ["ColumnsToImage", "DeformConv", "GridSample", "PoolIndices", "RoiAlign"]
+__all__ = ["ColumnsToImage", "DeformConv", "GridSample", "PoolIndices"]
 
 
 def _cubic(t: Array, a: float) -> list[Array]:
@@ -129,86 +129,6 @@ class GridSample(Op, frozen=True):
     def cost(self, types: NodeTypes) -> Cost:
         """Count eight operations per output."""
         return work(types, 8)
-
-
-class RoiAlign(Op, frozen=True):
-    """Pool regions of images: x [n, c, h, w], regions [r, 4] (x1, y1, x2, y2), images int64[r].
-
-    Parameters
-    ----------
-    size : (int, int)
-        Height and width of the outputs [r, c, *size].
-    ratio : int
-        Samples down and across a bin; 0 as many as it has pixels.
-    scale : float
-        Of the regions' coordinates.
-    half_pixel, largest : bool
-        Shift by half a pixel; take the greatest sample instead of their mean.
-
-    References
-    ----------
-    ONNX operator specification, RoiAlign.
-    """
-
-    arity: ClassVar[tuple[int, int]] = (3, 3)
-    since: ClassVar[int] = 2
-    size: tuple[int, int] = (1, 1)
-    ratio: int = 0
-    scale: float = 1.0
-    half_pixel: bool = True
-    largest: bool = False
-
-    def infer(self, *types: TensorType | None) -> tuple[TensorType, ...]:
-        """Return [r, c, height, width]."""
-        x, regions = need(types[0], "input"), need(types[1], "regions")
-        if x.rank != 4 or regions.rank != 2 or min(self.size) < 1 or self.ratio < 0:
-            raise ShapeError(f"input {x}, regions {regions}, size {self.size}")
-        return (x.with_(shape=(regions.shape[0], x.shape[1], *self.size), value=None),)
-
-    def reference(self, types: NodeTypes, *arrays: Array | None) -> tuple[Array, ...]:
-        """Sample region by region."""
-        x, regions, images = (given(a) for a in arrays)
-        if images.size and not (images.min() >= 0 and images.max() < x.shape[0]):
-            raise InputError(f"a region of image {images.max()}; there are {x.shape[0]}")
-        made = np.zeros((len(regions), x.shape[1], *self.size))
-        for index, (region, image) in enumerate(zip(regions, images, strict=True)):
-            made[index] = self._region(x[image].astype(np.float64), region.astype(np.float64))
-        return (made.astype(x.dtype),)
-
-    def _region(self, x: Array, region: Array) -> Array:
-        shift = 0.5 if self.half_pixel else 0.0
-        x1, y1, x2, y2 = region * self.scale - shift
-        axes = []
-        for start, end, bins in ((y1, y2, self.size[0]), (x1, x2, self.size[1])):
-            length = end - start if self.half_pixel else max(end - start, 1.0)
-            step = length / bins
-            count = self.ratio or max(math.ceil(step), 1)
-            at = start + step * (np.arange(bins)[:, None] + (np.arange(count) + 0.5) / count)
-            axes.append((at, count))
-        (rows, down), (columns, across) = axes
-        taps = [self._taps(p.reshape(-1), n) for p, n in zip((rows, columns), x.shape[1:],
-                                                             strict=True)]  # fmt: skip
-        shape = (x.shape[0], self.size[0], down, self.size[1], across)
-        parts = [
-            (x[:, i][:, :, j] * (v[:, None] * w)).reshape(shape)
-            for (i, v), (j, w) in itertools.product(*taps)
-        ]
-        if self.largest:
-            return np.asarray(np.maximum.reduce(parts).max(axis=(2, 4)))
-        return np.asarray(sum(parts).mean(axis=(2, 4)))
-
-    @staticmethod
-    def _taps(at: Array, size: int) -> list[tuple[Array, Array]]:
-        inside = (at >= -1) & (at <= size)
-        at = np.maximum(at, 0)
-        low = np.minimum(at.astype(np.int64), size - 1)
-        high = np.minimum(low + 1, size - 1)
-        part = np.where(low >= size - 1, 0.0, at - low)
-        return [(low, (1 - part) * inside), (high, part * inside)]
-
-    def cost(self, types: NodeTypes) -> Cost:
-        """Count eight operations per sample."""
-        return work(types, 8 * max(self.ratio, 1) ** 2)
 
 
 class DeformConv(Op, frozen=True):

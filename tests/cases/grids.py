@@ -23,6 +23,8 @@ CASES: list[Case] = [
     case("RoiAlign largest",
          ops.RoiAlign(size=(2, 2), ratio=2, scale=0.5, half_pixel=False, largest=True),
          floats(2, 3, 8, 10), REGIONS, just([1, 0, 1])),
+    case("RoiPool", ops.RoiPool(size=(3, 2), scale=0.5), floats(2, 3, 8, 10), REGIONS,
+         just([1, 0, 1])),
     case("DeformConv", ops.DeformConv(), floats(1, 2, 5, 5), floats(3, 2, 3, 3),
          floats(1, 18, 3, 3)),
     case("DeformConv everything",

@@ -162,3 +162,36 @@ def test_integer_convolution_is_exact(channels: int) -> None:
     }  # fmt: skip
     constants["w"][0] = 255
     holds([node("ConvInteger", "x w zx zw", "y")], feeds, "y", constants, known=(1, channels, 4, 5))
+
+
+@pytest.mark.parametrize("per_gate", [False, True])
+@pytest.mark.parametrize("kind", [np.int8, np.uint8])
+def test_dynamic_quantize_lstm(per_gate: bool, kind: Any) -> None:
+    """The same as a float LSTM of the weights' real values; ONNX Runtime rounds activations too."""
+    hidden, width = 8, 6
+    gates = 4 * hidden
+    low = 0 if kind is np.uint8 else -127
+    sizes = (2, gates) if per_gate else (2,)
+    feeds = {"x": floats(5, 3, width)}
+    whole = {n: RNG.integers(low, low + 255, (2, rows, gates)).astype(kind)
+             for n, rows in (("w", width), ("r", hidden))}  # fmt: skip
+    scales = {n: (RNG.random(sizes) * 0.002 + 0.001).astype(np.float32) for n in ("ws", "rs")}
+    zeros = {n: np.full(sizes, low + 127, kind) for n in ("wz", "rz")}
+    constants = {**whole, **scales, **zeros, "b": floats(2, 2 * gates), "h": floats(2, 3, hidden)}
+    outputs = "y last cell"
+    model = build([node("DynamicQuantizeLSTM", "x w r b - h - - ws wz rs rz", outputs, MS,
+                        hidden_size=hidden, direction="bidirectional")],
+                  {"x": (5, 3, width)}, outputs, constants)  # fmt: skip
+    found = linnet.load(linnet.convert(model)).run(feeds)
+    by_row = (2, 1, -1)
+    real = {n: (whole[n].astype(np.float32) - zeros[f"{n}z"].astype(np.float32).reshape(by_row))
+            * scales[f"{n}s"].reshape(by_row) for n in ("w", "r")}  # fmt: skip
+    turned = {n: a.transpose(0, 2, 1).copy() for n, a in real.items()}
+    plain = build([node("LSTM", "x w r b - h", outputs, hidden_size=hidden,
+                        direction="bidirectional")],
+                  {"x": (5, 3, width)}, outputs,
+                  {**turned, "b": constants["b"], "h": constants["h"]})  # fmt: skip
+    for name, wanted in zip(outputs.split(), runtime_outputs(plain, feeds), strict=True):
+        np.testing.assert_allclose(found[name], wanted, atol=1e-5)
+    for name, wanted in zip(outputs.split(), runtime_outputs(model, feeds), strict=True):
+        np.testing.assert_allclose(found[name], wanted, atol=0.02)

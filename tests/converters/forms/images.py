@@ -219,6 +219,20 @@ def grid_sample(m: Maker) -> None:
         m.attrs["align_corners"] = m.pick(0, 1)
 
 
+@recipe("MaxRoiPool")
+def max_roi_pool(m: Maker) -> None:
+    m.odd = False
+    x = [m.r.randint(1, 2), m.r.randint(1, 3), m.r.randint(3, 8), m.r.randint(3, 8)]
+    n = m.r.randint(1, 4)
+    m.add(m.floats(x), False)
+    corners = m.np.random((n, 2)) * 4
+    ends = corners + m.np.random((n, 2)) * 6 - 1
+    m.add(np.concatenate([m.np.integers(0, x[0], (n, 1)), corners, ends], 1).astype("f"), False)
+    m.attrs["pooled_shape"] = [m.r.randint(1, 3), m.r.randint(1, 3)]
+    if m.chance(0.6):
+        m.attrs["spatial_scale"] = m.pick(0.5, 1.0, 2.0)
+
+
 @recipe("RoiAlign")
 def roi_align(m: Maker) -> None:
     m.odd = False
