@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from .registry import HANDLERS
 
+_DECISIONS = "random decisions are repeated by no other runtime; make the noise an input"
 _NEAREST: dict[str, str] = {
+    "Bernoulli": _DECISIONS,
+    "RandomUniformLike": _DECISIONS,
     "StringNormalizer": "text is not supported; tokenize outside the model",
     "TfIdfVectorizer": "text is not supported; vectorize outside the model",
 }

@@ -1,8 +1,13 @@
-"""ONNX operators that draw random numbers: each has a generator, whose counter is a state."""
+"""ONNX operators that draw random numbers: each has a generator, whose counter is a state.
+
+Bernoulli is refused, and RandomUniformLike, which it expands to: what they decide no other runtime
+repeats, so that no result could be held against another.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 
@@ -30,15 +35,6 @@ def _draw(node: OnnxNode, make: Callable[[int, int], Op], *inputs: str) -> str:
     return made
 
 
-def _numbers(node: OnnxNode, kind: str, shape: str) -> str:
-    """Return uniform or normal float32 numbers."""
-    return _draw(
-        node,
-        lambda seed, stream: ops.RandomNumbers(distribution=kind, seed=seed, stream=stream),
-        shape,
-    )
-
-
 def _type(node: OnnxNode, usual: DType) -> DType:
     return dtype_of(node.integer("dtype", 0), "attribute dtype") if node.has("dtype") else usual
 
@@ -47,7 +43,7 @@ def _cast(node: OnnxNode, x: str, to: DType) -> str:
     return x if node.graph.type_of(x).dtype is to else node.emit(ops.Cast(to=to), x)
 
 
-@handles("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike")
+@handles("RandomNormal", "RandomNormalLike", "RandomUniform")
 def random_numbers(node: OnnxNode) -> None:
     """Numbers of TFLite's generator, scaled; repeatable: a session begins where its state says."""
     if node.kind.endswith("Like"):
@@ -55,24 +51,21 @@ def random_numbers(node: OnnxNode) -> None:
     else:
         dims = np.array(node.integers("shape") or (), np.int64)
         shape, usual = node.constant_like(dims, "shape"), DType.FLOAT32
-    if "Normal" in node.kind:
-        kind, start, width = "normal", node.real("mean", 0.0), node.real("scale", 1.0)
+    kind: Literal["uniform", "normal"] = "normal" if "Normal" in node.kind else "uniform"
+    if kind == "normal":
+        start, width = node.real("mean", 0.0), node.real("scale", 1.0)
     else:
-        kind, start = "uniform", node.real("low", 0.0)
+        start = node.real("low", 0.0)
         width = node.real("high", 1.0) - start
-    made = _numbers(node, kind, shape)
+    made = _draw(
+        node,
+        lambda seed, stream: ops.RandomNumbers(distribution=kind, seed=seed, stream=stream),
+        shape,
+    )
     for op, value, nothing in ((ops.Mul(), width, 1.0), (ops.Add(), start, 0.0)):
         if value != nothing:
             made = node.emit(op, made, node.constant_like(np.array(value, np.float32), "number"))
     node.give(_cast(node, made, _type(node, usual)))
-
-
-@handles("Bernoulli")
-def bernoulli(node: OnnxNode) -> None:
-    """One with the probability that the input says, else zero."""
-    drawn = _numbers(node, "uniform", node.emit(ops.Shape(), node.input(0)))
-    chance = _cast(node, node.input(0), DType.FLOAT32)
-    node.give(_cast(node, node.emit(ops.Less(), drawn, chance), _type(node, node.type(0).dtype)))
 
 
 @handles("Multinomial")

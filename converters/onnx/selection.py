@@ -40,4 +40,7 @@ def non_max_suppression(node: OnnxNode) -> None:
     inputs = [node.optional(i) for i in range(5)]
     while inputs and not inputs[-1]:
         inputs.pop()
-    node.finish(ops.NonMaxSuppression(center=bool(kind)), *inputs)
+    rows, count = (node.graph.unique(f"{node.name}/{what}") for what in ("rows", "count"))
+    op = ops.NonMaxSuppression(center=bool(kind), padded=True)
+    node.graph.add(op, inputs, name=node.graph.unique(f"{node.name}/padded"), outputs=[rows, count])
+    node.finish(ops.FirstRows(), rows, count)

@@ -103,7 +103,7 @@ FAMILIES = {
     "resize": "Resize",
     "scatter": "ScatterElements ScatterND",
     "segments": "EmbeddingBag KeyedLookup SegmentReduce",
-    "selection": "Compress NonMaxSuppression NonZero Unique",
+    "selection": "Compress FirstRows NonMaxSuppression NonZero Unique",
     "sequence_lstm": "SequenceLSTM",
     "sequence_rnn": "SVDF SequenceRNN",
     "shape": "Expand Flatten Identity Reshape Squeeze Unsqueeze",

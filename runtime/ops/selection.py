@@ -9,11 +9,14 @@ import numpy as np
 from linnet.errors import ShapeError
 from linnet.types import Array, Dim, DType, NodeTypes, TensorType
 
-from .base import Op
+from .base import Op, Step
 from .movement import same_dim
 from .operands import content
 
-__all__ = ["Compress", "NonMaxSuppression", "NonZero", "Unique"]
+__all__ = ["Compress", "FirstRows", "NonMaxSuppression", "NonZero", "Unique"]
+
+# Rows that a plan has room for; more are made by the reference, as many as there are.
+_MOST_ROWS = 1 << 18
 
 
 class NonZero(Op, frozen=True):
@@ -69,6 +72,25 @@ class Compress(Op, frozen=True):
         if places.size and places[-1] >= limit:
             raise ShapeError(f"the condition has {marks.size} elements; at most {limit} fit")
         return (x.reshape(-1)[places] if self.axis is None else np.take(x, places, self.axis),)
+
+
+class FirstRows(Op, frozen=True):
+    """Keep as many slices along the first axis as input 1, int64[1], says."""
+
+    arity: ClassVar[tuple[int, int]] = (2, 2)
+    since: ClassVar[int] = 2
+
+    def infer(self, *types: TensorType | None) -> tuple[TensorType, ...]:
+        """Return the input's type with the first axis open."""
+        x, count = need(types[0], "input"), need(types[1], "count")
+        if x.rank < 1 or count.dtype is not DType.INT64 or count.shape != (1,):
+            raise ShapeError(f"input {x} and count {count}; expected int64[1]")
+        return (x.with_(shape=("?0", *x.shape[1:]), value=None),)
+
+    def reference(self, types: NodeTypes, *arrays: Array | None) -> tuple[Array, ...]:
+        """Return the slices."""
+        x, count = content(arrays)
+        return (x[: int(count[0])],)
 
 
 class Unique(Op, frozen=True):
@@ -138,12 +160,14 @@ class NonMaxSuppression(Op, frozen=True):
 
     Inputs: boxes float32[batch, boxes, 4], scores float32[batch, classes, boxes], then optionally
     the most boxes per class, the largest overlap (intersection over union) and the least score.
-    Output: int64[selected, 3] of batch, class and box.
+    Outputs: int64[selected, 3] of batch, class and box; where ``padded`` with zeros behind them, as
+    many rows as there may be, and then int64[1], how many are selected.
 
     Parameters
     ----------
     center : bool
         Boxes are (x center, y center, width, height) instead of two opposite corners.
+    padded : bool
 
     References
     ----------
@@ -153,15 +177,28 @@ class NonMaxSuppression(Op, frozen=True):
     arity: ClassVar[tuple[int, int]] = (2, 5)
     since: ClassVar[int] = 2
     center: bool = False
+    padded: bool = False
+
+    @property
+    def outputs(self) -> int:
+        """Rows, where padded their number."""
+        return 2 if self.padded else 1
 
     def infer(self, *types: TensorType | None) -> tuple[TensorType, ...]:
-        """Return int64[?, 3]."""
+        """Return int64[?, 3], or of known length and int64[1]."""
         boxes, scores = need(types[0], "boxes"), need(types[1], "scores")
         if boxes.rank != 3 or scores.rank != 3 or not same_dim(boxes.shape[2], 4):
             raise ShapeError(
                 f"boxes {boxes}, scores {scores}; expected [batch, n, 4], [batch, classes, n]"
             )
-        return (TensorType(DType.INT64, ("?0", 3)),)
+        limit: Dim = "?0"
+        most = _limit(types[2] if len(types) > 2 else None)
+        if self.padded and most is not None and scores.is_static:
+            batches, classes, count = scores.static_shape
+            limit = batches * classes * min(most, count)
+            limit = limit if limit <= _MOST_ROWS else "?0"
+        rows = TensorType(DType.INT64, (limit, 3))
+        return (rows, TensorType(DType.INT64, (1,))) if self.padded else (rows,)
 
     def reference(self, types: NodeTypes, *arrays: Array | None) -> tuple[Array, ...]:
         """Return the selected boxes, by batch, class and falling score."""
@@ -177,7 +214,38 @@ class NonMaxSuppression(Op, frozen=True):
             for class_ in range(scores.shape[1])
             for box in _suppressed(corners[batch], scores[batch, class_], most, overlap, least)
         ]
-        return (np.array(found, np.int64).reshape(-1, 3),)
+        rows = np.array(found, np.int64).reshape(-1, 3)
+        if not self.padded:
+            return (rows,)
+        limit = types.outputs[0].shape[0]
+        behind = limit - len(rows) if isinstance(limit, int) else 0
+        return np.pad(rows, ((0, behind), (0, 0))), np.array([len(rows)], np.int64)
+
+    def bind(self, step: Step) -> bool:
+        """Bind suppression whose rows have room."""
+        boxes, scores, limit, *limits = (
+            step.inputs if len(step.inputs) > 2 else (*step.inputs, None)
+        )
+        most = _limit(limit.type.with_(value=limit.array) if limit is not None else None)
+        real = [item for item in (boxes, scores, *limits) if item is not None]
+        if not self.padded or most is None or any(i.type.dtype is not DType.FLOAT32 for i in real):
+            return False
+        batches, classes, count = scores.type.static_shape
+        pointers = [0 if item is None else item.pointer for item in (*limits, None, None)]
+        rows, found = step.outputs
+        step.program.class_suppression(
+            (boxes.pointer, scores.pointer, *pointers[:2], rows.pointer, found.pointer),
+            (batches, classes, count, min(most, count), rows.type.static_shape[0]),
+            self.center,
+        )
+        return True
+
+
+def _limit(type_: TensorType | None) -> int | None:
+    """Return the most boxes of a class: none where the input is absent, None where unknown."""
+    if type_ is None:
+        return 0
+    return None if type_.value is None else max(0, int(type_.value.reshape(-1)[0]))
 
 
 def _corners(boxes: Array, center: bool) -> Array:

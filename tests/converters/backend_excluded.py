@@ -51,7 +51,7 @@ EXCLUDED: dict[str, str] = {
         test_training_dropout_default_mask test_training_dropout_mask
         test_training_dropout_zero_ratio test_training_dropout_zero_ratio_mask
     """,
-    "the numbers are random": """
+    "no other runtime repeats what they decide": """
         test_bernoulli test_bernoulli_double test_bernoulli_double_expanded
         test_bernoulli_expanded test_bernoulli_seed test_bernoulli_seed_expanded
     """,

@@ -100,6 +100,25 @@ int add_suppression(Program& program, uintptr_t boxes, uintptr_t scores, uintptr
   return program.add(Kernel::suppression, p, Cost{0, box_scratch(count, most)});
 }
 
+// `ends` are boxes, scores, overlap, least (0 where absent), rows and their number; `sizes`
+// batches, classes, boxes, the most of a class and the rows that there is room for.
+int add_class_suppression(Program& program, const std::array<uintptr_t, 6>& ends,
+                          const std::array<int64_t, 5>& sizes, bool center) {
+  const ClassSuppressionParams p = {at<const float>(ends[0]),
+                                    at<const float>(ends[1]),
+                                    at<const float>(ends[2]),
+                                    at<const float>(ends[3]),
+                                    at<int64_t>(ends[4]),
+                                    at<int64_t>(ends[5]),
+                                    sizes[0],
+                                    sizes[1],
+                                    sizes[2],
+                                    sizes[3],
+                                    sizes[4],
+                                    center};
+  return program.add(Kernel::class_suppression, p, Cost{0, box_scratch(sizes[2], sizes[3])});
+}
+
 }  // namespace
 
 void bind_select(Methods& program) {
@@ -108,7 +127,8 @@ void bind_select(Methods& program) {
       .def("arg_lines", add_arg_lines)
       .def("reduce_whole", add_reduce)
       .def("detections", add_detections)
-      .def("suppression", add_suppression);
+      .def("suppression", add_suppression)
+      .def("class_suppression", add_class_suppression);
 }
 
 }  // namespace linnet

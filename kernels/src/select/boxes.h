@@ -32,12 +32,25 @@ LINNET_INLINE float overlap_of(const Box& a, const Box& b) {
 
 // Candidates, the best on top, of equal ones the earliest.
 struct Candidates {
+  static constexpr int64_t kBlock = 128;
   Ranked* heap;
   int64_t count;
 
   void add(float score, int64_t row) { heap[count++] = {key_of(score), -row}; }
   void order() {
     for (int64_t i = count / 2 - 1; i >= 0; --i) sink(heap, i, count);
+  }
+  // Orders those of `rows` scores that are above `least`; most blocks have none.
+  void fill(const float* scores, int64_t rows, float least) {
+    for (int64_t begin = 0; begin < rows; begin += kBlock) {
+      const int64_t end = begin + kBlock < rows ? begin + kBlock : rows;
+      int32_t some = 0;
+      for (int64_t row = begin; row < end; ++row) some |= scores[row] > least;
+      for (int64_t row = begin; some != 0 && row < end; ++row) {
+        if (scores[row] > least) add(scores[row], row);
+      }
+    }
+    order();
   }
   int64_t take() {
     const int64_t row = -heap[0].place;
@@ -201,27 +214,55 @@ static void detect(const DetectionParams& p, const Worker& w) {
   *p.found = (float)(p.per_class ? detect_each(p, heap, kept) : detect_best(p, heap, kept));
 }
 
+// The box of two opposite corners, or of its center and size.
+static Box box_at(const float* from, bool center) {
+  Box box = {};
+  for (int d = 0; d < 2; ++d) {
+    const float half = from[d + 2] / 2;
+    const float low = from[d] < from[d + 2] ? from[d] : from[d + 2];
+    const float high = from[d] < from[d + 2] ? from[d + 2] : from[d];
+    box.at[d] = center ? from[d] - half : low;
+    box.at[d + 2] = center ? from[d] + half : high;
+  }
+  return with_area(box);
+}
+
 static void suppress_boxes(const SuppressionParams& p, const Worker& w) {
   if (w.thread != 0) return;
   Candidates waiting = {static_cast<Ranked*>(w.scratch), 0};
   Box* kept = reinterpret_cast<Box*>(waiting.heap + p.count + 1);
-  for (int64_t row = 0; row < p.count; ++row) {
-    if (p.scores[row] > *p.least) waiting.add(p.scores[row], row);
-  }
-  waiting.order();
+  waiting.fill(p.scores, p.count, *p.least);
   memset(p.rows, 0, (size_t)p.most * sizeof(int32_t));
-  const auto box_of = [&](int64_t row) {
-    const float* from = p.boxes + 4 * row;
-    Box box = {};
-    for (int d = 0; d < 2; ++d) {
-      box.at[d] = from[d] < from[d + 2] ? from[d] : from[d + 2];
-      box.at[d + 2] = from[d] < from[d + 2] ? from[d + 2] : from[d];
-    }
-    return with_area(box);
-  };
   *p.found = (int32_t)suppress(
-      waiting, kept, p.most, box_of, [&](float overlap) { return overlap >= *p.overlap; },
+      waiting, kept, p.most, [&](int64_t row) { return box_at(p.boxes + 4 * row, false); },
+      [&](float overlap) { return overlap >= *p.overlap; },
       [&](int64_t row, int64_t place) { p.rows[place] = (int32_t)row; });
+}
+
+static void suppress_classes(const ClassSuppressionParams& p, const Worker& w) {
+  if (w.thread != 0) return;
+  Ranked* heap = static_cast<Ranked*>(w.scratch);
+  Box* kept = reinterpret_cast<Box*>(heap + p.count + 1);
+  const float most_overlap = p.overlap != nullptr ? *p.overlap : 0.0f;
+  const float least = p.least != nullptr ? *p.least : -INFINITY;
+  int64_t found = 0;
+  for (int64_t group = 0; group < p.batches * p.classes; ++group) {
+    const int64_t batch = group / p.classes;
+    const float* boxes = p.boxes + batch * p.count * 4;
+    Candidates waiting = {heap, 0};
+    waiting.fill(p.scores + group * p.count, p.count, least);
+    found += suppress(
+        waiting, kept, p.most, [&](int64_t row) { return box_at(boxes + 4 * row, p.center); },
+        [&](float overlap) { return overlap > most_overlap; },
+        [&](int64_t row, int64_t place) {
+          int64_t* put = p.rows + 3 * (found + place);
+          put[0] = batch;
+          put[1] = group % p.classes;
+          put[2] = row;
+        });
+  }
+  memset(p.rows + 3 * found, 0, (size_t)(3 * (p.limit - found)) * sizeof(int64_t));
+  *p.found = found;
 }
 
 }  // namespace LINNET_ISA

@@ -98,4 +98,20 @@ struct SuppressionParams {
   int64_t count, most;
 };
 
+// Boxes [batches, n, 4] (two opposite corners, or center and size), scores [batches, classes, n]:
+// rows of (batch, class, box) kept, by batch, class and falling score, zeros behind them up to
+// `limit`, and their number. Of a class at most `most` are kept; a box goes that overlaps a kept
+// one by more than `overlap` (0 where absent), and where its score is not above `least`, if
+// present. Scratch: n entries of Ranked, then 5 floats for every box kept of a class.
+struct ClassSuppressionParams {
+  const float* boxes;
+  const float* scores;
+  const float* overlap;
+  const float* least;
+  int64_t* rows;
+  int64_t* found;
+  int64_t batches, classes, count, most, limit;
+  bool center;
+};
+
 }  // namespace linnet

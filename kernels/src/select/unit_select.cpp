@@ -42,6 +42,9 @@ void reduce_whole(const ReduceWholeParams& p, const Worker& w) noexcept {
 
 void detections(const DetectionParams& p, const Worker& w) noexcept { detect(p, w); }
 void suppression(const SuppressionParams& p, const Worker& w) noexcept { suppress_boxes(p, w); }
+void class_suppression(const ClassSuppressionParams& p, const Worker& w) noexcept {
+  suppress_classes(p, w);
+}
 
 }  // namespace LINNET_ISA
 }  // namespace linnet

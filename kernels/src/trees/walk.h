@@ -10,6 +10,8 @@ namespace linnet {
 namespace LINNET_ISA {
 
 constexpr int kWalkers = 8;
+// Tests that are done before it pays to look whether any are left.
+constexpr int32_t kSure = 6;
 
 static bool holds(uint32_t mode, float x, float value) {
   switch (mode) {
@@ -28,10 +30,18 @@ static bool holds(uint32_t mode, float x, float value) {
   }
 }
 
-// Takes every walker down by `depth` tests. MODE is that of all tests, 0 where they differ.
+static bool all_at_leaves(const TreesParams& p, const int32_t* at) {
+  uint32_t tests = 0;
+  for (int j = 0; j < kWalkers; ++j) tests |= p.nodes[at[j]].test;
+  return tests == 0;
+}
+
+// Takes every walker down by `depth` tests, fewer where all come to leaves before: trees that grew
+// leaf by leaf have a few deep ones. MODE is that of all tests, 0 where they differ.
 template <uint32_t MODE, bool MISSING>
 static void descend(const TreesParams& p, const float* const* x, int32_t depth, int32_t* at) {
   for (int32_t step = 0; step < depth; ++step) {
+    if (step >= kSure && step % 2 == 0 && all_at_leaves(p, at)) return;
 #pragma GCC unroll 8
     for (int j = 0; j < kWalkers; ++j) {
       const TreeNode& node = p.nodes[at[j]];
