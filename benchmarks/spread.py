@@ -18,6 +18,7 @@ _LEAST, _UNSEEN = 0.005, 0.17
 _TAIL = 1.96
 # The same of Student's t for 1, 2, ... degrees of freedom.
 _STUDENT = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23, 2.20, 2.18)
+_LEAST_SITTINGS = 3
 
 
 def summarize(samples: Array) -> dict[str, float]:
@@ -129,31 +130,32 @@ def drift(rounds: Array, deviation: float) -> float:
     return math.sqrt(_PARTS * max(step - 2 * _PARTS * deviation**2, 0.0))
 
 
-def between(rounds: Array, sittings: Sequence[int] | Array) -> float:
-    """Return how far runs of as many sittings are apart, nineteen times of twenty.
+def of_sittings(
+    values: Array, sittings: Sequence[int] | Array, draws: int = 2000
+) -> tuple[float, float]:
+    """Return the 95 % interval for the median of values, whole sittings drawn anew.
 
-    A model that is loaded anew lies at other addresses, maybe on another core. What the medians of
-    sittings differ by says how much that matters: Student's t, for the difference of two runs.
+    A model that is loaded anew lies at other addresses, maybe on another CPU, and meets what else
+    happens on the machine then: values of one sitting are alike.
 
     Parameters
     ----------
-    rounds : ndarray
+    values : ndarray
     sittings : sequence of int
-        Of each round; those of less than three rounds say nothing.
+        Of each value.
+    draws : int
 
     Examples
     --------
-    >>> round(between(np.repeat([1.0, 2.0, 3.0], 3), np.repeat([0, 1, 2], 3)), 2)
-    3.51
+    >>> of_sittings(np.repeat([1.0, 2.0, 3.0], 3), np.repeat([0, 1, 2], 3))
+    (1.0, 3.0)
     """
-    places, counts = np.unique(sittings, return_counts=True)
     where = np.asarray(sittings)
-    medians = [float(np.median(rounds[where == place])) for place in places[counts >= 3]]
-    if len(medians) < 3:
-        return 0.0
-    freedom = len(medians) - 1
-    student = _STUDENT[min(freedom, len(_STUDENT)) - 1]
-    return student * math.sqrt(2 / len(medians)) * float(np.std(medians, ddof=1))
+    parts = [values[where == place] for place in np.unique(where)]
+    drawn = np.random.default_rng(0).integers(0, len(parts), (draws, len(parts)))
+    medians = [np.median(np.concatenate([parts[i] for i in row])) for row in drawn]
+    low, high = np.quantile(medians, [0.025, 0.975])
+    return float(low), float(high)
 
 
 def repeat_interval(
@@ -162,9 +164,10 @@ def repeat_interval(
     """Return where the median of rounds lies, and that of a repeat of the run is expected.
 
     The bootstrap's interval of the median, root two times as wide because two runs differ by the
-    noise of both, and what the machine drifts from one to the next; not narrower than what sittings
-    differ by, and never than half a percent. Where rounds were set aside, because something shared
-    the core, the same happens unseen in others, and more of it or less in the next run.
+    noise of both, and wider for few sittings; where there are none to draw anew, also what the
+    machine drifts from one run to the next. Never narrower than half a percent. Where rounds were
+    set aside, because something shared the core, the same happens unseen in others, and more of it
+    or less in the next run.
 
     Parameters
     ----------
@@ -183,14 +186,17 @@ def repeat_interval(
     """
     values = np.asarray(rounds, dtype=np.float64)
     middle = float(np.median(values))
-    low, high = bootstrap(values)
-    moved = _TAIL * drift(values, (high - low) / (2 * _TAIL))
-    apart = between(values, sittings) if len(sittings) else 0.0
-    least = max(_LEAST * middle, _UNSEEN * aside * middle, apart)
-    ends = (
-        max(math.hypot(math.sqrt(2) * gap, moved), least) for gap in (middle - low, high - middle)
-    )
-    below, above = ends
+    moved, wider, count = 0.0, math.sqrt(2), len(set(sittings))
+    if count >= _LEAST_SITTINGS:
+        low, high = of_sittings(values, sittings)
+        student = _STUDENT[min(count - 1, len(_STUDENT)) - 1] / _TAIL
+        wider *= student * math.sqrt(count / (count - 1))
+    else:
+        low, high = bootstrap(values)
+        moved = _TAIL * drift(values, (high - low) / (2 * _TAIL))
+    least = max(_LEAST, _UNSEEN * aside) * middle
+    gaps = middle - low, high - middle
+    below, above = (max(math.hypot(wider * gap, moved), least) for gap in gaps)
     # A ratio, because no time is below zero.
     return middle / (1 + below / middle), middle + above
 
