@@ -79,7 +79,8 @@ def infer_known(
     if all(t.value is not None for t in outputs):
         return outputs
     unknown = not op.pure or any(t is not None and t.value is None for t in given)
-    if unknown or sum(t.size for t in outputs if t.is_static) > FOLD_LIMIT:
+    small = sum(t.size for t in outputs if t.is_static) <= FOLD_LIMIT
+    if unknown or not (small or _widens(given, outputs)):
         return tuple(t.with_(value=None) for t in outputs)
     arrays = op.reference(
         NodeTypes(given, outputs), *(None if t is None else np.asarray(t.value) for t in given)
@@ -88,6 +89,13 @@ def infer_known(
         t.with_(value=np.ascontiguousarray(a).reshape(a.shape), shape=a.shape)
         for t, a in zip(outputs, arrays, strict=True)
     )
+
+
+def _widens(given: Sequence[TensorType | None], outputs: Sequence[TensorType]) -> bool:
+    """Whether floats are what a constant stores in fewer bytes: weights, which kernels pack."""
+    stored, made = given[0] if len(given) == 1 else None, outputs[0]
+    alike = stored is not None and len(outputs) == 1 and stored.shape == made.shape
+    return alike and made.dtype.is_float and stored.nbytes < made.nbytes  # type: ignore[union-attr]
 
 
 def run_body(body: Body, arrays: Sequence[Array]) -> list[Array]:

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 import linnet
+from linnet import ops
 from linnet.graph import Graph
 from linnet.ops import Clip, Concat, ReduceProd, Reshape, Shape, Slice, Unsqueeze
-from linnet.types import DType, TensorType
+from linnet.reference import evaluate
+from linnet.types import DType, Quantization, TensorType
 
 
 def relu_graph(shape=("n", 4)) -> Graph:
@@ -94,3 +96,25 @@ def test_bad_isa_and_threads_are_refused():
         linnet.load(relu_graph(), threads=0)
     with pytest.raises(linnet.InputError, match="ISA 'abacus'"):
         linnet.load(relu_graph((1, 4)), isa="abacus")
+
+
+@pytest.mark.parametrize("kind", ["int8", "float16"])
+def test_weights_stored_in_few_bytes_are_constants_of_kernels(kind: str) -> None:
+    rng, shape = np.random.default_rng(0), (128, 3, 3, 64)
+    graph = Graph("stored")
+    x = graph.add_input("x", TensorType(DType.FLOAT32, (1, 6, 6, 64)))
+    if kind == "int8":
+        data = rng.integers(-127, 128, shape).astype(np.int8)
+        name = graph.add_constant("w", data, quantization=Quantization(np.float32(0.01), 0))
+        wide = graph.add(ops.Dequantize(), [name])
+    else:
+        data = rng.standard_normal(shape).astype(np.float16)
+        wide = graph.add(ops.Cast(to=DType.FLOAT32), [graph.add_constant("w", data)])
+    graph.outputs = [graph.add(ops.Conv2D(), [x, wide])]
+    session = linnet.load(graph, threads=1)
+    feeds = {"x": rng.standard_normal((1, 6, 6, 64)).astype(np.float32)}
+    plan = session.plan({"x": feeds["x"].shape})
+    assert not plan.has_host_steps
+    (found,) = session.run(feeds).values()
+    (wanted,) = evaluate(graph, feeds).values()
+    np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-4)
