@@ -33,38 +33,9 @@ def prepared(model: onnx.ModelProto) -> onnx.ModelProto:
     Raises
     ------
     FormatError
-        If text is not text, or functions cannot be inlined.
+        If functions cannot be inlined.
     """
-    _check_text(model)
     return expanded(without_dynamic_quantization(_inlined(_modern(model))))
-
-
-def _check_text(model: onnx.ModelProto) -> None:
-    """Check every name that the importer reads: protocol buffers hand damaged text on as bytes."""
-    for graph in (model.graph, *model.functions):
-        _check_nodes(graph.node)
-    names = [entry.domain for entry in model.opset_import]
-    names += [f"{f.domain}{f.name}" for f in model.functions]
-    graph = model.graph
-    for info in (*graph.input, *graph.output):
-        names += [info.name, *(d.dim_param for d in info.type.tensor_type.shape.dim)]
-    names += [tensor.name for tensor in graph.initializer]
-    _require_text(names)
-
-
-def _check_nodes(nodes: Iterable[onnx.NodeProto]) -> None:
-    for node in nodes:
-        names = [node.op_type, node.domain, node.name, *node.input, *node.output]
-        _require_text([*names, *(attribute.name for attribute in node.attribute)])
-        for attribute in node.attribute:
-            for graph in subgraphs(attribute):
-                _check_nodes(graph.node)
-
-
-def _require_text(names: Iterable[Any]) -> None:
-    for name in names:
-        if not isinstance(name, str):
-            raise FormatError(f"a name is not UTF-8 text: {name!r}")
 
 
 def subgraphs(attribute: onnx.AttributeProto) -> Iterable[onnx.GraphProto]:

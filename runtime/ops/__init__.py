@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from .layout import *
     from .linear import *
     from .local_norm import *
+    from .loops import *
     from .matmul import *
     from .matrices import *
     from .narrow import *
@@ -70,7 +71,7 @@ FAMILIES = {
     "blocks": "BlockLinear",
     "cache": "CachedAttention RotaryEmbedding",
     "cast": "Cast Not",
-    "control": "If Loop Scan While",
+    "control": "If",
     "conv": "Conv2D ConvTranspose2D DepthwiseConv2D",
     "coupling": "PairwiseCoupling",
     "detection": "DetectionPostProcess PaddedSuppression",
@@ -85,6 +86,7 @@ FAMILIES = {
     "layout": "DepthToSpace Pad Reverse SpaceToDepth Tile Transpose",
     "linear": "DynamicLinear Embedding",
     "local_norm": "LocalResponseNormalization",
+    "loops": "Loop Scan While",
     "matmul": "FullyConnected MatMul",
     "matrices": "DynamicUpdateSlice MatrixDiag MatrixSetDiag ReverseSequence TensorScatter",
     "narrow": "Narrow NarrowSoftmax",
