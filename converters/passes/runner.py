@@ -25,6 +25,7 @@ from .reshapes import merge_views, sink_views
 from .rotary import fuse_rotary
 from .shapes import resolve_shapes
 from .share import share_constants, share_nodes
+from .shuffled import order_shuffled_channels
 from .transposes import flatten_transposes, sink_transposes
 from .unsigned import unsigned_to_int8
 
@@ -79,6 +80,7 @@ PASSES: tuple[Pass, ...] = (
     Pass("quantized-pads", fuse_pads, after=("quantized-transposes",)),
     Pass("quantized-activations", fuse_activations, after=("quantized-transposes",)),
     Pass("flattened", permute_flattened_weights, after=("quantized-transposes",)),
+    Pass("shuffled", order_shuffled_channels, after=("quantized-activations",)),
     Pass("unit-transposes", flatten_transposes, after=("flattened",)),
     Pass("constants", share_constants, after=("unit-transposes",)),
 )

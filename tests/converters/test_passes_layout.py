@@ -9,9 +9,12 @@ from linnet import ops
 from linnet.converters.passes import simplify
 from linnet.converters.passes.flattened import permute_flattened_weights
 from linnet.converters.passes.noop import remove_noops
+from linnet.converters.passes.shuffled import order_shuffled_channels
 from linnet.converters.passes.transposes import flatten_transposes, sink_transposes
 from linnet.graph import Graph
+from linnet.types import DType, Quantization
 from tests.converters.passes_builder import (
+    RNG,
     TO_FIRST,
     TO_LAST,
     const,
@@ -158,3 +161,34 @@ def test_flattened_weights_take_the_order() -> None:
         finish(graph, graph.add(ops.FullyConnected(), [y, const(graph, 5, 24)]))
         assert same(graph, permute_flattened_weights) == 1
         assert "Transpose" not in kinds(graph)
+
+
+# Pixel shuffles
+
+
+@pytest.mark.parametrize("block", [2, 3])
+def test_channels_before_a_pixel_shuffle_take_its_order(block: int) -> None:
+    graph = graph_of((2, 4, 5, 6))
+    outputs = 5 * block**2
+    conv = graph.add(ops.Conv2D(), ["x0", const(graph, outputs, 3, 3, 6), const(graph, outputs)])
+    y = graph.add(ops.Tanh(), [conv])
+    finish(graph, graph.add(ops.DepthToSpace(block=block, mode="CRD"), [y]))
+    assert same(graph, order_shuffled_channels) == 1
+    assert graph.nodes[-1].op == ops.DepthToSpace(block=block)
+
+
+def test_scales_of_channels_before_a_pixel_shuffle_move_along() -> None:
+    x_q, y_q = Quantization(0.02, 3), Quantization(0.3, -4)
+    w_q = Quantization(RNG.uniform(0.01, 0.04, 12), np.zeros(12), 0)
+    graph = graph_of((1, 4, 5, 7), dtype=DType.INT8, q=x_q)
+    conv = graph.add(ops.Conv2D(), ["x0", const(graph, 12, 1, 1, 7, q=w_q)], quantization=y_q)
+    finish(graph, graph.add(ops.DepthToSpace(block=2, mode="CRD"), [conv], quantization=y_q))
+    assert same(graph, order_shuffled_channels) == 1
+
+
+def test_channels_that_others_read_too_keep_their_order() -> None:
+    graph = graph_of((1, 4, 5, 6))
+    conv = graph.add(ops.Conv2D(), ["x0", const(graph, 8, 1, 1, 6)])
+    shuffled = graph.add(ops.DepthToSpace(block=2, mode="CRD"), [conv])
+    finish(graph, shuffled, graph.add(ops.Exp(), [conv]))
+    assert order_shuffled_channels(graph) == 0

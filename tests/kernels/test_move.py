@@ -62,7 +62,21 @@ def test_transpose_of_every_rank(rank: int) -> None:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(
-    "shape", [(1, 7), (7, 1), (2, 40), (3, 37), (4, 64), (16, 16), (17, 33), (70, 300), (0, 5)]
+    "shape",
+    [
+        (1, 7),
+        (7, 1),
+        (2, 40),
+        (3, 37),
+        (4, 64),
+        (16, 16),
+        (17, 33),
+        (70, 300),
+        (0, 5),
+        (40, 3),
+        (301, 5),
+        (200, 13),
+    ],
 )
 def test_transpose_of_matrices(shape: tuple[int, int], dtype: str) -> None:
     check(Transpose(perm=(1, 0)), content(shape, dtype))

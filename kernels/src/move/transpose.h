@@ -63,16 +63,19 @@ LINNET_INLINE void interleave(Bytes* rows) {
   if constexpr (kCount >= 16) shuffle_step<kElement, kCount>(rows);
 }
 
+// A tile of 16 bytes of each row, of which the first `stored` columns are written.
 template <int kElement>
 LINNET_INLINE void transpose_tile(const uint8_t* source, int64_t source_stride, uint8_t* target,
-                                  int64_t target_stride) {
+                                  int64_t target_stride, int stored = 16 / kElement) {
   constexpr int kTile = 16 / kElement;
   Bytes rows[kTile];
 #pragma GCC unroll 16
   for (int i = 0; i < kTile; ++i) memcpy(&rows[i], source + i * source_stride, 16);
   interleave<kElement, kTile>(rows);
 #pragma GCC unroll 16
-  for (int j = 0; j < kTile; ++j) memcpy(target + j * target_stride, &rows[j], 16);
+  for (int j = 0; j < kTile; ++j) {
+    if (j < stored) memcpy(target + j * target_stride, &rows[j], 16);
+  }
 }
 
 template <int kElement>
@@ -82,6 +85,24 @@ static void transpose_edge(const uint8_t* source, int64_t source_stride, uint8_t
     copy_line<kElement>(source + j * kElement, source_stride, target + j * target_stride, kElement,
                         rows);
   }
+}
+
+// Fewer columns than a tile has. Tiles read over their rows' ends, but not over the last one's.
+template <int kElement>
+static void transpose_columns(const uint8_t* source, int64_t source_stride, uint8_t* target,
+                              int64_t target_stride, int64_t rows, int64_t columns) {
+  constexpr int kTile = 16 / kElement;
+  int64_t i = 0;
+  if (columns * 4 > kTile && source_stride > 0) {
+    const int64_t missing = 16 - columns * kElement;
+    const int64_t readable = rows - (missing + source_stride - 1) / source_stride;
+    for (; i + kTile <= readable; i += kTile) {
+      transpose_tile<kElement>(source + i * source_stride, source_stride, target + i * kElement,
+                               target_stride, static_cast<int>(columns));
+    }
+  }
+  transpose_edge<kElement>(source + i * source_stride, source_stride, target + i * kElement,
+                           target_stride, rows - i, columns);
 }
 
 template <int kElement>
@@ -98,9 +119,9 @@ static void transpose_small(const uint8_t* source, int64_t source_stride, uint8_
   transpose_edge<kElement>(source + whole_rows * source_stride, source_stride,
                            target + whole_rows * kElement, target_stride, rows - whole_rows,
                            whole_columns);
-  transpose_edge<kElement>(source + whole_columns * kElement, source_stride,
-                           target + whole_columns * target_stride, target_stride, rows,
-                           columns - whole_columns);
+  transpose_columns<kElement>(source + whole_columns * kElement, source_stride,
+                              target + whole_columns * target_stride, target_stride, rows,
+                              columns - whole_columns);
 }
 
 #if defined(__AVX512F__)
