@@ -59,79 +59,83 @@ LINNET_INLINE I whole_steps(const Params& p, I sum, float scale) {
 
 namespace {
 
-// A pooling kind: fold_rows makes kStep values of the line from `rows` input rows, `step` apart;
-// fold_columns makes a run of outputs from the line.
-struct MaxS8 {
+// Vectors of values that maxima are taken of.
+struct BytesS8 {
   typedef MaxPoolS8Params Params;
   typedef int8_t Value;
-  typedef int8_t Line;
+  typedef B Vector;
   static constexpr int kStep = kBytes;
-  static constexpr bool kMean = false;
 
-  LINNET_INLINE void fold_rows(const int8_t* x, ptrdiff_t step, int rows, int8_t* line) {
-    B best = load_b(x);
-    for (int r = 1; r < rows; ++r) best = max_b(best, load_b(x + r * step));
-    store_b(line, best);
-  }
-  LINNET_INLINE void fold_columns(const Params& p, const int8_t* line, const PoolRun& r,
-                                  int8_t* y) {
-    const B low = splat_b(p.low), high = splat_b(p.high);
-    each_vector(r, kStep, [&](int i, int room) {
-      B best = splat_b(-128);
-      for (int t = 0; t < r.columns; ++t) best = max_b(best, load_b(line + r.at + t * r.step + i));
-      put_b(y + i, min_b(max_b(best, low), high), room);
-    });
-  }
+  LINNET_INLINE B lowest() { return splat_b(-128); }
+  LINNET_INLINE B splat(int x) { return splat_b(x); }
+  LINNET_INLINE B load(const int8_t* p) { return load_b(p); }
+  LINNET_INLINE void store(int8_t* p, B x) { store_b(p, x); }
+  LINNET_INLINE void put(int8_t* p, B x, int room) { put_b(p, x, room); }
+  LINNET_INLINE B larger(B a, B b) { return max_b(a, b); }
+  LINNET_INLINE B clamp(B x, B low, B high) { return min_b(max_b(x, low), high); }
 };
 
-struct MaxS16 {
+struct WordsS16 {
   typedef MaxPoolS16Params Params;
   typedef int16_t Value;
-  typedef int16_t Line;
+  typedef I Vector;
   static constexpr int kStep = kLanes;
-  static constexpr bool kMean = false;
 
-  LINNET_INLINE void fold_rows(const int16_t* x, ptrdiff_t step, int rows, int16_t* line) {
-    I best = load_s16(x);
-    for (int r = 1; r < rows; ++r) best = max_i(best, load_s16(x + r * step));
-    store_s16(line, best);
-  }
-  LINNET_INLINE void fold_columns(const Params& p, const int16_t* line, const PoolRun& r,
-                                  int16_t* y) {
-    const I low = splat_i(p.low), high = splat_i(p.high);
-    each_vector(r, kStep, [&](int i, int room) {
-      I best = splat_i(-32768);
-      for (int t = 0; t < r.columns; ++t) {
-        best = max_i(best, load_s16(line + r.at + t * r.step + i));
-      }
-      put_s16(y + i, min_i(max_i(best, low), high), room);
-    });
-  }
+  LINNET_INLINE I lowest() { return splat_i(-32768); }
+  LINNET_INLINE I splat(int x) { return splat_i(x); }
+  LINNET_INLINE I load(const int16_t* p) { return load_s16(p); }
+  LINNET_INLINE void store(int16_t* p, I x) { store_s16(p, x); }
+  LINNET_INLINE void put(int16_t* p, I x, int room) { put_s16(p, x, room); }
+  LINNET_INLINE I larger(I a, I b) { return max_i(a, b); }
+  LINNET_INLINE I clamp(I x, I low, I high) { return min_i(max_i(x, low), high); }
 };
 
-struct MaxF32 {
+struct FloatsF32 {
   typedef MaxPoolF32Params Params;
   typedef float Value;
-  typedef float Line;
+  typedef F Vector;
   static constexpr int kStep = kLanes;
+
+  LINNET_INLINE F lowest() { return splat_f(-__builtin_inff()); }
+  LINNET_INLINE F splat(float x) { return splat_f(x); }
+  LINNET_INLINE F load(const float* p) { return load_f(p); }
+  LINNET_INLINE void store(float* p, F x) { store_f(p, x); }
+  LINNET_INLINE void put(float* p, F x, int room) { put_f(p, x, room); }
+  LINNET_INLINE F larger(F a, F b) { return fold_max(a, b); }
+  LINNET_INLINE F clamp(F x, F low, F high) { return min_f(high, max_f(low, x)); }
+};
+
+// A pooling kind: fold_rows makes kStep values of the line from `rows` input rows, `step` apart;
+// fold_columns makes a run of outputs from the line.
+template <class Of>
+struct Max {
+  typedef typename Of::Params Params;
+  typedef typename Of::Value Value;
+  typedef Value Line;
+  typedef typename Of::Vector Vector;
+  static constexpr int kStep = Of::kStep;
   static constexpr bool kMean = false;
 
-  LINNET_INLINE void fold_rows(const float* x, ptrdiff_t step, int rows, float* line) {
-    F best = load_f(x);
-    for (int r = 1; r < rows; ++r) best = fold_max(best, load_f(x + r * step));
-    store_f(line, best);
+  LINNET_INLINE void fold_rows(const Value* x, ptrdiff_t step, int rows, Value* line) {
+    Vector best = Of::load(x);
+    for (int r = 1; r < rows; ++r) best = Of::larger(best, Of::load(x + r * step));
+    Of::store(line, best);
   }
-  LINNET_INLINE void fold_columns(const Params& p, const float* line, const PoolRun& r, float* y) {
-    const F low = splat_f(p.low), high = splat_f(p.high);
+  LINNET_INLINE void fold_columns(const Params& p, const Value* line, const PoolRun& r, Value* y) {
+    const Vector low = Of::splat(p.low), high = Of::splat(p.high);
     each_vector(r, kStep, [&](int i, int room) {
-      F best = splat_f(-__builtin_inff());
+      Vector best = Of::lowest();
       for (int t = 0; t < r.columns; ++t) {
-        best = fold_max(best, load_f(line + r.at + t * r.step + i));
+        best = Of::larger(best, Of::load(line + r.at + t * r.step + i));
       }
-      put_f(y + i, min_f(high, max_f(low, best)), room);
+      Of::put(y + i, Of::clamp(best, low, high), room);
     });
   }
 };
+
+using MaxS8 = Max<BytesS8>;
+using MaxS16 = Max<WordsS16>;
+using MaxF32 = Max<FloatsF32>;
 
 struct MeanS8 {
   typedef AveragePoolS8Params Params;
