@@ -11,7 +11,6 @@ from __future__ import annotations
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
@@ -82,7 +81,6 @@ def _arena(nbytes: int) -> Any:
         ) from error
 
 
-@dataclass
 class Settings:
     """What all executors of a session share.
 
@@ -90,16 +88,20 @@ class Settings:
     ----------
     threads : int
     isa : str
+
+    Attributes
+    ----------
     arenas : list of SharedArena
         One for each depth of nesting.
     bodies : dict
         Executors of nested graphs by identity; the graphs live as long as the session's.
     """
 
-    threads: int
-    isa: str
-    arenas: list[SharedArena] = field(default_factory=list)
-    bodies: dict[int, Executor] = field(default_factory=dict)
+    def __init__(self, threads: int, isa: str) -> None:
+        self.threads = threads
+        self.isa = isa
+        self.arenas: list[SharedArena] = []
+        self.bodies: dict[int, Executor] = {}
 
     def arena(self, depth: int) -> SharedArena:
         """Return the arena of a depth of nesting."""

@@ -6,7 +6,6 @@ Owns structure and its rules. Knows nothing of files, plans or sessions.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
@@ -59,7 +58,6 @@ class State(msgspec.Struct, frozen=True):
     initial: str = ""
 
 
-@dataclass(eq=False)
 class Graph(Body):
     """A model: inputs, outputs, values by name, nodes in the order they run.
 
@@ -90,13 +88,26 @@ class Graph(Body):
     'float32[n,4]'
     """
 
-    name: str = "model"
-    inputs: list[str] = field(default_factory=list)
-    outputs: list[str] = field(default_factory=list)
-    values: dict[str, Value] = field(default_factory=dict)
-    nodes: list[Node] = field(default_factory=list)
-    metadata: dict[str, str] = field(default_factory=dict)
-    states: list[State] = field(default_factory=list)
+    values: dict[str, Value]
+    nodes: list[Node]
+
+    def __init__(
+        self,
+        name: str = "model",
+        inputs: list[str] | None = None,
+        outputs: list[str] | None = None,
+        values: dict[str, Value] | None = None,
+        nodes: list[Node] | None = None,
+        metadata: dict[str, str] | None = None,
+        states: list[State] | None = None,
+    ) -> None:
+        self.name = name
+        self.inputs = [] if inputs is None else inputs
+        self.outputs = [] if outputs is None else outputs
+        self.values = {} if values is None else values
+        self.nodes = [] if nodes is None else nodes
+        self.metadata = {} if metadata is None else metadata
+        self.states = [] if states is None else states
 
     @property
     def caller_inputs(self) -> list[str]:

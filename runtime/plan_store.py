@@ -41,12 +41,13 @@ ARENA, MODEL, NOWHERE = -1, -2, -3
 _MOST_RESTORED = 8
 # Folders whose sources decide what a plan is.
 _FOLDERS = ("ops", "format")
-_LARGE_BYTES = 1 << 16
 _FAILURES = (OSError, ValueError, TypeError, AttributeError, LookupError, EOFError)
 
 
 # A runner and what it needs alive.
 Restored = tuple[Runner, list[Any]]
+# A mapped file, and its tape and packed weights.
+Stored = tuple[mmap.mmap, Array]
 
 
 class StoredState:
@@ -173,30 +174,34 @@ class PlanStore:
     def open(self, threads: int) -> StoredModel | None:
         """Return what is stored of the model, None where its content was not checked yet."""
         try:
-            about, (parts, ports), plan, blob = self._read("model")
+            about, (parts, ports), plan, stored = self._read("model")
             if about != self.about or not (self._is_marked() or self._is_copy(parts)):
                 return None
-            return StoredModel(ports, None if plan is None else self._runner(plan, blob, threads))
+            return StoredModel(ports, None if plan is None else self._runner(plan, stored, threads))
         except _FAILURES:
             return None
 
     def restore(self, shapes: Sequence[tuple[int, ...]], threads: int) -> Restored | None:
         """Return what runs the model on inputs of these shapes, None where no plan is stored."""
         try:
-            about, planned, plan, blob = self._read(self.suffix(shapes))
+            about, planned, plan, stored = self._read(self.suffix(shapes))
             if about != self.about or planned != tuple(shapes):
                 return None
-            return self._runner(plan, blob, threads)
+            return self._runner(plan, stored, threads)
         except _FAILURES:
             return None
 
-    def _runner(self, plan: tuple[Any, ...], blob: Array, threads: int) -> Restored:
+    def _runner(self, plan: tuple[Any, ...], stored: Stored, threads: int) -> Restored:
+        mapped, blob = stored
         arena_bytes, inputs, outputs, places, tape_bytes = plan
         program = _core.Program(_core.Arena(arena_bytes), self.isa, threads)
         elsewhere = {ARENA: program.arena, MODEL: address_of(self.model.data), NOWHERE: 0}
         start = address_of(blob)
         bases = [start + place if place >= 0 else elsewhere[place] for place in places]
         program.replay(blob[:tape_bytes], bases)
+        if hasattr(mmap, "MADV_DONTNEED"):
+            # All of it was read by now; runs read what they need again, from the same pages.
+            mapped.madvise(mmap.MADV_DONTNEED)
         taken, given = (
             [
                 (name, np.dtype(dtype), shape, bases[region] + offset)
@@ -244,8 +249,8 @@ class PlanStore:
             with contextlib.suppress(OSError):
                 os.close(os.open(self._mark, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
-    def _read(self, suffix: str) -> tuple[Any, Any, Any, Array]:
-        """Return what a stored file is about, its content and packed weights, checked.
+    def _read(self, suffix: str) -> tuple[Any, Any, Any, Stored]:
+        """Return what a stored file is about, its content and what is mapped, checked.
 
         Raises
         ------
@@ -269,10 +274,7 @@ class PlanStore:
         if checksum(data[CHECKED_FROM:]) != seal:
             raise ValueError("damaged")
         about, content, plan = marshal.loads(data.data[PROLOGUE_BYTES:][:content_bytes])
-        if data.size >= _LARGE_BYTES and hasattr(mmap, "MADV_DONTNEED"):
-            # The checksum read all of it; runs read what they need again, from the same pages.
-            mapped.madvise(mmap.MADV_DONTNEED)
-        return about, content, plan, data[start:]
+        return about, content, plan, (mapped, data[start:])
 
 
 def blob_start(content_bytes: int) -> int:

@@ -9,9 +9,10 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 
 import msgspec
 
+from . import ops
 from .errors import LinnetError, ShapeError
 from .graph import Graph, Node, Value
-from .ops import Body, Identity, If, Late
+from .ops import Body
 from .ops.body import FOLD_LIMIT as FOLD_LIMIT
 from .ops.body import infer_known
 from .types import NodeTypes, TensorType
@@ -149,7 +150,7 @@ class _Specializer:
             try:
                 found.append(specialize(body, dict(zip(body.inputs, types, strict=True))))
             except ShapeError:
-                if isinstance(op, If):
+                if isinstance(op, ops.If):
                     return ()
                 raise
             # What is captured comes last in both.
@@ -158,7 +159,7 @@ class _Specializer:
             found[-1].constants.update(inner for inner, name in pairs if name in known)
             if found[-1].open:
                 return ()
-            if isinstance(op, If) and [found[-1].types[o].shape for o in body.outputs] != made:
+            if isinstance(op, ops.If) and [found[-1].types[o].shape for o in body.outputs] != made:
                 return ()
         return tuple(found)
 
@@ -172,7 +173,8 @@ class _Specializer:
 
     def _settled(self, node: Node) -> Node:
         """Return a node of late attributes as one of its op, where they are known."""
-        if not isinstance(node.op, Late):
+        # What comes first spares models without control flow its import.
+        if not node.op.bodies or not isinstance(node.op, ops.Late):
             return node
         values = [self.types[i].value if i else None for i in node.inputs]
         try:
@@ -183,7 +185,7 @@ class _Specializer:
         return node if op is None else Node(op, node.inputs[:count], node.outputs, node.name)
 
     def _branch(self, node: Node) -> Body | None:
-        if not isinstance(node.op, If):
+        if not node.op.bodies or not isinstance(node.op, ops.If):
             return None
         condition = self.types[node.inputs[0]].value
         return None if condition is None else node.op.branch(condition)
@@ -221,7 +223,7 @@ def inlined(node: Node, branch: Body, taken: Container[str]) -> tuple[list[Node]
     ]
     for inner, outer in zip(branch.outputs, node.outputs, strict=True):
         if outer and names[inner] != outer:
-            nodes.append(Node(Identity(), (names[inner],), (outer,), node.name))
+            nodes.append(Node(ops.Identity(), (names[inner],), (outer,), node.name))
     return nodes, values
 
 

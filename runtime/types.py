@@ -127,7 +127,7 @@ class TensorType(msgspec.Struct, frozen=True, eq=False):
     @property
     def is_static(self) -> bool:
         """Whether every dimension is a number."""
-        return all(isinstance(dim, int) for dim in self.shape)
+        return str not in map(type, self.shape)
 
     @property
     def static_shape(self) -> tuple[int, ...]:
@@ -140,7 +140,7 @@ class TensorType(msgspec.Struct, frozen=True, eq=False):
         """
         if not self.is_static:
             raise ShapeError(f"shape {self.shape} is symbolic where numbers are needed")
-        return tuple(int(dim) for dim in self.shape)
+        return tuple(map(int, self.shape))
 
     @property
     def size(self) -> int:

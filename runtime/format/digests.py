@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+from _thread import LockType, allocate_lock, start_new_thread
 from collections.abc import Sequence
-from threading import Lock, Thread
 from types import TracebackType
 
 from .header import Section
@@ -32,9 +32,12 @@ class Digests:
         self._data = data
         self._sections = sections
         self._found: list[bytes | None] = [None] * len(sections)
+        # Between sections a thread waits long for the interpreter: it should have few.
+        self._order = sorted(range(len(sections)), key=lambda i: -sections[i].size)
         self._next = 0
-        self._lock = Lock()
-        self._threads: list[Thread] = []
+        self._lock = allocate_lock()
+        # Each is held by a thread until it ends.
+        self._threads: list[LockType] = []
 
     def __enter__(self) -> None:
         if sum(section.size for section in self._sections) < _THREADED_BYTES:
@@ -43,9 +46,10 @@ class Digests:
         # A process may be out of threads; the one that leaves the block hashes what is left.
         with contextlib.suppress(RuntimeError):
             for _ in range(count):
-                thread = Thread(target=self._work, daemon=True)
-                thread.start()
-                self._threads.append(thread)
+                running = allocate_lock()
+                running.acquire()
+                start_new_thread(self._work, (running,))
+                self._threads.append(running)
 
     def __exit__(
         self,
@@ -53,9 +57,9 @@ class Digests:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._work()
-        for thread in self._threads:
-            thread.join()
+        self._hash()
+        for running in self._threads:
+            running.acquire()
         for index, (section, found) in enumerate(zip(self._sections, self._found, strict=True)):
             if found != section.sha256:
                 shown = found.hex() if found else "none"
@@ -68,8 +72,15 @@ class Digests:
             self._next += 1
             return self._next - 1
 
-    def _work(self) -> None:
-        while (index := self._take()) < len(self._sections):
+    def _work(self, running: LockType) -> None:
+        try:
+            self._hash()
+        finally:
+            running.release()
+
+    def _hash(self) -> None:
+        while (turn := self._take()) < len(self._sections):
+            index = self._order[turn]
             section = self._sections[index]
             content = self._data[section.offset : section.offset + section.size]
             self._found[index] = hashlib.sha256(content).digest()

@@ -1,6 +1,7 @@
-"""Typed records of the header: what msgspec encodes, decodes and type-checks."""
+"""Typed records of the header: what msgspec encodes, decodes and type-checks.
 
-from __future__ import annotations
+Annotations are no strings here: msgspec would compile each of them when it is imported.
+"""
 
 from typing import Annotated, Literal
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterable
 from hashlib import sha256
@@ -19,6 +20,7 @@ from linnet.types import Array, Panels, Quantization, TensorType
 from .check import check_header, node_label
 from .digests import Digests
 from .header import (
+    NO_ATTRIBUTES,
     GraphRecord,
     Header,
     NodeRecord,
@@ -33,6 +35,7 @@ from .packing import read_in_panels, unpack
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview
 
 _decoder = msgspec.msgpack.Decoder(Header)
+_EMPTY = bytes(NO_ATTRIBUTES)
 
 
 def read(source: Source, verify: bool = True) -> Graph:
@@ -239,6 +242,9 @@ def _op(
     if kind.since > revision:
         raise problem(where, f"format revision {revision}", f"{kind.since} or later for this op")
     failure: Exception | None = None
+    if bytes(record.attributes) == _EMPTY:
+        with contextlib.suppress(TypeError):  # some attributes have no default
+            return kind()
     try:
         op = msgspec.msgpack.decode(record.attributes, type=kind, dec_hook=nested)
         # msgspec takes the tag of a struct, "type", as one of its keys; the format does not.

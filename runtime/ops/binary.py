@@ -12,7 +12,7 @@ import numpy as np
 
 from linnet.types import Array, DType, NodeTypes
 
-from . import arithmetic, bind_elementwise, bind_int16
+from . import arithmetic, bind_elementwise
 from .base import NO_CLAMP, Clamp, Op, Step
 from .operands import clip, given
 from .pairs import _Binary
@@ -100,7 +100,11 @@ class _Linear(_Clamped, frozen=True):
         if step.types.outputs[0].is_quantized:
             ratios = _ratios(step.types)
             call = type(self).__name__, step, ratios, self.clamp
-            if bind_elementwise.binary_s8(*call) or bind_int16.binary(*call):
+            if bind_elementwise.binary_s8(*call):
+                return True
+            from . import bind_int16
+
+            if bind_int16.binary(*call):
                 return True
         return super().bind(step)
 
@@ -188,6 +192,8 @@ class Pow(_Binary, frozen=True):
 
 def _bind_extreme(op: Op, step: Step) -> bool:
     """Bind the lesser or greater of two quantized reals."""
+    from . import bind_int16
+
     types = [item for item in (*step.types.inputs, *step.types.outputs) if item is not None]
     name = type(op).__name__
     if bind_int16.extreme(name, step):

@@ -8,7 +8,6 @@ import numpy as np
 
 from linnet.types import Array, DType, TensorType
 
-from . import bind_int16
 from .arithmetic import clamp_bounds, pair, spread
 from .base import Clamp, Step
 from .bind_float import is_float, padded, readable
@@ -44,6 +43,8 @@ def depthwise(step: Step, op: Depthwise) -> bool:
     if x.type.dtype is DType.INT8 and x.type.is_quantized:
         return _int8(step, op)
     if x.type.dtype is DType.INT16 and x.type.is_quantized:
+        from . import bind_int16
+
         return bind_int16.depthwise(step, op, _geometry(step, op))
     if x.type.dtype is DType.FLOAT32 and not x.type.is_quantized:
         return _float(step, op)

@@ -16,7 +16,6 @@ from linnet.types import Array, DType, Panels, TensorType
 from . import bind_sparse
 from .arithmetic import clamp_bounds, pair
 from .base import NO_CLAMP, Clamp, Step
-from .pack_int16 import pack_sixteen
 from .packed import INT32, PANEL, Packed, aligned
 from .products import product_scale
 
@@ -253,6 +252,8 @@ def _convolve(
         zero, scale = w.quantization.zero_point, product_scale(x, w, y)
         matrix = weights if joined == 1 else _join_weights(weights, zero, geometry, joined)
         if sixteen:
+            from .pack_int16 import pack_sixteen
+
             return pack_sixteen(matrix, segments, zero, scale, given, pair(x)[1], image[4])
         made = pack(step.program, matrix, segments, zero, scale, given, pair(x)[1], image[4])
         single = window[:2] == (1, 1) and image[4] == 1

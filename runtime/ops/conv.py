@@ -10,7 +10,7 @@ from linnet import dims
 from linnet.errors import ShapeError
 from linnet.types import Array, Cost, Dim, NodeTypes, TensorType
 
-from . import bind_depthwise, bind_float, bind_int8, bind_transposed, products
+from . import products
 from .base import NO_CLAMP, Clamp, Op, Step
 from .products import centered, channels_fit, check_bias, check_operands, finish, product_scale
 from .window import Pads, Pair, Window, check_window, output_sizes, patches, resolve, span
@@ -138,7 +138,11 @@ class Conv2D(_Windowed, frozen=True):
     def bind(self, step: Step) -> bool:
         """Add the convolution kernel for the step's types; see `Op.bind`."""
         if _operands(step.types.inputs)[0].is_quantized:
+            from . import bind_int8
+
             return bind_int8.conv2d(step, self)
+        from . import bind_float
+
         return bind_float.conv2d(step, self)
 
     def reads_panels(self, *types: TensorType | None) -> tuple[int, ...]:
@@ -200,7 +204,11 @@ class DepthwiseConv2D(_Windowed, frozen=True):
         """Add the depthwise kernel for the step's types; see `Op.bind`."""
         x, w = _operands(step.types.inputs)[:2]
         if x.is_quantized and x.static_shape[3] == 1 and w.static_shape[3] > 1:
+            from . import bind_int8
+
             return bind_int8.depthwise_of_one_channel(step, self)
+        from . import bind_depthwise
+
         return bind_depthwise.depthwise(step, self)
 
     def cost(self, types: NodeTypes) -> Cost:
@@ -305,7 +313,11 @@ class ConvTranspose2D(Op, frozen=True):
     def bind(self, step: Step) -> bool:
         """Add the transposed convolution kernel for the step's types; see `Op.bind`."""
         if _operands(step.types.inputs)[0].is_quantized:
+            from . import bind_int8
+
             return bind_int8.conv_transpose2d(step, self)
+        from . import bind_transposed
+
         return bind_transposed.conv_transpose2d(step, self)
 
     def cost(self, types: NodeTypes) -> Cost:

@@ -10,7 +10,7 @@ from linnet import dims
 from linnet.errors import ShapeError
 from linnet.types import Array, Cost, NodeTypes, Shape, TensorType
 
-from . import bind_float, bind_int8, products
+from . import products
 from .base import NO_CLAMP, Clamp, Op, Step
 from .products import centered, channels_fit, check_bias, check_operands, finish
 
@@ -61,7 +61,11 @@ class FullyConnected(Op, frozen=True):
     def bind(self, step: Step) -> bool:
         """Add the kernel for the step's types; see `Op.bind`."""
         if _operands(step.types.inputs)[0].is_quantized:
+            from . import bind_int8
+
             return bind_int8.fully_connected(step, self)
+        from . import bind_float
+
         return bind_float.fully_connected(step, self)
 
     def reads_panels(self, *types: TensorType | None) -> tuple[int, ...]:
@@ -139,7 +143,11 @@ class MatMul(Op, frozen=True):
     def bind(self, step: Step) -> bool:
         """Add the kernel for the step's types; see `Op.bind`."""
         if _operands(step.types.inputs)[0].is_quantized:
+            from . import bind_int8
+
             return bind_int8.matmul(step, self)
+        from . import bind_float
+
         return bind_float.matmul(step, self)
 
     def cost(self, types: NodeTypes) -> Cost:

@@ -9,7 +9,7 @@ import numpy as np
 from linnet.errors import QuantizationError, ShapeError
 from linnet.types import Array, Cost, DType, NodeTypes, TensorType
 
-from . import arithmetic, bind_elementwise, bind_int16
+from . import arithmetic, bind_elementwise
 from .base import Op, Step
 from .operands import content, given, work
 
@@ -49,7 +49,11 @@ class Quantize(Op, frozen=True):
 
     def bind(self, step: Step) -> bool:
         """Bind float32 to stored numbers, and those to others."""
-        return bind_elementwise.quantize(self, step) or bind_int16.table(self, step)
+        if bind_elementwise.quantize(self, step):
+            return True
+        from . import bind_int16
+
+        return bind_int16.table(self, step)
 
     def cost(self, types: NodeTypes) -> Cost:
         """Count a division, a rounding, an addition and two bounds."""

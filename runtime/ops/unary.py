@@ -13,7 +13,7 @@ import numpy as np
 from linnet.errors import ShapeError
 from linnet.types import Array, Cost, NodeTypes, TensorType
 
-from . import bind_elementwise, bind_int16
+from . import bind_elementwise
 from .base import Op, Step
 from .operands import clip, content, given, integer_bounds, real, store, work
 
@@ -94,7 +94,11 @@ class _Unary(Op, frozen=True):
 
     def bind(self, step: Step) -> bool:
         """Bind stored numbers by table, float32 by its kernel, plain integers by some."""
-        if bind_elementwise.unary(self, step, self._kernel()) or bind_int16.table(self, step):
+        if bind_elementwise.unary(self, step, self._kernel()):
+            return True
+        from . import bind_int16
+
+        if bind_int16.table(self, step):
             return True
         return self.integers and self._bind_whole(step)
 

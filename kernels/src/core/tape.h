@@ -4,6 +4,7 @@
 // order. Which arguments are addresses shows in the methods' signatures: those of type uintptr_t.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstring>
@@ -63,6 +64,8 @@ class TapeReader {
   }
 
   bool ended() const { return at_ == end_; }
+  // Words.
+  size_t left() const { return static_cast<size_t>(end_ - at_); }
   uint64_t take_word();
   uintptr_t take_address();
   // The bytes lie in the tape, at a multiple of 8.
@@ -147,8 +150,10 @@ struct Taped<std::vector<T>> {
     for (size_t i = 0; i < values.size(); ++i) tape.put(static_cast<T>(values[i]));
   }
   static std::vector<T> take(TapeReader& reader) {
+    const uint64_t count = reader.take_word();
     std::vector<T> values;
-    for (uint64_t left = reader.take_word(); left > 0; --left) values.push_back(reader.take<T>());
+    values.reserve(static_cast<size_t>(std::min<uint64_t>(count, reader.left())));
+    for (uint64_t i = 0; i < count; ++i) values.push_back(reader.take<T>());
     return values;
   }
 };
