@@ -120,7 +120,10 @@ def cast(node: TfliteNode) -> None:
 
 def quantize(node: TfliteNode) -> None:
     """QUANTIZE: real or differently quantized numbers to the output's scale and zero point."""
-    node.emit(Quantize(dtype=node.output_type().dtype), [node.input(0)])
+    wanted = node.output_type()
+    if not wanted.is_quantized:
+        raise UnsupportedError(f"the output {wanted} has no scale")
+    node.emit(Quantize(dtype=wanted.dtype), [node.input(0)])
 
 
 def dequantize(node: TfliteNode) -> None:

@@ -202,3 +202,9 @@ def test_transposed_convolutions_of_mediapipe_without_their_options_are_refused(
     case = Case("CUSTOM", operands, custom="Convolution2DTransposeBias", custom_options=options)
     with pytest.raises((FormatError, UnsupportedError)):
         import_model(case.model([(1, 8, 10, 3)]))
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8"])
+def test_quantization_to_no_scale_is_refused(dtype):
+    with pytest.raises(UnsupportedError, match="has no scale"):
+        import_model(Case("QUANTIZE", [real(3, 4)], output=[(dtype, None)]).model([(3, 4)]))
