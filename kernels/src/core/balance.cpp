@@ -5,10 +5,13 @@
 namespace linnet {
 namespace {
 
-// Blocks of turns of either kind follow each other twice, so that both meet the same clocks. The
-// first turn of a block warms caches up or wakes workers, and does not count.
+// Blocks of turns of either kind follow each other twice, so that both meet the same clocks. Where
+// a turn takes long there are fewer: users wait for each, and noise is a smaller part of it.
 constexpr int kBlock = 3;
 constexpr int kTrials = 4 * kBlock;
+constexpr double kLongTrial = 4e6;
+constexpr int kSharedOfLong = 2;
+constexpr int kTrialsOfLong = 3;
 // What a split must gain: of a step, against noise, and of the whole, against the cost of waking.
 constexpr double kStepGain = 0.92;
 constexpr double kLeastStepGain = 300;
@@ -31,25 +34,32 @@ constexpr double kLongestRestTime = 2e9;
 // that, and so on.
 constexpr double kFirstPatience = 5e7;
 constexpr double kPatientTurns = 200;
+constexpr double kPatientLongTurns = 20;
 constexpr double kMostPatience = 32;
 
 }  // namespace
 
 Turn Balance::next() {
-  if (trials_ < kTrials) return trials_ / kBlock % 2 == 0 ? Turn::timed_shared : Turn::timed_alone;
+  if (in_trials()) {
+    const bool shared = long_ ? trials_ < kSharedOfLong : trials_ / kBlock % 2 == 0;
+    return shared ? Turn::timed_shared : Turn::timed_alone;
+  }
   if (!worth_) return Turn::alone;
   return rest_ > 0 || probe_ ? Turn::alone : Turn::shared;
 }
 
+bool Balance::in_trials() const { return trials_ < (long_ ? kTrialsOfLong : kTrials); }
+
 void Balance::step_took(Turn turn, int step, double nanoseconds) {
-  if (trials_ % kBlock == 0 || step < begin_ || step >= end_) return;
+  if (step < begin_ || step >= end_) return;
   double& least = (turn == Turn::timed_alone ? alone_ : split_)[static_cast<size_t>(step - begin_)];
   least = std::min(least, nanoseconds);
 }
 
 bool Balance::took(Turn turn, double nanoseconds) {
-  if (trials_ < kTrials) {
-    if (++trials_ < kTrials) return false;
+  if (in_trials()) {
+    if (trials_++ == 0) long_ = nanoseconds > kLongTrial;
+    if (in_trials()) return false;
     settle();
     return true;
   }
@@ -57,7 +67,8 @@ bool Balance::took(Turn turn, double nanoseconds) {
     watch(nanoseconds);
   } else if (!worth_) {
     idle_ += nanoseconds;
-    const double least = std::max(kFirstPatience, kPatientTurns * expected_);
+    const double turns = long_ ? kPatientLongTurns : kPatientTurns;
+    const double least = std::max(kFirstPatience, turns * expected_);
     if (idle_ > patience_ * least) try_again();
   } else {
     expected_ += (std::min(nanoseconds, 2 * expected_) - expected_) / 4;

@@ -38,12 +38,14 @@ class Balance {
   bool gains(int step) const;
 
  private:
+  bool in_trials() const;
   void settle();
   void watch(double nanoseconds);
   void try_again();
 
   int begin_, end_;
   int trials_ = 0;
+  bool long_ = false;  // few trials
   bool worth_ = false;
   double expected_ = 0;              // nanoseconds of a turn on one thread
   int shared_turns_ = 0, lost_ = 0;  // in the present window
