@@ -13,12 +13,12 @@ from linnet.types import Array, NodeTypes, TensorType
 from . import bind_control
 from .base import Body, Call, Step
 from .body import infer_body
-from .nested import MANY, Control, arrays_of, check_condition, either, present
+from .nested import MANY, _Control, arrays_of, check_condition, either, present
 
 __all__ = ["If"]
 
 
-class If(Control, frozen=True):
+class If(_Control, frozen=True):
     """Run one of two nested graphs on inputs 1 and on; input 0, a truth value, says which.
 
     Parameters

@@ -14,14 +14,14 @@ from linnet.types import Array, Dim, DType, NodeTypes, Shape, TensorType
 from . import bind_control
 from .base import Body, Call, Step
 from .body import infer_body
-from .nested import MANY, Control, arrays_of, check_condition, either, present
+from .nested import MANY, _Control, arrays_of, check_condition, either, present
 
 __all__ = ["Loop", "Scan", "While"]
 
 _Kind = TypeVar("_Kind")
 
 
-class Loop(Control, frozen=True):
+class Loop(_Control, frozen=True):
     """Run a nested graph again and again: at most M times, as long as a condition holds.
 
     Inputs: M (optional, a number), condition (optional, a truth value), ``carried`` values, then
@@ -124,7 +124,7 @@ class Loop(Control, frozen=True):
         return (*values, *stacked)
 
 
-class Scan(Control, frozen=True):
+class Scan(_Control, frozen=True):
     """Run a nested graph over slices of sequences, handing values on from slice to slice.
 
     Inputs: ``carried`` initial values, the sequences, then what the body captures. The body takes
@@ -247,7 +247,7 @@ class Scan(Control, frozen=True):
         return (*values, *stacked)
 
 
-class While(Control, frozen=True):
+class While(_Control, frozen=True):
     """Run a nested graph on its own results as long as another one, on the same values, says so.
 
     Inputs: ``carried`` values, then what the graphs capture. Both graphs take them all. Outputs:

@@ -14,7 +14,7 @@ from .body import run_body
 MANY = 1 << 16
 
 
-class Control(Op, frozen=True):
+class _Control(Op, frozen=True):
     """What all have in common."""
 
     since: ClassVar[int] = 2
