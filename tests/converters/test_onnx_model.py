@@ -164,15 +164,15 @@ def test_every_reason_is_reported_at_once() -> None:
         node("Exp", "a", "b"),
         node("Foo", "x", "c", "my.domain"),
         node("BatchNormalization", "x w w w w", "d", training_mode=1),
-        node("Multinomial", "x", "e"),
+        node("RandomUniformLike", "x", "e"),
     ]
     model = build(nodes, {"x": (1, 2, 4)}, "e c d b", {"w": ones(2)})
     reasons = check(model)
     assert [reason.split(" (")[0] for reason in reasons] == [
-        "StringNormalizer", "my.domain:Foo", "BatchNormalization", "Multinomial",
+        "StringNormalizer", "my.domain:Foo", "BatchNormalization", "RandomUniformLike",
     ]  # fmt: skip
     assert reasons[0].startswith("StringNormalizer (opset 17) 'a': text is not supported")
-    assert "training_mode=1" in reasons[2] and "outside the model" in reasons[3]
+    assert "training_mode=1" in reasons[2] and "make the noise an input" in reasons[3]
     with pytest.raises(UnsupportedError) as caught:
         convert(model)
     assert caught.value.reasons == reasons
