@@ -245,7 +245,8 @@ def _convolve(
     joined = _joined_groups(geometry)
     image, window, out, steps, start = _join(geometry, joined)
     sixteen = x.dtype is DType.INT16
-    segments = step.program.conv_segments(image, window, out, sixteen)
+    count, length, apart = step.program.conv_segments(image, window, out, sixteen)
+    segments = count, length
 
     def make() -> Packed | None:
         given = None if bias is None else bias.array
@@ -255,13 +256,14 @@ def _convolve(
             from .pack_int16 import pack_sixteen
 
             return pack_sixteen(matrix, segments, zero, scale, given, pair(x)[1], image[4])
-        made = pack(step.program, matrix, segments, zero, scale, given, pair(x)[1], image[4])
+        offset = pair(x)[1]
+        made = pack(step.program, matrix, segments, zero, scale, given, offset, image[4], apart)
         single = window[:2] == (1, 1) and image[4] == 1
         if made is None or not single:
             return made
         return bind_sparse.without_zeros(made, step.program.layout_s8[0])
 
-    key = f"{x.dtype.value} weights for {step.program.isa} in {segments} from {start}"
+    key = f"{x.dtype.value} weights for {step.program.isa} in {(segments, apart)} from {start}"
     packed = step.cached(key, make)
     if packed is None:
         return False
@@ -280,10 +282,9 @@ def _convolve(
         "bounds": _bounds(clamp, y),
     }
     if sixteen:
-        wide = 0 if packed.wide_bias is None else packed.wide_bias.ctypes.data
-        step.program.conv_s16(**call, wide_bias=wide, run=packed.run)
+        step.program.conv_s16(**call, wide_bias=_address(packed.wide_bias), run=packed.run)
     elif packed.lanes is None or packed.starts is None:
-        step.program.conv_s8(**call)
+        step.program.conv_s8(**call, weight_zero=_address(packed.weight_zero))
     else:
         lanes, starts = packed.lanes, packed.starts
         pointers = {"lanes": lanes.ctypes.data, "starts": starts.ctypes.data}
@@ -319,6 +320,10 @@ def _join_weights(weights: Any, zero: Array, geometry: Geometry, count: int) -> 
     return joined.reshape(total, *kernel, count * channels)
 
 
+def _address(array: Array | None) -> int:
+    return 0 if array is None else int(array.ctypes.data)
+
+
 def _servable(x: Any, w: Any, bias: Any, y: Any) -> bool:
     """Return whether types and constants are what the kernels take."""
     constant = w.array is not None and (bias is None or bias.array is not None)
@@ -340,6 +345,7 @@ def pack(
     bias: Array | None,
     zero: int,
     groups: int,
+    apart: bool = False,
 ) -> Packed | None:
     """Return packed weights, or None where an int32 sum could overflow, scaled or not.
 
@@ -358,6 +364,8 @@ def pack(
         Zero point of the activations.
     groups : int
         Blocks of outputs, each padded to whole panels of 16.
+    apart : bool
+        Whether zero points rather stay apart than let lanes of k go on.
     """
     outputs, group = weights.shape[0], program.layout_s8[0]
     if isinstance(weights, Panels) and group == LANE and segments[1] % LANE == 0:
@@ -367,6 +375,9 @@ def pack(
     sizes = {"weights": source.ctypes.data, "sizes": (outputs, *segments, groups)}
     zeros = np.ascontiguousarray(weight_zero, np.int32)
     more = [] if in_place else list(program.conv_s8_more(**sizes, zeros=zeros))
+    apart = bool(more) and apart
+    if apart:
+        more = []
     panels = groups * -(-(outputs // groups) // PANEL)
     steps = segments[0] * -(-segments[1] // group) + len(more)
     packed = Packed(
@@ -374,10 +385,11 @@ def pack(
         aligned((panels * PANEL,), np.int32),
         aligned((panels * PANEL,), np.float32),
         more,
+        weight_zero=aligned((panels * PANEL,), np.int32) if apart else None,
     )
     given = {} if bias is None else {"bias": np.ascontiguousarray(bias, np.int64)}
     fits = program.pack_conv_s8(
-        to=tuple(array.ctypes.data for array in packed[:3]),
+        to=(*(array.ctypes.data for array in packed[:3]), _address(packed.weight_zero)),
         **sizes,
         zeros=zeros,
         scales=np.ascontiguousarray(scale, np.float32),

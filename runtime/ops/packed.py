@@ -16,7 +16,8 @@ class Packed(NamedTuple):
     """Weights in the form that the kernels read.
 
     ``wide_bias`` and ``run`` are those of int16 activations whose sums need int64; ``lanes`` and
-    ``starts`` tell which lanes block-sparse weights hold, and where each panel's start.
+    ``starts`` tell which lanes block-sparse weights hold, and where each panel's start;
+    ``weight_zero`` are zero points that the weights are not less.
     """
 
     weights: Array
@@ -27,6 +28,7 @@ class Packed(NamedTuple):
     run: int = 0
     lanes: Array | None = None
     starts: Array | None = None
+    weight_zero: Array | None = None
 
 
 def aligned(shape: tuple[int, ...], dtype: Any) -> Array:

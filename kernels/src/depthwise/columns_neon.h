@@ -23,8 +23,8 @@ struct ColumnWeights {
 }  // namespace
 
 template <bool kSmall>
-LINNET_INLINE void column_output(const ColumnWeights& in, const ByteBounds& bounds, const Column& a,
-                                 const Column& b, const Column& c, int8_t* y) {
+LINNET_INLINE int8x16_t column_output(const ColumnWeights& in, const ByteBounds& bounds,
+                                      const Column& a, const Column& b, const Column& c) {
   I sum[4];
 #pragma GCC unroll 4
   for (int j = 0; j < 4; ++j) {
@@ -34,7 +34,7 @@ LINNET_INLINE void column_output(const ColumnWeights& in, const ByteBounds& boun
     const F scale = load_f(in.scale + j * kLanes);
     sum[j] = kSmall ? scaled_small(sum[j], scale) : to_i_round(to_f(sum[j]) * scale);
   }
-  store_s8_clipped(y, sum, bounds, kUnit);
+  return clipped_s8(sum, bounds);
 }
 
 // Rows beyond the kernel's repeat its last one, their weights are zero.
@@ -57,11 +57,12 @@ static void columns_row(const DepthwiseS8Params& p, const ImageRows rows, const 
     interleave(c.part, places, 0);
     return c;
   };
-  const auto out = [&](const Column& a, const Column& b, const Column& c, int j)
-                       __attribute__((always_inline)) {
-                         column_output<kSmall>(in, bounds, a, b, c, y + j * step);
-                       };
-  move_columns<Column>(rows, p.shape.stride_w, p.shape.out_width, at, inside, out);
+  const auto out =
+      [&](const Column& a, const Column& b, const Column& c)
+          __attribute__((always_inline)) { return column_output<kSmall>(in, bounds, a, b, c); };
+  const auto put = [=](int j, int8x16_t bytes)
+                       __attribute__((always_inline)) { vst1q_s8(y + j * step, bytes); };
+  move_columns<Column>(rows, p.shape.stride_w, p.shape.out_width, at, inside, out, put);
 }
 
 template <bool kSmall>

@@ -38,43 +38,48 @@ LINNET_INLINE const int8_t* safe_place(const ImageRows& r, int k, int column) {
 }
 
 // Three columns move over a row: `at(column)` makes one, `at_inside` one that lies in the image,
-// `out(a, b, c, j)` the output j.
-template <class Column, class At, class AtInside, class Out>
+// `out(a, b, c)` an output, which `put(j, output)` stores. Those of several columns are made before
+// they are stored: in-order cores need them interleaved, and a store of bytes may be to anything.
+template <class Column, class At, class AtInside, class Out, class Put>
 LINNET_INLINE void move_columns(const ImageRows r, int stride, int outputs, const At& at,
-                                const AtInside& at_inside, const Out& out) {
+                                const AtInside& at_inside, const Out& out, const Put& put) {
   int j = 0;
   if (stride == 1) {
-    Column a = at(-r.left), b = at(1 - r.left), c;
+    Column a = at(-r.left), b = at(1 - r.left);
     for (; j + 3 <= outputs && j + 5 - r.left <= r.width; j += 3) {
       const int column = j + 2 - r.left;
       if (column < 0) break;
-      c = at_inside(column);
-      out(a, b, c, j);
-      a = at_inside(column + 1);
-      out(b, c, a, j + 1);
-      b = at_inside(column + 2);
-      out(c, a, b, j + 2);
+      const Column c = at_inside(column), d = at_inside(column + 1), e = at_inside(column + 2);
+      const auto first = out(a, b, c), second = out(b, c, d), third = out(c, d, e);
+      put(j, first);
+      put(j + 1, second);
+      put(j + 2, third);
+      a = d, b = e;
     }
-    for (; j < outputs; ++j) {
-      c = at(j + 2 - r.left);
-      out(a, b, c, j);
-      a = b, b = c;
+    for (; j + 2 <= outputs; j += 2) {
+      const Column c = at(j + 2 - r.left), d = at(j + 3 - r.left);
+      const auto first = out(a, b, c), second = out(b, c, d);
+      put(j, first);
+      put(j + 1, second);
+      a = c, b = d;
     }
+    if (j < outputs) put(j, out(a, b, at(j + 2 - r.left)));
     return;
   }
   Column a = at(-r.left);
   for (; j + 2 <= outputs && 2 * j + 5 - r.left <= r.width; j += 2) {
     const int column = 2 * j + 1 - r.left;
     if (column < 0) break;
-    const Column c = at_inside(column + 1);
-    out(a, at_inside(column), c, j);
-    a = at_inside(column + 3);
-    out(c, at_inside(column + 2), a, j + 1);
+    const Column c = at_inside(column + 1), e = at_inside(column + 3);
+    const auto first = out(a, at_inside(column), c), second = out(c, at_inside(column + 2), e);
+    put(j, first);
+    put(j + 1, second);
+    a = e;
   }
   for (; j < outputs; ++j) {
     const int column = 2 * j + 1 - r.left;
     const Column b = at(column), c = at(column + 1);
-    out(a, b, c, j);
+    put(j, out(a, b, c));
     a = c;
   }
 }

@@ -39,6 +39,7 @@ struct NarrowTaps {
   static constexpr int kParts = 4;
   LINNET_INLINE Taps load(const int8_t* p) { return vld1q_s8(p); }
   LINNET_INLINE Taps load_weight(const int8_t* p) { return vld1q_s8(p); }
+  LINNET_INLINE void store(int8_t* p, int8x16_t bytes) { vst1q_s8(p, bytes); }
   LINNET_INLINE void add(int32x4_t (&sum)[4], int16x8_t low, int16x8_t high) {
     sum[0] = vaddw_s16(sum[0], vget_low_s16(low));
     sum[1] = vaddw_s16(sum[1], vget_high_s16(low));
@@ -68,6 +69,7 @@ struct WideTaps {
   static constexpr int kParts = 2;
   LINNET_INLINE Taps load(const int8_t* p) { return vmovl_s8(vld1_s8(p)); }
   LINNET_INLINE Taps load_weight(const int16_t* p) { return vld1q_s16(p); }
+  LINNET_INLINE void store(int8_t* p, int8x16_t bytes) { vst1_s8(p, vget_low_s8(bytes)); }
   LINNET_INLINE void multiply(int32x4_t (&sum)[2], const Taps (&weights)[9], const Taps (&a)[3],
                               const Taps (&b)[3], const Taps (&c)[3]) {
     const Taps taps[9] = {a[0], b[0], c[0], a[1], b[1], c[1], a[2], b[2], c[2]};
@@ -106,8 +108,8 @@ static void window_row(const DepthwiseS8Params& p, const ImageRows rows,
     for (int k = 0; k < 3; ++k) c.row[k] = Kind::load(rows.row[k] + column * rows.step[k]);
     return c;
   };
-  const auto out = [&](const Column& a, const Column& b, const Column& c,
-                       int j) __attribute__((always_inline)) {
+  const auto out = [&](const Column& a, const Column& b,
+                       const Column& c) __attribute__((always_inline)) {
     int32x4_t sum[Kind::kParts];
 #pragma GCC unroll 4
     for (int n = 0; n < Kind::kParts; ++n) sum[n] = vld1q_s32(bias + n * kLanes);
@@ -117,9 +119,11 @@ static void window_row(const DepthwiseS8Params& p, const ImageRows rows,
     for (int n = 0; n < Kind::kParts; ++n) {
       stored[n] = to_i_round(vmulq_f32(to_f((I)sum[n]), load_f(scale + n * kLanes)));
     }
-    store_s8_clipped(y + j * step, stored, bounds, Kind::kChannels);
+    return clipped_s8(stored, bounds);
   };
-  move_columns<Column>(rows, p.shape.stride_w, p.shape.out_width, at, inside, out);
+  const auto put = [=](int j, int8x16_t bytes)
+                       __attribute__((always_inline)) { Kind::store(y + j * step, bytes); };
+  move_columns<Column>(rows, p.shape.stride_w, p.shape.out_width, at, inside, out, put);
 }
 
 template <class Kind>

@@ -144,7 +144,7 @@ const int32_t* make_offsets(Program& program, ConvParams<T>& p, const LayoutS8& 
 }
 
 struct ConvCall {
-  uintptr_t x, y, weights, bias, scale;
+  uintptr_t x, y, weights, bias, scale, weight_zero;
   const std::vector<int32_t>& more;
   const std::array<int32_t, 5>& image;
   const std::array<int32_t, 8>& window;
@@ -157,12 +157,13 @@ struct ConvCall {
 // Fills in what convolutions of every kind of activations have in common; returns their cost.
 template <class T>
 Cost fill_conv(Program& program, ConvParams<T>& p, const ConvCall& call, const LayoutS8& layout) {
-  const auto& [x, y, weights, bias, scale, more, image, window, out, steps, zero, bounds] = call;
+  const auto& [x, y, weights, bias, scale, weight_zero, more, image, window, out, steps, zero,
+               bounds] = call;
   const Segments segments = plan_segments(image, window, out, layout);
   p.x = at<T>(x);
   p.y = at<T>(y);
   p.weights = at<int8_t>(weights);
-  p.output = output_of(bias, scale, 0, bounds);
+  p.output = output_of(bias, scale, weight_zero, bounds);
   p.y_image = steps[0], p.y_row = steps[1], p.y_pixel = steps[2];
   p.batch = image[0], p.height = image[1], p.width = image[2], p.channels = image[3];
   p.groups = image[4];
@@ -202,12 +203,13 @@ int conv_s8(Program& program, uintptr_t x, uintptr_t y, uintptr_t weights, uintp
             uintptr_t scale, const std::vector<int32_t>& more, const std::array<int32_t, 5>& image,
             const std::array<int32_t, 8>& window, const Triple& out,
             const std::array<int64_t, 3>& steps, int32_t zero, const Triple& bounds,
-            uintptr_t lanes, uintptr_t starts, int64_t count) {
+            uintptr_t lanes, uintptr_t starts, int64_t count, uintptr_t weight_zero) {
   const LayoutS8 layout = layout_of(program);
   ConvS8Params p{};
-  Cost cost = fill_conv(program, p,
-                        {x, y, weights, bias, scale, more, image, window, out, steps, zero, bounds},
-                        layout);
+  Cost cost = fill_conv(
+      program, p,
+      {x, y, weights, bias, scale, weight_zero, more, image, window, out, steps, zero, bounds},
+      layout);
   if (starts != 0) {
     const int64_t panels = padded(p.out_channels, kPanel) / kPanel;
     cost.nanoseconds *= static_cast<double>(count) / static_cast<double>(panels * p.steps);
@@ -228,9 +230,9 @@ int conv_s16(Program& program, uintptr_t x, uintptr_t y, uintptr_t weights, uint
              const std::array<int64_t, 3>& steps, int32_t zero, const Triple& bounds,
              uintptr_t wide_bias, int32_t run) {
   ConvS16Params p{};
-  Cost cost = fill_conv(program, p,
-                        {x, y, weights, bias, scale, more, image, window, out, steps, zero, bounds},
-                        kPairs);
+  Cost cost = fill_conv(
+      program, p, {x, y, weights, bias, scale, 0, more, image, window, out, steps, zero, bounds},
+      kPairs);
   cost.nanoseconds *= 2;
   p.wide_bias = at<int64_t>(wide_bias);
   p.run = run;
@@ -278,7 +280,7 @@ std::vector<int64_t> conv_s8_more(Program& program, uintptr_t weights,
   return continued_lanes(plain_of(weights, sizes, zeros), layout_of(program));
 }
 
-int64_t pack_conv_s8(Program& program, const std::array<uintptr_t, 3>& to, uintptr_t weights,
+int64_t pack_conv_s8(Program& program, const std::array<uintptr_t, 4>& to, uintptr_t weights,
                      const std::array<int64_t, 4>& sizes, const Values<int32_t>& zeros,
                      const Values<float>& scales, const Values<int64_t>& bias, int32_t zero,
                      const std::vector<int64_t>& more, bool packed) {
@@ -288,17 +290,20 @@ int64_t pack_conv_s8(Program& program, const std::array<uintptr_t, 3>& to, uintp
   plain.bias = bias.data();
   plain.zero = zero;
   if (!sums_fit(plain)) return 0;
-  pack_s8(plain, layout_of(program), more, at<int8_t>(to[0]), at<int32_t>(to[1]), at<float>(to[2]));
+  pack_s8(plain, layout_of(program), more,
+          {at<int8_t>(to[0]), at<int32_t>(to[1]), at<float>(to[2]), at<int32_t>(to[3])});
   return 1;
 }
 
 std::vector<int64_t> layout_pair(const LayoutS8& layout) { return {layout.group, layout.shift}; }
 
-std::vector<int64_t> segments_pair(Program& program, const std::array<int32_t, 5>& image,
-                                   const std::array<int32_t, 8>& window, const Triple& out,
-                                   bool sixteen) {
+std::vector<int64_t> segments_of(Program& program, const std::array<int32_t, 5>& image,
+                                 const std::array<int32_t, 8>& window, const Triple& out,
+                                 bool sixteen) {
   const Segments s = plan_segments(image, window, out, sixteen ? kPairs : layout_of(program));
-  return {s.count, s.length};
+  // Lanes of 16 k go on nearly always; sums of copied rows cost less.
+  const bool apart = product_of(program) == ProductS8::sixteens && s.source != SourceS8::band;
+  return {s.count, s.length, apart};
 }
 
 }  // namespace
@@ -310,24 +315,26 @@ void bind_int8(Methods& program) {
   program.def_property(
       "word_layout_s8", +[](Program& self) { return layout_pair(word_layout_of(self)); },
       "The same for linear and recurrent layers.");
-  program.def("conv_segments", segments_pair, {"image", "window", "out", "sixteen"},
+  program.def("conv_segments", segments_of, {"image", "window", "out", "sixteen"},
               "The (number, length) of the runs of k that weights are packed in, for int8 or "
-              "sixteen-bit activations.");
+              "sixteen-bit activations, and whether zero points of weights rather stay apart than "
+              "let lanes go on.");
   program.def("conv_s8_more", conv_s8_more, {"weights", "sizes", "zeros"},
               "The lanes of k that go on behind the others because int8 does not hold weights less "
               "zero points; sizes = (outputs, segments, segment, groups).");
   program.def("pack_conv_s8", pack_conv_s8,
               {"to", "weights", "sizes", "zeros", "scales", "bias?", "zero?", "more?", "packed?"},
-              "Write packed weights (unless they are packed), bias and scale; 0 where an int32 sum "
-              "could overflow.");
+              "Write packed weights (unless they are packed), bias, scale and zero points (unless "
+              "weights are to be less them: address 0); 0 where an int32 sum could overflow.");
   program.def("conv_s8", conv_s8,
               {"x", "y", "weights", "bias", "scale", "more", "image", "window", "out", "steps",
-               "zero", "bounds", "lanes?", "starts?", "count?"},
+               "zero", "bounds", "lanes?", "starts?", "count?", "weight_zero?"},
               "Add a convolution; more = lanes of k whose weights go on "
               "behind the others, image = "
               "(batch, height, width, channels of a group, groups), "
               "window = (kernel, stride, dilation, begin), out = (height, width, channels of a "
-              "group), steps of y in elements, bounds = (zero, low, high) of y. Of block-sparse "
+              "group), steps of y in elements, bounds = (zero, low, high) of y, weight_zero = zero "
+              "points that weights are not less. Of block-sparse "
               "weights (kernels of one pixel, one group) `count` lanes are stored: which ones, and "
               "where each panel's start.");
   program.def("conv_s16", conv_s16,

@@ -23,6 +23,7 @@ static BlockS8 group_block(const ConvHere& p, int64_t group) {
   block.output = p.output;
   block.output.bias += group * panels * kPanel;
   block.output.scale += group * panels * kPanel;
+  if (p.output.weight_zero != nullptr) block.output.weight_zero += group * panels * kPanel;
   block.wide_bias = p.wide_bias == nullptr ? nullptr : p.wide_bias + group * panels * kPanel;
   block.y_step = p.y_pixel;
   block.channels = p.out_channels;
@@ -84,6 +85,7 @@ static void conv_pixels(const ConvHere& p, void* scratch, int64_t group, Span pi
   BlockS8 block = group_block(p, group);
   uint8_t* rows_at = (uint8_t*)scratch;
   const bool in_place = kInPlace && p.source == SourceS8::rows;
+  int32_t row_sums[kMaxBlock];
   block.a = rows_at;
   block.a_step = in_place ? (int64_t)p.channels * kLayout.element : row_bytes(p.segment, kLayout);
   const bool joined = p.y_row == p.out_w * p.y_pixel && p.y_image == p.out_h * p.y_row;
@@ -103,6 +105,10 @@ static void conv_pixels(const ConvHere& p, void* scratch, int64_t group, Span pi
       copy_rows(p, rows_at, block.a_step, pixel, rows);
     } else {
       copy_windows(p, rows_at, block.a_step, pixel, rows, group);
+    }
+    if (p.output.weight_zero != nullptr) {
+      sum_rows(row_sums, block.a, block.a_step, rows, p.segment);
+      block.row_sums = row_sums;
     }
     if (p.starts != nullptr) {
       sparse_block(p, block, rows, (int)vectors.begin, (int)vectors.end);

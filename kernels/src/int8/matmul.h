@@ -181,8 +181,8 @@ static void matmul_s8_body(const MatMulS8Params& p, const Worker& worker) {
       uint8_t* row = s.a + r * block.a_step;
       copy_row(row, a, p.depth);
       end_row(row, p.depth);
-      if (block.row_sums != nullptr) row_sums[r] = row_sum(row, p.depth);
     }
+    if (block.row_sums != nullptr) sum_rows(row_sums, s.a, block.a_step, rows, p.depth);
     block.y = p.y + (batch * p.rows + first) * p.columns;
     block_s8(block, rows, 0, vectors);
   }

@@ -40,9 +40,9 @@ void put_step(const int8_t* first, int64_t depth, int64_t count, int64_t size, i
   }
 }
 
-// Weights that are their own differences from zero points.
+// Weights as they are.
 template <int kGroup>
-void put_symmetric(const PlainS8& p, int64_t first, int64_t count, int8_t* to) {
+void put_rows(const PlainS8& p, int64_t first, int64_t count, int8_t* to) {
   for (int64_t s = 0; s < p.segments; ++s) {
     for (int64_t k = 0; k < p.segment; k += kGroup, to += kPanel * kGroup) {
       const int64_t size = std::min<int64_t>(p.segment - k, kGroup);
@@ -70,10 +70,10 @@ void put_piece(const PlainS8& p, const LayoutS8& layout, int64_t first, int64_t 
 }
 
 void put_panel(const PlainS8& p, const LayoutS8& layout, const std::vector<int64_t>& more,
-               bool symmetric, int64_t first, int64_t count, int8_t* to) {
-  if (symmetric && layout.group == 2) return put_symmetric<2>(p, first, count, to);
-  if (symmetric && layout.group == 4) return put_symmetric<4>(p, first, count, to);
-  if (symmetric && layout.group == 16) return put_symmetric<16>(p, first, count, to);
+               bool as_they_are, int64_t first, int64_t count, int8_t* to) {
+  if (as_they_are && layout.group == 2) return put_rows<2>(p, first, count, to);
+  if (as_they_are && layout.group == 4) return put_rows<4>(p, first, count, to);
+  if (as_they_are && layout.group == 16) return put_rows<16>(p, first, count, to);
   const int64_t steps = lane_steps(p.segments, p.segment, layout), bytes = kPanel * layout.group;
   for (int64_t step = 0; step < steps; ++step, to += bytes) {
     put_piece(p, layout, first, count, step, 0, to);
@@ -182,13 +182,14 @@ bool sums_fit(const PlainS8& p) {
 }
 
 void pack_s8(const PlainS8& p, const LayoutS8& layout, const std::vector<int64_t>& more,
-             int8_t* panels, int32_t* bias, float* scales) {
+             const PackedS8& to) {
   const int64_t per_group = p.outputs / p.groups, count = padded(per_group, kPanel);
   const int64_t steps = lane_steps(p.segments, p.segment, layout);
   const int64_t bytes = (steps + static_cast<int64_t>(more.size())) * layout.group * kPanel;
-  const bool symmetric = !has_zeros(p);
-  std::fill_n(bias, p.groups * count, 0);
-  std::fill_n(scales, p.groups * count, 0.0f);
+  const bool as_they_are = to.weight_zeros != nullptr || !has_zeros(p);
+  std::fill_n(to.bias, p.groups * count, 0);
+  std::fill_n(to.scales, p.groups * count, 0.0f);
+  if (to.weight_zeros != nullptr) std::fill_n(to.weight_zeros, p.groups * count, 0);
   for (int64_t at = 0; at < p.groups * count; at += kPanel) {
     const int64_t first = at / count * per_group + at % count;
     const int64_t there = std::min<int64_t>(per_group - at % count, kPanel);
@@ -196,11 +197,13 @@ void pack_s8(const PlainS8& p, const LayoutS8& layout, const std::vector<int64_t
     panel_sums(p, first, there, sums);
     for (int64_t i = 0; i < there; ++i) {
       const int64_t start = p.bias == nullptr ? 0 : p.bias[first + i];
-      bias[at + i] = static_cast<int32_t>(start - sums[i] * (p.zero + layout.shift));
-      scales[at + i] = p.scales[static_cast<size_t>(first + i)];
+      const auto output = static_cast<size_t>(first + i);
+      to.bias[at + i] = static_cast<int32_t>(start - sums[i] * (p.zero + layout.shift));
+      to.scales[at + i] = p.scales[output];
+      if (to.weight_zeros != nullptr) to.weight_zeros[at + i] = p.weight_zeros[output];
     }
     if (!p.packed)
-      put_panel(p, layout, more, symmetric, first, there, panels + at / kPanel * bytes);
+      put_panel(p, layout, more, as_they_are, first, there, to.panels + at / kPanel * bytes);
   }
 }
 

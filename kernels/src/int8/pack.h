@@ -35,9 +35,17 @@ std::vector<int64_t> continued_lanes(const PlainS8& plain, const LayoutS8& layou
 // Whether no int32 sum can overflow, scaled or not.
 bool sums_fit(const PlainS8& plain);
 
-// Writes panels of steps + more.size() lanes, unless packed already, and bias (zero points and the
-// activations' shift folded in) and scale padded to whole panels.
+// Panels of steps + more.size() lanes; bias, scales and zero points padded to whole panels.
+struct PackedS8 {
+  int8_t* panels;
+  int32_t* bias;
+  float* scales;
+  int32_t* weight_zeros;  // null where weights are to be less their zero points
+};
+
+// Writes all of it, panels unless packed already; zero points and the activations' shift are folded
+// into the bias.
 void pack_s8(const PlainS8& plain, const LayoutS8& layout, const std::vector<int64_t>& more,
-             int8_t* panels, int32_t* bias, float* scales);
+             const PackedS8& to);
 
 }  // namespace linnet

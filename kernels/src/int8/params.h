@@ -41,7 +41,8 @@ enum class SourceS8 : int32_t {
 // padded to whole lanes in the packed weights: the whole window (rows, windows), one kernel row
 // (band), or one pixel of it (band, where dilation or groups set the pixels apart). Weights less
 // their zero points that int8 does not hold go on in further lanes, which read their activations
-// again: `offsets` says where each of the `steps` lanes' worth of k lies, from a window's start.
+// again, or a single segment's zero points stay apart (output.weight_zero): `offsets` says where
+// each of the `steps` lanes' worth of k lies, from a window's start.
 //
 // Sums of int16 fit int32 over `run` steps. Where whole ones need not, runs are added up in int64
 // from `wide_bias` on, which is padded as the bias is and else null.

@@ -22,21 +22,31 @@ LINNET_INLINE I add_weights(I sum, const int8_t* w) {
 #endif
 }
 
-// Sum of a row of activations, exactly `depth` of them.
-static int32_t row_sum(const uint8_t* row, int64_t depth) {
-  const int8_t* x = (const int8_t*)row;
-  int32x4_t total = vdupq_n_s32(0);
-  int64_t k = 0;
-  for (; k + 16 <= depth; k += 16) {
-    total = vaddq_s32(total, vpaddlq_s16(vpaddlq_s8(vld1q_s8(x + k))));
+// Sums of rows of activations, exactly `depth` of each; 16 more may be read, and sums are written
+// by fours.
+static void sum_rows(int32_t* sums, const uint8_t* a, int64_t a_step, int rows, int64_t depth) {
+  static const int8_t kMask[32] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
+  for (int r = 0; r < rows; r += 4) {
+    const int8_t* row[4];
+    int32x4_t total[4];
+    for (int i = 0; i < 4; ++i) {
+      row[i] = (const int8_t*)a + (r + i < rows ? r + i : rows - 1) * a_step;
+      total[i] = vdupq_n_s32(0);
+    }
+    int64_t k = 0;
+    for (; k + 16 <= depth; k += 16) {
+      for (int i = 0; i < 4; ++i) {
+        total[i] = vpadalq_s16(total[i], vpaddlq_s8(vld1q_s8(row[i] + k)));
+      }
+    }
+    if (k < depth) {
+      const int8x16_t mask = vld1q_s8(kMask + 16 - (depth - k));
+      for (int i = 0; i < 4; ++i) {
+        total[i] = vpadalq_s16(total[i], vpaddlq_s8(vandq_s8(vld1q_s8(row[i] + k), mask)));
+      }
+    }
+    vst1q_s32(sums + r, add_pairs(add_pairs(total[0], total[1]), add_pairs(total[2], total[3])));
   }
-  int32_t rest = 0;
-  for (; k < depth; ++k) rest += x[k];
-#if defined(__aarch64__)
-  return rest + vaddvq_s32(total);
-#else
-  return rest + sum_i((I)total);
-#endif
 }
 
 #if defined(__ARM_FEATURE_DOTPROD)
@@ -205,15 +215,16 @@ static bool tiles_by_hand(const BlockS8& block, int row, int count, int vector) 
     out.weight_zero = vld1q_s32(to.weight_zero + channel);
     sums += row;
   }
+  const auto tiles = sums != nullptr ? four_rows<true> : four_rows<false>;
   int8_t* y = block.y + row * block.y_step + channel;
   const int left = block.channels - channel;
   if (left >= kLanes) {
-    four_rows(job, out, sums, count, y, block.y_step);
+    tiles(job, out, sums, count, y, block.y_step);
     return true;
   }
   for (; count > 0; --count, job.a += 4 * block.a_step) {
     int8_t bytes[16];
-    four_rows(job, out, sums, 1, bytes, 4);
+    tiles(job, out, sums, 1, bytes, 4);
     if (sums != nullptr) sums += 4;
     for (int i = 0; i < 4; ++i, y += block.y_step) {
       for (int n = 0; n < left; ++n) y[n] = bytes[4 * i + n];

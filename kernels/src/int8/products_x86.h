@@ -45,6 +45,12 @@ static int32_t row_sum(const uint8_t* row, int64_t depth) {
   return sum_i(total);
 }
 
+// Sums of rows `a_step` bytes apart.
+LINNET_INLINE void sum_rows(int32_t* sums, const uint8_t* a, int64_t a_step, int rows,
+                            int64_t depth) {
+  for (int r = 0; r < rows; ++r) sums[r] = row_sum(a + r * a_step, depth);
+}
+
 // Independent sums that hide the latency of multiply_add where a tile has few of its own.
 constexpr int ways(int sums) { return sums >= 8 ? 1 : sums >= 4 ? 2 : 4; }
 

@@ -101,8 +101,25 @@ LINNET_INLINE void multiply_sixteens(I (&found)[MR], const SixteensS8& job) {
   "st1 {v16.s}[2], [%[left]]\n" \
   "st1 {v16.s}[3], [%[turn]]\n" \
   "add %[y], %[y], %[y_step], lsl #2\n"
-// The first chunk of a tile while another's sums leave.
-#define LINNET_FIRST_AND_LEAVE \
+// The sums of a tile, a row each, in v16-19.
+#define LINNET_PAIRS                                            \
+  "addp v16.4s, v16.4s, v17.4s\n addp v18.4s, v18.4s, v19.4s\n" \
+  "addp v20.4s, v20.4s, v21.4s\n addp v22.4s, v22.4s, v23.4s\n" \
+  "addp v24.4s, v24.4s, v25.4s\n addp v26.4s, v26.4s, v27.4s\n" \
+  "addp v28.4s, v28.4s, v29.4s\n addp v30.4s, v30.4s, v31.4s\n" \
+  "addp v19.4s, v16.4s, v18.4s\n addp v16.4s, v20.4s, v22.4s\n" \
+  "addp v17.4s, v24.4s, v26.4s\n addp v18.4s, v28.4s, v30.4s\n"
+// Pointers of the next tile, and its first chunk.
+#define LINNET_NEXT_TILE        \
+  "ldrsw %[k], [%[offsets]]\n"  \
+  "add %[a0], %[a0], %[next]\n" \
+  "add %[a1], %[a1], %[next]\n" \
+  "mov %[o], %[offsets]\n"      \
+  "mov %[w], %[weights]\n"      \
+  "add %[a2], %[a2], %[next]\n" \
+  "add %[a3], %[a3], %[next]\n" LINNET_LOAD("")
+// The first chunk of a tile while another's sums leave; `load` may load the second one.
+#define LINNET_FIRST_AND_LEAVE(load) \
   LINNET_CONSTANTS LINNET_PLACES \
   LINNET_MUL4(0, 8, 9, 10, 11)   \
   LINNET_EACH("add", ", v28.4s") \
@@ -127,7 +144,7 @@ LINNET_INLINE void multiply_sixteens(I (&found)[MR], const SixteensS8& job) {
   "smax v16.16b, v16.16b, v30.16b\n"                                                          \
   LINNET_MLA4(2, 8, 9, 10, 11)                                                                \
   "smin v16.16b, v16.16b, v31.16b\n"                                                          \
-  LINNET_MLA4(3, 12, 13, 14, 15) LINNET_LEAVE4 LINNET_ADD_LOWER(saddlp)
+  LINNET_MLA4(3, 12, 13, 14, 15) load LINNET_LEAVE4 LINNET_ADD_LOWER(saddlp)
 #define LINNET_FIRST \
   LINNET_MUL8(0, 1)  \
   LINNET_MLA8(0, 1)  \
@@ -138,14 +155,12 @@ LINNET_INLINE void multiply_sixteens(I (&found)[MR], const SixteensS8& job) {
   LINNET_MUL8(0, 1) LINNET_ADD_UPPER(sadalp) LINNET_MUL8(2, 3) LINNET_ADD_LOWER(sadalp)
 // What a tile's rows contribute through the weights' zero points.
 #define LINNET_ROW_SUMS            \
-  "cbz %[sums], 12f\n"             \
   "ldr q20, [%[sums]], #16\n"      \
   "ldr q21, [%[out], #80]\n"       \
   "mls v16.4s, v21.4s, v20.s[0]\n" \
   "mls v17.4s, v21.4s, v20.s[1]\n" \
   "mls v18.4s, v21.4s, v20.s[2]\n" \
-  "mls v19.4s, v21.4s, v20.s[3]\n" \
-  "12:\n"
+  "mls v19.4s, v21.4s, v20.s[3]\n"
 
 namespace {
 struct FourRowsOutput {
@@ -159,6 +174,7 @@ struct FourRowsOutput {
 }  // namespace
 
 // `count` tiles of four rows against four channels; y is written four bytes at a time.
+template <bool kSums>
 static void four_rows(const SixteensS8& job, FourRowsOutput& out, const int32_t* row_sums,
                       int64_t count, int8_t* y, int64_t y_step) {
   const int8_t *a0 = job.a, *a1 = a0 + job.a_step, *a2 = a1 + job.a_step, *a3 = a2 + job.a_step;
@@ -172,14 +188,21 @@ static void four_rows(const SixteensS8& job, FourRowsOutput& out, const int32_t*
   __asm__ volatile(
       "ldrsw %[k], [%[o]]\n" LINNET_LOAD("") LINNET_FIRST
       "b 2f\n"
-      ".p2align 4\n"
-      "1:\n" LINNET_FIRST_AND_LEAVE
-      // k stands behind the first chunk; n more follow it in its run.
+      // Runs of one chunk; then those of more, whose second one is loaded with the first.
+      "1:\n" LINNET_NEXT_TILE LINNET_PAIRS
+      ".if %c[has_sums]\n" LINNET_ROW_SUMS ".endif\n" LINNET_FIRST_AND_LEAVE("")
       "2:\n"
       "ldp %[left], %[turn], [%[out], #96]\n"
       "add %[o], %[o], #4\n"
-      "subs %[n], %[run], #0\n"
-      "b.eq 6f\n" LINNET_LOAD("subs %[n], %[n], #1\n")
+      "cbz %[run], 6f\n" LINNET_LOAD("")
+      "b 14f\n"
+      "10:\n" LINNET_NEXT_TILE LINNET_PAIRS
+      ".if %c[has_sums]\n" LINNET_ROW_SUMS ".endif\n" LINNET_FIRST_AND_LEAVE(LINNET_LOAD(""))
+      "ldp %[left], %[turn], [%[out], #96]\n"
+      "add %[o], %[o], #4\n"
+      // n chunks follow the loaded one in its run.
+      "14:\n"
+      "subs %[n], %[run], #1\n"
       "add %[o], %[o], %[run], lsl #2\n"
       "b.eq 5f\n"
       "subs %[n], %[n], #4\n"
@@ -216,22 +239,10 @@ static void four_rows(const SixteensS8& job, FourRowsOutput& out, const int32_t*
       "8:\n"
       "subs %[count], %[count], #1\n"
       "b.eq 11f\n"
-      "add %[a0], %[a0], %[next]\n"
-      "add %[a1], %[a1], %[next]\n"
-      "mov %[o], %[offsets]\n"
-      "mov %[w], %[weights]\n"
-      "add %[a2], %[a2], %[next]\n"
-      "add %[a3], %[a3], %[next]\n"
-      "ldrsw %[k], [%[o]]\n" LINNET_LOAD("")
-      "11:\n"
-      "addp v16.4s, v16.4s, v17.4s\n addp v18.4s, v18.4s, v19.4s\n"
-      "addp v20.4s, v20.4s, v21.4s\n addp v22.4s, v22.4s, v23.4s\n"
-      "addp v24.4s, v24.4s, v25.4s\n addp v26.4s, v26.4s, v27.4s\n"
-      "addp v28.4s, v28.4s, v29.4s\n addp v30.4s, v30.4s, v31.4s\n"
-      "addp v19.4s, v16.4s, v18.4s\n addp v16.4s, v20.4s, v22.4s\n"
-      "addp v17.4s, v24.4s, v26.4s\n addp v18.4s, v28.4s, v30.4s\n"
-      LINNET_ROW_SUMS
-      "cbnz %[count], 1b\n" LINNET_CONSTANTS LINNET_PLACES
+      "cbz %[run], 1b\n"
+      "b 10b\n"
+      "11:\n" LINNET_PAIRS
+      ".if %c[has_sums]\n" LINNET_ROW_SUMS ".endif\n" LINNET_CONSTANTS LINNET_PLACES
       LINNET_EACH("add", ", v28.4s")
       LINNET_ZERO
       LINNET_EACH("scvtf", "")
@@ -247,7 +258,7 @@ static void four_rows(const SixteensS8& job, FourRowsOutput& out, const int32_t*
         [a3] "+&r"(a3), [y] "+&r"(y), [count] "+&r"(count), [sums] "+&r"(row_sums), [k] "=&r"(k),
         [n] "=&r"(n), [left] "=&r"(left), [turn] "=&r"(turn)
       : [weights] "r"(job.w), [offsets] "r"(job.offsets), [run] "r"(run),
-        [next] "r"(next), [half] "r"(half), [out] "r"(&out), [y_step] "r"(y_step)
+        [next] "r"(next), [half] "r"(half), [out] "r"(&out), [y_step] "r"(y_step), [has_sums] "i"(kSums)
       : "cc", "memory", "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11",
         "v12", "v13", "v14", "v15", "v16", "v17", "v18", "v19", "v20", "v21", "v22", "v23", "v24",
         "v25", "v26", "v27", "v28", "v29", "v30", "v31");

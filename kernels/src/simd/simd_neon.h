@@ -125,13 +125,18 @@ LINNET_INLINE ByteBounds byte_bounds(int zero, int low, int high) {
 LINNET_INLINE int16x8_t stored_words(I a, I b, const ByteBounds& bounds) {
   return vqaddq_s16(vcombine_s16(vqmovn_s32(raw(a)), vqmovn_s32(raw(b))), bounds.zero);
 }
+// clip(x + zero, low, high) as bytes; those beyond the N vectors repeat others.
 template <int N>
-LINNET_INLINE void store_s8_clipped(int8_t* p, const I (&x)[N], const ByteBounds& b, int n) {
+LINNET_INLINE int8x16_t clipped_s8(const I (&x)[N], const ByteBounds& b) {
   static_assert(N <= 4, "four vectors fill 16 bytes");
   const int8x8_t first = vqmovn_s16(stored_words(x[0], x[N > 1 ? 1 : 0], b));
   int8x8_t last = first;
   if constexpr (N > 2) last = vqmovn_s16(stored_words(x[2], x[N - 1], b));
-  const int8x16_t bytes = vminq_s8(vmaxq_s8(vcombine_s8(first, last), b.low), b.high);
+  return vminq_s8(vmaxq_s8(vcombine_s8(first, last), b.low), b.high);
+}
+template <int N>
+LINNET_INLINE void store_s8_clipped(int8_t* p, const I (&x)[N], const ByteBounds& b, int n) {
+  const int8x16_t bytes = clipped_s8(x, b);
   if (N == 4 && n >= 16) {
     vst1q_s8(p, bytes);
   } else if (N == 2 && n >= 8) {
