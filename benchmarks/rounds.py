@@ -61,7 +61,10 @@ class Tree:
                 capture_output=True, text=True, check=False,
             )  # fmt: skip
             if done.returncode or not target.exists():
-                raise SystemExit(f"the suites of {self.folder} failed:\n{done.stdout[-3000:]}")
+                said = done.stdout[-3000:] + done.stderr[-3000:]
+                raise SystemExit(
+                    f"the suites of {self.folder} failed, exit code {done.returncode}:\n{said}"
+                )
             self._note(json.loads(target.read_text()))
         after = os.times()
         return (
