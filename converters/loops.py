@@ -12,6 +12,10 @@ _Made = TypeVar("_Made")
 _ROUNDS = 3
 
 
+class RankError(UnsupportedError):
+    """A carried value that one iteration gives another rank."""
+
+
 def settled(
     types: Sequence[TensorType],
     convert: Callable[[Sequence[TensorType]], tuple[_Made, Sequence[TensorType]]],
@@ -35,8 +39,10 @@ def settled(
     ------
     FormatError
         If the body hands on another number of values.
+    RankError
+        If a value changes its rank only.
     UnsupportedError
-        If a value changes its element type, rank or quantization.
+        If it changes its element type or quantization.
     ShapeError
         If shapes do not settle.
     """
@@ -53,8 +59,10 @@ def settled(
 
 
 def _joined(given: TensorType, after: TensorType) -> TensorType:
-    same = (after.dtype, after.rank, after.quantization)
-    if (given.dtype, given.rank, given.quantization) != same:
-        raise UnsupportedError(f"a carried value goes in as {given} and comes out as {after}")
+    changed = f"a carried value goes in as {given} and comes out as {after}"
+    if (given.dtype, given.quantization) != (after.dtype, after.quantization):
+        raise UnsupportedError(changed)
+    if given.rank != after.rank:
+        raise RankError(changed)
     pairs = enumerate(zip(given.shape, after.shape, strict=True))
     return given.with_(shape=tuple(a if a == b else f"?{i}" for i, (a, b) in pairs))

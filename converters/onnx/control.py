@@ -9,12 +9,13 @@ import numpy as np
 import onnx
 
 from linnet import ops
-from linnet.converters.loops import settled
+from linnet.converters.loops import RankError, settled
 from linnet.errors import FormatError, UnsupportedError
 from linnet.graph import Graph
 from linnet.types import DType, TensorType
 
 from .node import OnnxNode, normalized
+from .peeled import PEELED, peeled
 from .registry import handles
 from .sequences import Item, without_lists
 
@@ -87,29 +88,47 @@ def _assumed(
 @handles("Loop")
 def loop(node: OnnxNode) -> None:
     """Import the body for types that the carried values keep from iteration to iteration."""
-    given = [node.input(i) for i in range(2, len(node.inputs))]
-    proto, lists = without_lists(node, _graph(node, "body"), given)
-    carried = [name for index, name in enumerate(given) if index not in lists]
+    carried = [node.input(i) for i in range(2, len(node.inputs))]
+    proto, lists = without_lists(node, _graph(node, "body"), carried)
+    if lists:
+        _loop_of_lists(node, proto, carried, lists)
+        return
     shapes = [_declared_shape(info) for info in proto.input[:2]]
     fixed = [TensorType(DType.INT64, shapes[0]), TensorType(DType.BOOL, shapes[1])]
-    importer, outputs = _settled(node, proto, fixed, carried, (), 1)
+    try:
+        importer, outputs = _settled(node, proto, fixed, carried, (), 1)
+    except RankError:
+        if node.name.endswith(PEELED):
+            raise
+        if_(peeled(node, proto, carried))
+        return
     op = ops.Loop(body=_closed(importer, outputs), carried=len(carried))
     inputs = (node.optional(0), node.optional(1), *carried, *importer.captured.values())
-    if not lists:
-        node.finish(op, *inputs)
-        return
-    names = [node.graph.unique(f"{node.name}:{i}") for i in range(op.outputs)]
-    node.graph.add(op, inputs, name=node.name, outputs=names)
-    node.state.settle()
-    plain = iter(names)
-    grown = iter(names[len(names) - len(lists) :])
+    node.finish(op, *inputs)
+
+
+def _loop_of_lists(
+    node: OnnxNode, proto: onnx.GraphProto, given: Sequence[str], lists: Sequence[int]
+) -> None:
+    """Import a loop by its body without sequences, whose new values are stacked last."""
+    names = [f"{node.name}:{i}" for i in range(len(proto.output) - 1)]
+    inputs = (node.optional(0), node.optional(1))
+    carried = (name for index, name in enumerate(given) if index not in lists)
+    body = {"body": onnx.helper.make_attribute("body", proto)}
+    loop(
+        OnnxNode(
+            node.state, "Loop", "", node.name, node.version, body, (*inputs, *carried), (*names,)
+        )
+    )
+    values = [node.bound[name] for name in names]
+    made, grown = iter(values), iter(values[len(values) - len(lists) :])
     for index, wanted in enumerate(node.outputs):
         if index in lists:
             items = (*node.state.lists[given[index]], Item(next(grown), stacked=True))
             node.bound[wanted or ""] = node.state.listed(items) if wanted else ""
         else:
-            made = next(plain)
-            node.bound[wanted] = made if wanted else ""
+            value = next(made)
+            node.bound[wanted] = value if wanted else ""
 
 
 def _declared_shape(info: onnx.ValueInfoProto) -> tuple[int, ...]:

@@ -1,13 +1,14 @@
 """Quantized operators as others: in floats where a run computes scales, channels first elsewhere.
 
-An operator like ``QLinearConv`` whose scales, zero points or weights are no constants becomes
-``DequantizeLinear``, the float operator and ``QuantizeLinear``. ONNX Runtime's operators on images
+An operator like ``QLinearConv`` whose scales, zero points or weights are no constants, or a
+``QGemm`` whose C is no bias, becomes ``DequantizeLinear``, the float operator and
+``QuantizeLinear``. ONNX Runtime's operators on images
 whose channels are last get a ``Transpose`` before and after; passes cancel those.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import onnx
@@ -46,8 +47,10 @@ def expanded(model: onnx.ModelProto) -> onnx.ModelProto:
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     nodes = [n for node in copy.graph.node for n in _channels_first(node)]
-    constants = {tensor.name for tensor in copy.graph.initializer}
-    constants |= {node.output[0] for node in nodes if node.op_type == "Constant"}
+    constants = {tensor.name: tuple(tensor.dims) for tensor in copy.graph.initializer}
+    for node in nodes:
+        if node.op_type == "Constant":
+            constants[node.output[0]] = tuple(next((a.t.dims for a in node.attribute), ()))
     nodes = [n for node in nodes for n in _in_floats(node, constants)]
     del copy.graph.node[:]
     copy.graph.node.extend(nodes)
@@ -78,7 +81,9 @@ def _channels_first(node: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
     yield helper.make_node("Transpose", [inner.output[0]], [result], perm=(0, 2, 3, 1))
 
 
-def _in_floats(node: onnx.NodeProto, constants: set[str]) -> Iterable[onnx.NodeProto]:
+def _in_floats(
+    node: onnx.NodeProto, constants: Mapping[str, tuple[int, ...]]
+) -> Iterable[onnx.NodeProto]:
     """Return the node, or what computes the same in floats where a run gives its parameters."""
     if node.op_type not in _FORMS or node.domain not in ("", MICROSOFT):
         return [node]
@@ -88,6 +93,9 @@ def _in_floats(node: onnx.NodeProto, constants: set[str]) -> Iterable[onnx.NodeP
         fixed.append(3)
     given = [node.input[place] for place in fixed if place < len(node.input)]
     quantized = len(node.input) > scale and node.input[scale]
+    if kind == "Gemm" and len(node.input) > bias and node.input[bias]:
+        # One number for every row, or for all: what int32 can begin with.
+        quantized = quantized and set(constants.get(node.input[bias], (0, 0))[:-1]) <= {1}
     if quantized and all(name in constants for name in given if name):
         return [node]
     return _Floats(node, kind).nodes(operands, scale, bias)

@@ -86,7 +86,7 @@ def qgemm(node: OnnxNode) -> None:
     if node.optional(6):
         bias = node.known(6, "C")
         outputs = int(node.graph.type_of(inputs[1]).static_shape[0])
-        if bias.shape[-1:] not in ((outputs,), (1,), ()) or bias.shape[:-1] not in ((), (1,)):
+        if bias.size not in (1, outputs):
             raise UnsupportedError(f"C {bias.shape}; only a bias, of shape ({outputs},)")
         wide: Array = np.ascontiguousarray(np.broadcast_to(bias.reshape(-1), (outputs,)))
         inputs.append(node.constant_like(wide, "bias"))

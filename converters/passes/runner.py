@@ -16,6 +16,7 @@ from .branches import take_branches
 from .composites import fuse_composites
 from .flattened import permute_flattened_weights
 from .fold import fold_constants
+from .grown import stack_grown
 from .linear import fuse_linear
 from .lists import update_lists
 from .noop import remove_noops
@@ -61,6 +62,7 @@ CLEANUPS: tuple[Pass, ...] = (
 )
 PASSES: tuple[Pass, ...] = (
     Pass("lists", update_lists),
+    Pass("grown", stack_grown),
     Pass("unsigned", unsigned_to_int8),
     Pass("batchnorm", split_batch_normalization),
     Pass("transposes", sink_transposes, after=("batchnorm",)),

@@ -14,8 +14,9 @@ def unsigned_to_int8(graph: Graph) -> int:
 
     A stored value s with zero point z means scale * (s - z); s - 128 with zero point z - 128 means
     the same, so nothing is rounded. Constants change here (XOR 0x80), computed values by their
-    declared type. Graph inputs and outputs keep the dtype that the model declares: a Quantize at
-    the boundary, a pure shift, converts them. Plain uint8 numbers, without quantization, stay.
+    declared type, those of nested graphs with what is around them. Graph inputs and outputs keep
+    the dtype that the model declares: a Quantize at the boundary, a pure shift, converts them.
+    Plain uint8 numbers, without quantization, stay.
 
     Parameters
     ----------
@@ -26,8 +27,8 @@ def unsigned_to_int8(graph: Graph) -> int:
     int
         Number of values that are int8 now.
     """
-    unsigned = [v for v in graph.values.values() if _is_unsigned(v.type)]
     inputs, outputs = set(graph.inputs), set(graph.outputs)
+    unsigned = _unsigned(graph)
     for value in unsigned:
         if value.name in inputs:
             _shift_input(graph, value)
@@ -35,7 +36,23 @@ def unsigned_to_int8(graph: Graph) -> int:
             _shift_output(graph, value)
         else:
             _shift_inner(graph, value)
-    return len(unsigned)
+    return len(unsigned) + _shift_bodies(graph)
+
+
+def _unsigned(graph: Graph) -> list[Value]:
+    return [v for v in graph.values.values() if _is_unsigned(v.type)]
+
+
+def _shift_bodies(graph: Graph) -> int:
+    """Shift the values of nested graphs, whose inputs and outputs are values of this one."""
+    count = 0
+    for body in (body for node in graph.nodes for body in node.op.bodies):
+        assert isinstance(body, Graph)
+        unsigned = _unsigned(body)
+        for value in unsigned:
+            _shift_inner(body, value)
+        count += len(unsigned) + _shift_bodies(body)
+    return count
 
 
 def _is_unsigned(type_: TensorType) -> bool:

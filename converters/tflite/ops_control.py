@@ -10,7 +10,7 @@ from linnet.converters.loops import settled
 from linnet.errors import FormatError, UnsupportedError
 from linnet.graph import Graph
 from linnet.ops import Cast, If, NonZero, Op, Transpose, Unique, While
-from linnet.types import DType, TensorType
+from linnet.types import TensorType
 
 from .node import TfliteNode
 from .usage import uses
@@ -39,10 +39,6 @@ class _Call:
             used |= uses(node.importer.model, subgraph, self.handles)
         self.names = list(used)
         self.kept = [self._held(name, type_) for name, type_ in used.items()]
-        for name in (*self.values, *self.kept):
-            type_ = node.graph.type_of(name)
-            if type_.dtype is DType.UINT8 and type_.is_quantized:
-                raise UnsupportedError(f"'{name}' is quantized to uint8; export the model as int8")
 
     def _held(self, name: str, type_: TensorType) -> str:
         """Return what a variable holds now; tensors of the subgraphs begin with zeros every time.

@@ -211,6 +211,8 @@ def test_quantized_operators_whose_parameters_a_run_computes(kind: str) -> None:
         ({"alpha": 0.5}, (4,)),
         ({"transA": 1}, (1, 4)),
         ({"transA": 1, "transB": 1, "alpha": 3.0}, ()),
+        ({"alpha": 2.0}, (3, 1)),
+        ({"transB": 1}, (3, 4)),
     ],
 )
 def test_quantized_gemm(attributes: dict[str, Any], bias: tuple[int, ...], computed: bool) -> None:

@@ -7,6 +7,7 @@ import linnet
 from linnet.converters.importer import import_model
 from linnet.errors import UnsupportedError
 from linnet.ops import If
+from linnet.types import Quantization
 from tests.converters.test_tflite_control import subgraph
 from tests.converters.tflite_builder import Operator
 from tests.converters.tflite_reference import litert_runs
@@ -135,6 +136,36 @@ def recurrent_branch():
     return main.build()
 
 
+def unsigned_loop():
+    """While n > 0: n -= 1, x = w x; y = x + x where the flag says so, else x: all in uint8."""
+    q, random = Quantization(0.05, 131), np.random.default_rng(8)
+    stored = ("uint8", (1, 3), None, q)
+    pair = [("n", "int32", ()), ("x", *stored)]
+    main = subgraph(
+        "main",
+        [*pair, ("flag", "bool", ()), ("m", "int32", ()), ("z", *stored), ("y", *stored)],
+        [Operator("WHILE", [0, 1], [3, 4], LOOP, "WhileOptions"),
+         Operator("IF", [2, 4], [5], {"ThenSubgraphIndex": 3, "ElseSubgraphIndex": 4},
+                  "IfOptions")],
+        [0, 1, 2], [3, 5],
+    )  # fmt: skip
+    content = random.integers(0, 256, (3, 3)).astype(np.uint8)
+    row = [("x", *stored), ("y", *stored)]
+    main.others += [
+        subgraph("condition", [*pair, ("zero", "int32", (), np.int32(0)), ("more", "bool", ())],
+                 [Operator("GREATER", [0, 2], [3], {}, "GreaterOptions")], [0, 1], [3]),
+        subgraph("body", [*pair, ("one", "int32", (), np.int32(1)), ("m", "int32", ()),
+                          ("w", "uint8", (3, 3), content, Quantization(0.005, 120)),
+                          ("y", *stored)],
+                 [Operator("SUB", [0, 2], [3], {}, "SubOptions"),
+                  Operator("FULLY_CONNECTED", [1, 4, -1], [5], {}, "FullyConnectedOptions")],
+                 [0, 1], [3, 5]),
+        subgraph("then", row, [Operator("ADD", [0, 0], [1], {}, "AddOptions")], [0], [1]),
+        subgraph("else", row[:1], [], [0], [0]),
+    ]  # fmt: skip
+    return main.build()
+
+
 def rows(*shape):
     return np.random.default_rng(9).normal(0, 1, shape).astype(np.float32)
 
@@ -151,6 +182,13 @@ CASES = {
         recurrent_branch,
         [{"flag": np.array(f), "x": rows(1, 3)} for f in (1, 1, 0, 1)],
     ),
+    "uint8 in a loop and a branch": (
+        unsigned_loop,
+        [
+            {"n": np.array(n), "x": np.array([[9, 250, 140]]), "flag": np.array(n % 2)}
+            for n in (3, 0, 2, 1)
+        ],
+    ),
     "recurrence in a loop": (recurrent_loop, [{"n": np.array(n), "x": rows(1, 3)} for n in (3, 2)]),
 }
 
@@ -159,7 +197,7 @@ CASES = {
 def test_runs_like_litert(name, tmp_path):
     build, feeds = CASES[name]
     model = build()
-    kinds = {"n": np.int32, "x": np.float32}
+    kinds = {"n": np.int32, "x": np.uint8 if name.startswith("uint8") else np.float32}
     feeds = [{k: v.astype(kinds.get(k, bool)) for k, v in feed.items()} for feed in feeds]
     linnet.save(linnet.convert(model), tmp_path / "model.linnet")
     session = linnet.load(tmp_path / "model.linnet", threads=1)
