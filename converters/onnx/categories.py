@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from linnet import ops
+from linnet.converters import lookup
 from linnet.errors import FormatError
 from linnet.types import Array, DType
 
@@ -75,26 +76,28 @@ def _table(node: OnnxNode, name: str) -> tuple[Array, str]:
 
 def _same(node: OnnxNode, keys: Array) -> str:
     """Return which key each element equals, along a new last axis; NaN equals NaN."""
-    x = node.emit(ops.Unsqueeze(axes=(node.rank(),)), node.input(0))
-    same = node.emit(ops.Equal(), x, node.constant_like(keys, "keys"))
+    same = lookup.match(node.emit, _constant(node), node.input(0), node.rank(), keys)
     if keys.dtype.kind != "f" or not np.isnan(keys).any():
         return same
+    x = node.emit(ops.Unsqueeze(axes=(node.rank(),)), node.input(0))
     lost = node.emit(ops.Not(), node.emit(ops.Equal(), x, x))
     both = node.emit(ops.And(), lost, node.constant_like(np.isnan(keys), "lost"))
     return node.emit(ops.Or(), same, both)
+
+
+def _constant(node: OnnxNode) -> lookup.Constant:
+    return lambda array: node.constant_like(array, "entries")
 
 
 def _look_up(node: OnnxNode, keys: Array, values: Array, default: Array, textual: bool) -> None:
     """Give the value of the first key that an element equals, the default where there is none."""
     if keys.size != values.size or not keys.size:
         raise FormatError(f"{keys.size} keys and {values.size} values")
-    other = node.state.texts.array(default.reshape(-1))[0] if textual else default
-    same = node.emit(ops.Cast(to=DType.UINT8), _same(node, keys))
-    place = node.emit(ops.ArgMax(axis=-1, keepdims=False), same)
-    found = node.emit(ops.Gather(axis=0), node.constant_like(values, "values"), place)
-    hit = node.emit(ops.ReduceMax(axes=(-1,), keepdims=False), same)
-    missing = node.emit(ops.Equal(), hit, node.constant_like(np.array(0, np.uint8), "none"))
-    default_ = node.constant_like(np.array(other).astype(values.dtype), "default")
-    node.finish(ops.Where(), missing, default_, found)
+    other = np.array(node.state.texts.array(default.reshape(-1))[0] if textual else default)
+    x, constant = node.input(0), _constant(node)
+    if lookup.is_dense(keys) and keys.dtype == node.type(0).dtype.numpy:
+        node.give(lookup.by_place(node.emit, constant, x, keys, values, other))
+    else:
+        node.give(lookup.by_match(node.emit, constant, _same(node, keys), values, other))
     if textual and node.wants(0):
         node.hold_texts()

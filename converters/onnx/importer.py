@@ -14,6 +14,7 @@ from typing import Any, Literal
 import onnx
 
 from linnet.converters.importer import Importer
+from linnet.converters.texts import Texts
 from linnet.errors import FormatError, LinnetError, UnsupportedError
 from linnet.graph import Graph
 from linnet.graph import State as GraphState
@@ -27,7 +28,7 @@ from .proto import NARROW, attributes, check_ranges, dtype_of, tensor_array
 from .quantized import declared_quantization
 from .registry import HANDLERS
 from .sequences import READERS
-from .strings import KEEPERS, Texts
+from .strings import KEEPERS
 from .strings import READERS as TEXT_READERS
 from .symbols import dimension
 

@@ -15,12 +15,11 @@ from linnet import ops
 from linnet.converters.dimensions import Entries, Known, note, number
 from linnet.converters.passes.fold import fold_node
 from linnet.converters.rewrite import late, turn_constant
+from linnet.converters.texts import Texts
 from linnet.errors import FormatError, UnsupportedError
 from linnet.graph import Graph
 from linnet.ops import Op
 from linnet.types import Array, Dim, Quantization, TensorType
-
-from .strings import Texts
 
 Declared = Quantization | Sequence[Quantization | None] | None
 

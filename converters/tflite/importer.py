@@ -13,13 +13,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from linnet.converters.importer import Importer
+from linnet.converters.texts import Texts
 from linnet.errors import FormatError, UnsupportedError
 from linnet.graph import Graph, Value
 from linnet.ops import Identity
 from linnet.types import Array, Dim, DType, Quantization, Shape, TensorType
 
 from .node import TfliteNode
-from .operators import CONVERTERS, CUSTOM, REFUSED
+from .operators import CONVERTERS, CUSTOM, REFUSED, TEXTUAL
 from .reader import Model, Operator, Signature, Subgraph, TensorInfo, read_model
 from .variables import Lent, Resources, Variables
 
@@ -111,7 +112,7 @@ class TfliteImporter(Importer):
         self._floats: dict[int, str] = {}
         self._aliases: dict[int, str] = {}
         self.variables = Variables(self)
-        self.resources = Resources(self)
+        self.resources: Resources = Resources(self, outer.resources if outer else None)
         self._plain = _plain_tensors(self.main)
 
     def describe(self) -> None:
@@ -140,6 +141,9 @@ class TfliteImporter(Importer):
             self.graph.outputs = [self.value(i) for i in self.main.outputs]
             self.variables.finish()
             self.resources.finish()
+            ports = (*self.main.inputs, *self.main.outputs)
+            held = {self.value(index) for index in ports if self.textual(index)}
+            Texts(self.model.texts.places, held).record(self.graph)
         return self.finish()
 
     def convert_operators(self) -> None:
@@ -317,6 +321,10 @@ class TfliteImporter(Importer):
             for here, there in zip(inferred, declared, strict=True)
         )
 
+    def textual(self, index: int) -> bool:
+        """Whether a tensor holds texts, as places in the model's list."""
+        return index >= 0 and self.main.tensors[index].kind == "STRING"
+
     def float_constant(self, index: int, content: Array, quantization: Quantization) -> str:
         """Add a quantized constant's real values once and return their name."""
         if index not in self._floats:
@@ -393,6 +401,8 @@ class TfliteImporter(Importer):
                 raise UnsupportedError(
                     REFUSED.get(operator.kind, "{} has no converter").format(name)
                 )
+            if operator.kind not in TEXTUAL and any(map(self.textual, operator.inputs)):
+                raise UnsupportedError("reads texts; make what it computes outside the model")
             convert(TfliteNode(self, operator))
             done = True
         if not done:

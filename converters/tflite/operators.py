@@ -20,6 +20,7 @@ from . import (
     ops_shapes,
     ops_state,
     ops_strided,
+    ops_tables,
     ops_volumes,
 )
 from .node import TfliteNode
@@ -40,6 +41,7 @@ _FAMILIES: tuple[Mapping[str, Callable[[TfliteNode], None]], ...] = (
     ops_shapes.CONVERTERS,
     ops_state.CONVERTERS,
     ops_strided.CONVERTERS,
+    ops_tables.CONVERTERS,
     ops_volumes.CONVERTERS,
 )
 CONVERTERS = {kind: convert for family in _FAMILIES for kind, convert in family.items()}
@@ -49,17 +51,17 @@ if len(CONVERTERS) != sum(map(len, _FAMILIES)):
 # Custom operators by name.
 CUSTOM: Mapping[str, Callable[[TfliteNode], None]] = ops_detection.CUSTOM | ops_products.CUSTOM
 
-_TABLES = "{} is not supported: its tables map text; look words up outside the model"
+# Operators that take texts, which are places in the model's list of texts.
+TEXTUAL = frozenset(
+    {"CALL", "EXPAND_DIMS", "GATHER", "HASHTABLE_FIND", "HASHTABLE_IMPORT", "IF", "RESHAPE",
+     "SHAPE", "SLICE", "SQUEEZE", "STRIDED_SLICE", "TILE", "WHILE"}
+)  # fmt: skip
 
 # Reasons for operators that need more than a missing rule; {} is the operator.
 REFUSED = {
     "CONCAT_EMBEDDINGS": "{} has no kernel in TFLite either; use CONCATENATION",
     "CUSTOM": "{} is not part of TFLite; export the model without it",
     "DELEGATE": "{} stands for what another runtime took; export the model before it is applied",
-    "HASHTABLE": _TABLES,
-    "HASHTABLE_FIND": _TABLES,
-    "HASHTABLE_IMPORT": _TABLES,
-    "HASHTABLE_SIZE": _TABLES,
     "LSH_PROJECTION": "{} hashes strings; hash outside the model",
     "SKIP_GRAM": "{} works on strings; tokenize outside the model",
 }

@@ -11,12 +11,14 @@ from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import tflite
 from flatbuffers import number_types
 
+from linnet.converters.texts import Texts
 from linnet.errors import FormatError, LinnetError, QuantizationError
 from linnet.types import Array, DType, Quantization
 
@@ -90,11 +92,12 @@ class Signature:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A whole file."""
+    """A whole file; ``texts`` are the places that stand for the texts of its constants."""
 
     description: str
     subgraphs: tuple[Subgraph, ...]
-    signatures: tuple[Signature, ...] = ()
+    signatures: tuple[Signature, ...]
+    texts: Texts
 
 
 @contextmanager
@@ -144,6 +147,7 @@ class _Reader:
         self._budget = 8 * len(data) + 4096
         self._root: Any = None
         self._kinds = _names_by_value(tflite.TensorType)
+        self._texts = Texts()
 
     def model(self) -> Model:
         with reading("the root table"):
@@ -157,7 +161,7 @@ class _Reader:
             raise FormatError("the TFLite file has no subgraph")
         codes = self._operator_codes()
         subgraphs = tuple(self._subgraph(i, codes) for i in range(count))
-        return Model(description, subgraphs, self._signatures(subgraphs))
+        return Model(description, subgraphs, self._signatures(subgraphs), self._texts)
 
     def _signatures(self, subgraphs: tuple[Subgraph, ...]) -> tuple[Signature, ...]:
         found = []
@@ -248,11 +252,29 @@ class _Reader:
         if sparsity is not None and data is not None:
             with reading(f"the sparsity of tensor {index} '{name}'"):
                 content = self._dense(name, kind, shape, data, sparsity)
+        elif kind == "STRING":
+            content = None if data is None else self._strings(name, shape, data)
         else:
             content = _content(name, kind, shape, data)
         return TensorInfo(
             index, name, kind, dtype, shape, signature, quantization, content, variable, blocks
         )
+
+    def _strings(self, name: str, shape: tuple[int, ...], data: memoryview) -> Array | None:
+        """Return the places of a constant's texts: a count, where each begins, and their bytes."""
+        if not data.nbytes:
+            return None
+        with reading(f"the texts of '{name}'"):
+            count = self._count(struct.unpack_from("<i", data)[0])
+            ends = struct.unpack_from(f"<{count + 1}i", data, 4)
+            inside = list(ends) == sorted(ends) and 0 <= ends[0] <= ends[-1] <= data.nbytes
+            if count != math.prod(shape) or not inside:
+                raise FormatError(f"constant '{name}' of {shape} does not hold {count} texts")
+            self._count(ends[-1])
+            texts = [
+                bytes(data[a:b]).decode("utf-8", "backslashreplace") for a, b in pairwise(ends)
+            ]
+        return self._texts.numbers(texts).reshape(shape)
 
     def _dense(
         self, name: str, kind: str, shape: tuple[int, ...], data: memoryview, sparsity: Any
@@ -386,8 +408,8 @@ def _check_indices(what: str, indices: tuple[int, ...], count: int, least: int) 
 
 
 def _dtype(kind: str) -> DType | None:
-    if kind == "INT4":
-        return DType.INT8
+    if kind in ("INT4", "STRING"):
+        return DType.INT8 if kind == "INT4" else DType.INT64
     try:
         return DType[kind]
     except KeyError:

@@ -109,12 +109,20 @@ class Resources:
     Parameters
     ----------
     importer : TfliteImporter
+    outer : Resources, optional
+        Those of the subgraph that runs this one.
+
+    Attributes
+    ----------
+    tables : dict of str to tuple
+        Keys and values of hash tables, which all subgraphs share.
     """
 
-    def __init__(self, importer: TfliteImporter) -> None:
+    def __init__(self, importer: TfliteImporter, outer: Resources | None = None) -> None:
         self._importer = importer
         self._names: dict[int, str] = {}
         self._kept: dict[str, _Resource] = {}
+        self.tables: dict[str, tuple[Array, Array]] = outer.tables if outer else {}
 
     def handle(self, index: int, name: str) -> None:
         """Note that a tensor is the handle of a resource."""

@@ -16,6 +16,7 @@ from tests.converters import (
     test_tflite_rnn,
     test_tflite_state,
     test_tflite_storage,
+    test_tflite_tables,
 )
 from tests.converters.tflite_reference import Case
 
@@ -45,6 +46,7 @@ def models():
     yield test_tflite_random.samples()
     yield test_tflite_state.counter().build()
     yield test_tflite_storage.sparse_model(*test_tflite_storage.ROWS)
+    yield test_tflite_tables.table_model("words")
     for build in (
         test_tflite_recurrent.basic_lstm,
         test_tflite_recurrent.bidirectional_lstm,
