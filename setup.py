@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import os
 import re
 import subprocess
@@ -99,6 +100,15 @@ def mirror_packages() -> str:
     return str(top)
 
 
+def compile_bytecode(tree: str) -> None:
+    """Compile the sources in a package tree, as installers do: importing them takes half the time.
+
+    An environment that sets PYTHONDONTWRITEBYTECODE would compile them in every process.
+    """
+    for package in packages():
+        compileall.compile_dir(Path(tree, *package.split(".")), maxlevels=0, quiet=1)
+
+
 def is_stale(obj: str, source: str) -> bool:
     """Return whether an object is older than anything that it was made from."""
     depfile = Path(obj).with_suffix(".d")
@@ -126,6 +136,12 @@ class IsaExtension(Extension):
 
 class BuildIsaExt(build_ext):
     """Compile every object in parallel, the ISA sources once per ISA, then link."""
+
+    def run(self) -> None:
+        """Build, and make the tree ready where it is used in place."""
+        super().run()
+        if self.inplace:
+            compile_bytecode(mirror_packages())
 
     def build_extension(self, ext: Extension) -> None:
         """Compile the per-ISA objects, then let `build_ext` link them in."""
@@ -185,7 +201,7 @@ def run_parallel(commands: list[list[str]]) -> None:
 
 
 class Mirror(Command):
-    """Refresh build/tree after adding files."""
+    """Refresh build/tree after adding or changing files."""
 
     user_options: ClassVar[list[tuple[str, str, str]]] = []
 
@@ -196,8 +212,8 @@ class Mirror(Command):
         """Nothing to check."""
 
     def run(self) -> None:
-        """Make the links."""
-        mirror_packages()
+        """Make the links, and compile what they lead to."""
+        compile_bytecode(mirror_packages())
 
 
 def native_core() -> Extension:

@@ -12,23 +12,22 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from .errors import (
-    CalibrationError,
-    FormatError,
-    GraphError,
-    InputError,
-    LinnetError,
-    PlanError,
-    QuantizationError,
-    ShapeError,
-    UnsupportedError,
-)
-from .session import Session, load
-from .spec import Quantization, TensorSpec
-
 if TYPE_CHECKING:
+    from .errors import (
+        CalibrationError,
+        FormatError,
+        GraphError,
+        InputError,
+        LinnetError,
+        PlanError,
+        QuantizationError,
+        ShapeError,
+        UnsupportedError,
+    )
     from .generation import embed, generate
     from .graph import Graph
+    from .session import Session, load
+    from .spec import Quantization, TensorSpec
 
 __version__ = "0.1.0"
 
@@ -56,17 +55,32 @@ __all__ = [
 ]
 
 
+# Where each name is imported from when it is first asked for; what is not here is an error.
+_HOMES = {
+    "Graph": "graph",
+    "Quantization": "spec",
+    "Session": "session",
+    "TensorSpec": "spec",
+    "embed": "generation",
+    "generate": "generation",
+    "load": "session",
+}
+
+
 def __getattr__(name: str) -> Any:
-    """Return what loading and running a model does without, imported when it is needed."""
-    if name == "Graph":
-        from .graph import Graph
+    """Import a name, or the module of errors, when it is first asked for."""
+    if name not in __all__ and name != "errors":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
 
-        return Graph
-    if name in ("embed", "generate"):
-        from . import generation
+    home = import_module(f".{_HOMES.get(name, 'errors')}", __name__)
+    found = home if name == "errors" else getattr(home, name)
+    globals()[name] = found
+    return found
 
-        return getattr(generation, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 def convert(
@@ -160,6 +174,7 @@ def quantize(model: Any, data: Any = None, method: str = "static", **options: An
 
     from .opening import open_graph
     from .sampling import samples_of
+    from .session import Session
 
     graph = open_graph(model)
     samples = None if data is None else samples_of(graph, data)

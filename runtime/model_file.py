@@ -10,7 +10,6 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from .errors import FormatError
 from .spec import Array
 
 MAGIC = b"\x89LINNET\n"
@@ -51,6 +50,8 @@ class ModelFile:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.fspath(path)
         if not stat.S_ISREG(os.stat(path).st_mode):
+            from .errors import FormatError
+
             raise FormatError(f"{self.path} is not a regular file")
         with open(path, "rb", buffering=0) as file:
             found = os.fstat(file.fileno())

@@ -7,36 +7,34 @@ import os
 from _thread import allocate_lock
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from linnet.kernels import _core
 from linnet.kernels._runner import Runner
 
-from .errors import InputError
 from .model_file import ModelFile
 from .plan_store import PlanStore, RestoredPlans, StoredModel
 from .spec import Array, TensorSpec
-from .state import StateMemory
 
 if TYPE_CHECKING:
+    from typing import Protocol
+
     from .binding import Plan
     from .executor import AnyRunner, Executor
     from .graph import Graph
+    from .state import StateMemory
 
+    class _Source(Protocol):
+        """What has plans."""
 
-class _Source(Protocol):
-    """What has plans."""
+        @property
+        def current(self) -> AnyRunner | None:
+            """What ran last."""
+            ...
 
-    @property
-    def current(self) -> AnyRunner | None:
-        """What ran last."""
-        ...
-
-    def run_known(self, feeds: dict[str, Any]) -> dict[str, Array] | int | None:
-        """Run on the plan that the feeds fit, None where there is none."""
-        ...
+        def run_known(self, feeds: dict[str, Any]) -> dict[str, Array] | int | None:
+            """Run on the plan that the feeds fit, None where there is none."""
+            ...
 
 
 class Session:
@@ -80,6 +78,8 @@ class Session:
 
     def _configure(self, threads: int | None, isa: str) -> None:
         if threads is not None and threads < 1:
+            from .errors import InputError
+
             raise InputError(f"threads={threads}; expected at least 1")
         self.threads = threads or _core.usable_cpus()
         self.isa = isa
@@ -109,6 +109,8 @@ class Session:
         self._stored = stored
         self.inputs, self.outputs = stored.shown()
         if stored.states:
+            from .state import StateMemory
+
             self._states = StateMemory(stored)
             self._source = RestoredPlans()
         if stored.plan is not None:
@@ -165,6 +167,7 @@ class Session:
         """Make what plans a graph, and the plan where shapes are known."""
         from .executor import Executor, Settings
         from .format import release_pages
+        from .state import StateMemory
 
         states = StateMemory(graph)
         if self._states is not None:
@@ -216,7 +219,12 @@ class Session:
         results = self._plans.run_known(feeds)
         if type(results) is dict:
             return results
-        return self._run_checked(self._check(feeds))
+        return self._run_checked(self._checked(feeds))
+
+    def _checked(self, feeds: dict[str, Any]) -> dict[str, Array]:
+        from .feeds import check_feeds
+
+        return check_feeds(self.inputs, feeds)
 
     def _run_checked(self, feeds: dict[str, Array]) -> dict[str, Array]:
         """Run on checked arrays; make a plan for their shapes where none in use serves them."""
@@ -294,38 +302,10 @@ class Session:
                 results = runner.run(given, becomes, self.states.hidden)
                 if type(results) is dict:
                     return results
-        checked = self._check(feeds)
+        checked = self._checked(feeds)
         checked.update(self.states.contents({n: array.shape for n, array in checked.items()}))
         results = self._run_checked(checked)
         return self.states.take(results)
-
-    def _check(self, feeds: dict[str, Any]) -> dict[str, Array]:
-        """Return contiguous arrays of the declared dtypes, or raise with what is wrong."""
-        names = [spec.name for spec in self.inputs]
-        unknown = sorted(set(feeds) - set(names))
-        missing = [name for name in names if name not in feeds]
-        if unknown or missing:
-            raise InputError(
-                f"inputs missing: {missing or 'none'}, unknown: {unknown or 'none'}; "
-                f"the model takes {names}"
-            )
-        checked = {}
-        symbols: dict[str, int] = {}
-        for spec in self.inputs:
-            array = np.asarray(feeds[spec.name])
-            if array.dtype.type.__module__ == "ml_dtypes":
-                array = array.astype(spec.dtype)
-            if array.dtype != spec.dtype:
-                raise InputError(
-                    f"input '{spec.name}' is {array.dtype}; expected {spec.dtype}: "
-                    f"convert it with .astype('{spec.dtype}')"
-                    + (" after quantizing" if spec.quantization is not None else "")
-                )
-            if spec.shape == () and array.size == 1:
-                array = array.reshape(())
-            _check_shape(spec, array.shape, symbols)
-            checked[spec.name] = np.ascontiguousarray(array).reshape(array.shape)
-        return checked
 
 
 def load(
@@ -391,13 +371,3 @@ def _store_for(model: ModelFile, isa: str) -> PlanStore | None:
 def _spec(graph: Graph, name: str) -> TensorSpec:
     type_ = graph.type_of(name)
     return TensorSpec(name, type_.shape, type_.dtype.numpy, type_.quantization)
-
-
-def _check_shape(spec: TensorSpec, shape: tuple[int, ...], symbols: dict[str, int]) -> None:
-    fits = len(shape) == len(spec.shape)
-    for found, expected in zip(shape, spec.shape, strict=False):
-        wanted = symbols.setdefault(expected, found) if isinstance(expected, str) else expected
-        fits = fits and found == wanted
-    if not fits:
-        shown = ", ".join(str(dim) for dim in spec.shape)
-        raise InputError(f"input '{spec.name}' has shape {tuple(shape)}; expected ({shown})")

@@ -5,11 +5,9 @@ Needs NumPy only, so that a session made from a stored plan imports little else.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-
-from .errors import QuantizationError
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -55,6 +53,8 @@ class Quantization:
         self.axis = axis
         if self.zero_point.size == 1 and self.scale.size > 1:
             self.zero_point = np.repeat(self.zero_point, self.scale.size)
+        from .errors import QuantizationError
+
         if self.scale.size != self.zero_point.size or (axis is None and self.scale.size != 1):
             raise QuantizationError(
                 f"{self.scale.size} scales, {self.zero_point.size} zero points, axis {axis}: "
@@ -103,10 +103,54 @@ class Quantization:
         return f"Quantization({self.scale.size} scales along axis {self.axis})"
 
 
-class TensorSpec(NamedTuple):
-    """Public description of a session input or output."""
+class TensorSpec(tuple[str, Shape, np.dtype[Any], Quantization | None]):
+    """Public description of a session input or output.
 
-    name: str
-    shape: Shape
-    dtype: np.dtype[Any]
-    quantization: Quantization | None = None
+    Parameters
+    ----------
+    name : str
+    shape : tuple of int or str
+        A str is a dimension that each run chooses.
+    dtype : dtype
+    quantization : Quantization, optional
+
+    Notes
+    -----
+    A named tuple, which `typing.NamedTuple` would take longer to make than a plan to restore.
+    """
+
+    __slots__ = ()
+
+    def __new__(
+        cls, name: str, shape: Shape, dtype: np.dtype[Any], quantization: Quantization | None = None
+    ) -> TensorSpec:
+        """Return a description."""
+        return super().__new__(cls, (name, shape, dtype, quantization))
+
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        return tuple(self)
+
+    @property
+    def name(self) -> str:
+        """What the tensor is called in feeds and results."""
+        return self[0]
+
+    @property
+    def shape(self) -> Shape:
+        """Numbers, and names of dimensions that each run chooses."""
+        return self[1]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of arrays."""
+        return self[2]
+
+    @property
+    def quantization(self) -> Quantization | None:
+        """How integers map to real values; None where they do not."""
+        return self[3]
+
+    def __repr__(self) -> str:
+        """Show every field."""
+        name, shape, dtype, quantization = self
+        return f"TensorSpec({name=}, {shape=}, {dtype=}, {quantization=})"

@@ -48,9 +48,10 @@ MAY_IMPORT = {
     ),
     "linnet.session": (
         "linnet.kernels", "linnet.binding", "linnet.errors", "linnet.executor", "linnet.format",
-        "linnet.graph", "linnet.model_file", "linnet.plan_store", "linnet.spec", "linnet.state",
-        "linnet.types",
+        "linnet.feeds", "linnet.graph", "linnet.model_file", "linnet.plan_store", "linnet.spec",
+        "linnet.state", "linnet.types",
     ),
+    "linnet.feeds": ("linnet.errors", "linnet.spec"),
     "linnet.state": ("linnet.graph", "linnet.spec", "linnet.types", "linnet.errors"),
     "linnet": ("linnet",),
     "linnet.benchmarks": ("linnet",),
