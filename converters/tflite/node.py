@@ -51,7 +51,7 @@ class TfliteNode:
     def has(self, position: int) -> bool:
         """Whether an optional input is present."""
         inputs = self.operator.inputs
-        return position < len(inputs) and inputs[position] >= 0
+        return 0 <= position < len(inputs) and inputs[position] >= 0
 
     def input(self, position: int) -> str:
         """Return the graph's name of an input.

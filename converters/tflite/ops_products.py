@@ -8,6 +8,7 @@ from linnet.errors import FormatError, UnsupportedError
 from linnet.ops import (
     NO_CLAMP,
     BlockLinear,
+    Clip,
     Conv2D,
     ConvTranspose2D,
     DepthwiseConv2D,
@@ -119,10 +120,13 @@ def fully_connected(node: TfliteNode) -> None:
     depth = weights.static_shape[1]
     if (not keeps and node.type(0).rank != 2) or node.type(0).shape[-1:] != (depth,):
         x = node.step(Reshape(shape=(-1, depth)), [x], "rows")
-    activation = _HYBRID_ACTIVATIONS.get(node.clamp)
-    if activation is not None and _is_hybrid(node):
+    if _is_hybrid(node):
         operands = [x, node.input(1), node.optional(2)]
-        return node.emit(DynamicLinear(activation=activation), operands)
+        activation = _HYBRID_ACTIVATIONS.get(node.clamp)
+        if activation is not None:
+            return node.emit(DynamicLinear(activation=activation), operands)
+        sums = node.step(DynamicLinear(), operands, "sums")
+        return node.emit(Clip(minimum=node.clamp[0], maximum=node.clamp[1]), [sums])
     blocks = node.importer.blocks(node.operator.inputs[1]) if node.clamp == NO_CLAMP else None
     if blocks is not None and node.type(0).dtype is DType.FLOAT32:
         return node.emit(BlockLinear(whole=True), [x, *blocks, "", node.optional(2)])

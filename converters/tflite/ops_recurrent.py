@@ -24,7 +24,7 @@ from linnet.ops import (
 from linnet.types import Array, DType, Quantization, Shape
 
 from .node import TfliteNode
-from .ops_rnn import dynamic_mode, emit_directions
+from .ops_rnn import beside, dynamic_mode, emit_directions, sources
 
 # Positions among the operator's inputs.
 _STATE_H, _STATE_C, _NORMS, _HIDDEN = 18, 19, 20, 4
@@ -82,12 +82,15 @@ def _basic_lstm(node: TfliteNode) -> None:
 def bidirectional_sequence_lstm(node: TfliteNode) -> None:
     """BIDIRECTIONAL_SEQUENCE_LSTM: one sequence from each end, side by side or apart."""
     _check_tanh(node)
-    if node.has(39) or not node.type(0).dtype.is_float:
-        raise UnsupportedError("an auxiliary input, or integers; only plain floats are known")
-    cells = (Cell(norms=48), Cell(first=18, projection=33, norms=48, reverse=True))
-    made = []
-    for cell, states in zip(cells, ((35, 36), (37, 38)), strict=True):
-        y, h, c = _sequence(node, node.input(0), cell, states)
+    if not node.type(0).dtype.is_float:
+        raise UnsupportedError("integers; only floats are known")
+    cells = (
+        Cell(norms=48, auxiliary=40),
+        Cell(first=18, projection=33, norms=48, auxiliary=44, reverse=True),
+    )
+    made, read = [], sources(node, 39, 41)
+    for x, cell, states in zip(read, cells, ((35, 36), (37, 38)), strict=True):
+        y, h, c = _sequence(node, x, cell, states)
         node.keep(states[0], h)
         node.keep(states[1], c)
         made.append(y)
@@ -101,6 +104,7 @@ class Cell:
     first: int = 1
     projection: int = 16
     norms: int = 20
+    auxiliary: int = -1
     reverse: bool = False
 
 
@@ -125,6 +129,10 @@ def _sequence(node: TfliteNode, x: str, cell: Cell, states: tuple[int, int]) -> 
     b = [first + 11 + gate for gate in range(4)]
     norms = [cell.norms + gate for gate in range(4)]
     suffix = "backward" if cell.reverse else "forward"
+    stack = _stacked(node, w, f"{suffix} w", coupled)
+    if cell.auxiliary > 0 and node.has(cell.auxiliary + 1):
+        places = [cell.auxiliary + gate for gate in range(4)]
+        stack = beside(node, stack, _stacked(node, places, f"{suffix} auxiliary", coupled))
     op = SequenceLSTM(
         time_major=bool(node.option("TimeMajor", False)),
         reverse=cell.reverse,
@@ -141,7 +149,7 @@ def _sequence(node: TfliteNode, x: str, cell: Cell, states: tuple[int, int]) -> 
     normalized = [n for n in norms if node.has(n)] if cell.norms + 3 < _HAS_NORMS else []
     inputs = [
         x,
-        _stacked(node, w, f"{suffix} w", coupled),
+        stack,
         _stacked(node, r, f"{suffix} r", coupled),
         _stacked(node, b, f"{suffix} b", coupled) if node.has(b[1]) else "",
         _stacked(node, p, f"{suffix} p", coupled) if node.has(p[1]) else "",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from linnet.errors import FormatError, UnsupportedError
 from linnet.ops import SVDF, Concat, Identity, SequenceRNN, Squeeze, Unsqueeze
 
@@ -32,7 +34,44 @@ def dynamic_mode(node: TfliteNode, weights: int) -> str:
     return "asymmetric" if node.option("AsymmetricQuantizeInputs", False) else "symmetric"
 
 
-def _direction(node: TfliteNode, x: str, first: int, reverse: bool = False) -> str:
+def sources(node: TfliteNode, place: int, weights: int) -> tuple[str, str]:
+    """Return what the two directions read: x; the auxiliary input behind; or both, joined.
+
+    Parameters
+    ----------
+    node : TfliteNode
+    place : int
+        The auxiliary input, which the second direction reads where it has no weights of its own.
+    weights : int
+        Weights of the auxiliary input.
+    """
+    x = node.input(0)
+    if not node.has(place):
+        return x, x
+    if not node.has(weights):
+        return x, node.input(place)
+    joined = node.step(Concat(axis=2), [x, node.input(place)], "joined")
+    return joined, joined
+
+
+def beside(node: TfliteNode, weights: str, auxiliary: str) -> str:
+    """Return weights for an input and an auxiliary one beside it.
+
+    Raises
+    ------
+    UnsupportedError
+        If they are not constants in floats.
+    """
+    parts = [node.graph.constant(name) for name in (weights, auxiliary)]
+    if any(part is None or part.dtype.kind != "f" for part in parts):
+        raise UnsupportedError("int8 weights of an auxiliary input; only floats are known")
+    whole = np.concatenate([part for part in parts if part is not None], axis=1)
+    return node.array(whole, "joined weights")
+
+
+def _direction(
+    node: TfliteNode, x: str, first: int, reverse: bool = False, auxiliary: int = -1
+) -> str:
     """Add the layer whose weights are inputs ``first`` and on; return its sequence."""
     for position in (first, first + 1):
         node.constant(position, "weights")
@@ -50,6 +89,8 @@ def _direction(node: TfliteNode, x: str, first: int, reverse: bool = False) -> s
         raise FormatError(f"{node.operator.kind} node {node.operator.index} has no state")
     shape = (type_.shape[1 if op.time_major else 0], *declared(place).shape[1:])
     operands = [node.input(i) for i in range(first, first + 3)]
+    if node.has(auxiliary):
+        operands[0] = beside(node, operands[0], node.input(auxiliary))
     suffix = "backward" if reverse else "forward"
     y, h = node.steps(op, [x, *operands, node.state(first + 3, shape)], suffix)
     node.keep(first + 3, h)
@@ -69,11 +110,10 @@ def unidirectional_sequence_rnn(node: TfliteNode) -> None:
 
 def bidirectional_sequence_rnn(node: TfliteNode) -> None:
     """BIDIRECTIONAL_SEQUENCE_RNN: one sequence from each end, side by side or apart."""
-    if node.has(_AUXILIARY + 1) or node.has(_AUXILIARY + 2):
-        raise UnsupportedError("weights of an auxiliary input; only such without are known")
-    behind = node.input(_AUXILIARY) if node.has(_AUXILIARY) else node.input(0)
-    made = [_direction(node, node.input(0), 1), _direction(node, behind, 5, reverse=True)]
-    emit_directions(node, made)
+    ahead, behind = sources(node, _AUXILIARY, _AUXILIARY + 1)
+    forward = _direction(node, ahead, 1, auxiliary=_AUXILIARY + 1)
+    backward = _direction(node, behind, 5, reverse=True, auxiliary=_AUXILIARY + 2)
+    emit_directions(node, [forward, backward])
 
 
 def emit_directions(node: TfliteNode, made: list[str]) -> None:

@@ -9,6 +9,7 @@ from linnet.errors import FormatError, UnsupportedError
 from linnet.ops import Clip, Conv2D, DynamicLinear, Quantize
 from linnet.types import DType, Quantization, TensorType
 from tests.converters.tflite_builder import ModelBuilder, Operator
+from tests.converters.tflite_reference import litert
 from tests.evaluate import execute
 
 
@@ -67,6 +68,25 @@ def test_hybrid_fully_connected_keeps_its_weights():
     weights = graph.nodes[0].inputs[1]
     np.testing.assert_array_equal(graph.constant(weights), np.arange(6).reshape(2, 3))
     assert graph.type_of(weights) == TensorType(DType.INT8, (2, 3), Quantization(0.5, 1))
+
+
+@pytest.mark.parametrize("activation", [0, 1, 2, 3])
+def test_hybrid_fully_connected_rounds_rows_like_litert(activation):
+    random = np.random.default_rng(2)
+    weights = random.integers(-127, 128, (9, 32)).astype(np.int8)
+    x = random.normal(0.3, 1, (4, 32)).astype(np.float32)
+    builder = ModelBuilder()
+    builder.add("x", "float32", x.shape)
+    builder.add("w", "int8", weights.shape, weights, Quantization(0.01, 0))
+    builder.add("b", "float32", (9,), random.normal(0, 1, 9).astype(np.float32))
+    builder.add("y", "float32", (4, 9))
+    options = {"FusedActivationFunction": activation, "AsymmetricQuantizeInputs": True}
+    operator = Operator("FULLY_CONNECTED", [0, 1, 2], [3], options, "FullyConnectedOptions")
+    operator.version = 9
+    builder.operators, builder.inputs, builder.outputs = [operator], [0], [3]
+    (wanted,) = litert(builder.build(), {"x": x})
+    found = linnet.load(linnet.convert(builder.build()), threads=1).run({"x": x})["y"]
+    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)
 
 
 def test_int4_weights_are_unpacked_low_half_first():

@@ -5,6 +5,7 @@ import pytest
 
 import linnet
 from linnet.converters.importer import import_model
+from linnet.errors import UnsupportedError
 from linnet.types import Quantization
 from tests.converters.tflite_builder import ModelBuilder, Operator
 
@@ -165,6 +166,16 @@ class Recurrent:
             found[16] = self.vector("projection bias", outputs)
         return found, norms if norm else []
 
+    def other(self, auxiliary):
+        """Return an auxiliary input, a constant one, where there is any."""
+        values = RNG.normal(0, 1, (*self.lead, INPUTS)).astype(np.float32)
+        return self.builder.add("aux", "float32", values.shape, values) if auxiliary else -1
+
+    def others(self, auxiliary, count):
+        """Return the weights of an auxiliary input that has some."""
+        names = [f"a{i}" for i in range(count)] if auxiliary > 1 else []
+        return [self.weights(name, UNITS, INPUTS) for name in names] or [-1] * count
+
     def build(self, kind, inputs, shapes, options, options_type):
         outputs = [self.builder.add(f"y{i}", "float32", shape) for i, shape in enumerate(shapes)]
         operator = Operator(kind, inputs, outputs, options, options_type)
@@ -230,8 +241,8 @@ def test_lstm_of_one_step():
     agree(*basic_lstm(), 1e-5)
 
 
-def bidirectional_lstm(merge=False, hybrid=False):
-    """Return a model, and feeds.
+def bidirectional_lstm(merge=False, hybrid=False, auxiliary=0):
+    """Return a model, and feeds; ``auxiliary`` is 1 for a second input, 2 with weights of its own.
 
     Merged outputs are time-major here: LiteRT leaves later batch entries unset otherwise.
     """
@@ -240,8 +251,9 @@ def bidirectional_lstm(merge=False, hybrid=False):
     forward, backward = made.cell(UNITS)[0], made.cell(UNITS)[0]
     states = [made.state(n, BATCH, UNITS) for n in ("fh", "fc", "bh", "bc")]
     shapes = [(*lead, 2 * UNITS)] if merge else [(*lead, UNITS)] * 2
+    others = [made.other(auxiliary), *made.others(auxiliary, 8)]
     return made.build(
-        "BIDIRECTIONAL_SEQUENCE_LSTM", [made.x, *forward, *backward, *states, *[-1] * 9], shapes,
+        "BIDIRECTIONAL_SEQUENCE_LSTM", [made.x, *forward, *backward, *states, *others], shapes,
         {"FusedActivationFunction": 4, "MergeOutputs": merge, "TimeMajor": merge},
         "BidirectionalSequenceLSTMOptions",
     )  # fmt: skip
@@ -251,3 +263,14 @@ def bidirectional_lstm(merge=False, hybrid=False):
 @pytest.mark.parametrize("hybrid", [False, True])
 def test_bidirectional_lstm(merge, hybrid):
     agree(*bidirectional_lstm(merge, hybrid), 1e-5)
+
+
+@pytest.mark.parametrize("auxiliary", [1, 2])
+@pytest.mark.parametrize("merge", [False, True])
+def test_bidirectional_lstm_of_two_inputs(merge, auxiliary):
+    agree(*bidirectional_lstm(merge, auxiliary=auxiliary), 1e-5)
+
+
+def test_int8_weights_of_a_second_input_are_refused():
+    with pytest.raises(UnsupportedError, match="int8 weights of an auxiliary input"):
+        import_model(bidirectional_lstm(hybrid=True, auxiliary=2)[0])

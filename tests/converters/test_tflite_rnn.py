@@ -54,12 +54,14 @@ def sequence_rnn(mode="float", time_major=False):
                       fields(mode, TimeMajor=time_major), "SequenceRNNOptions")  # fmt: skip
 
 
-def bidirectional_rnn(mode="float", merge=False, time_major=False):
+def bidirectional_rnn(mode="float", merge=False, time_major=False, auxiliary=0):
     lead = (TIME, BATCH) if time_major else (BATCH, TIME)
     made = Recurrent(mode != "float", lead)
     shapes = [(*lead, 2 * UNITS)] if merge else [(*lead, UNITS)] * 2
+    cells = [*gate(made), *gate(made)]
+    others = [made.other(auxiliary), *made.others(auxiliary, 2)]
     return made.build(
-        "BIDIRECTIONAL_SEQUENCE_RNN", [made.x, *gate(made), *gate(made), -1, -1, -1], shapes,
+        "BIDIRECTIONAL_SEQUENCE_RNN", [made.x, *cells, *others], shapes,
         fields(mode, MergeOutputs=merge, TimeMajor=time_major), "BidirectionalSequenceRNNOptions",
     )  # fmt: skip
 
@@ -115,6 +117,11 @@ def test_sequence_rnn(mode, time_major):
 def test_bidirectional_rnn(mode, merge):
     """LiteRT ends by a segmentation fault on merged outputs beside int8 weights."""
     agree(*bidirectional_rnn(mode, merge, merge), 1e-5)
+
+
+@pytest.mark.parametrize("auxiliary", [1, 2])
+def test_bidirectional_rnn_of_two_inputs(auxiliary):
+    agree(*bidirectional_rnn(auxiliary=auxiliary), 1e-5)
 
 
 @pytest.mark.parametrize("mode", MODES)
