@@ -83,7 +83,8 @@ PASSES: tuple[Pass, ...] = (
     Pass("quantized-activations", fuse_activations, after=("quantized-transposes",)),
     Pass("flattened", permute_flattened_weights, after=("quantized-transposes",)),
     Pass("shuffled", order_shuffled_channels, after=("quantized-activations",)),
-    Pass("unit-transposes", flatten_transposes, after=("flattened",)),
+    Pass("quantized-moves", fuse_quantization, after=("quantized-pads", "shuffled", "flattened")),
+    Pass("unit-transposes", flatten_transposes, after=("quantized-moves",)),
     Pass("constants", share_constants, after=("unit-transposes",)),
 )
 

@@ -123,3 +123,18 @@ def test_uint8_becomes_int8() -> None:
     assert after["y"].dtype == np.uint8
     np.testing.assert_array_equal(after["y"], before["y"])
     assert kinds(graph) == ["Quantize", "Sigmoid", "Quantize"]
+
+
+def test_transposes_at_the_outputs_move_stored_bytes() -> None:
+    graph, (x,) = stored_inputs((2, 4, 4, 3))
+    first = graph.add(ops.Transpose(perm=TO_FIRST), [x])
+    y = graph.add(ops.AveragePool2D(kernel=(2, 2)), [x])
+    y = graph.add(ops.Quantize(), [y], quantization=OUT)
+    y = graph.add(ops.Dequantize(), [y])
+    finish(graph, graph.add(ops.Transpose(perm=TO_FIRST), [y]), first)
+    feeds = feeds_of(graph)
+    before = execute(graph, feeds)
+    simplify(graph)
+    assert {graph.type_of(n.inputs[0]).dtype for n in graph.nodes} == {DType.INT8}
+    for name, array in execute(graph, feeds).items():
+        assert np.abs(array - before[name]).max() <= OUT.scale[0] * 1.001
