@@ -12,6 +12,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from .session import Session, load
+from .spec import Quantization, TensorSpec
+
 if TYPE_CHECKING:
     from .errors import (
         CalibrationError,
@@ -26,8 +29,6 @@ if TYPE_CHECKING:
     )
     from .generation import embed, generate
     from .graph import Graph
-    from .session import Session, load
-    from .spec import Quantization, TensorSpec
 
 __version__ = "0.1.0"
 
@@ -55,32 +56,18 @@ __all__ = [
 ]
 
 
-# Where each name is imported from when it is first asked for; what is not here is an error.
-_HOMES = {
-    "Graph": "graph",
-    "Quantization": "spec",
-    "Session": "session",
-    "TensorSpec": "spec",
-    "embed": "generation",
-    "generate": "generation",
-    "load": "session",
-}
+# Where names that are not errors are imported from.
+_HOMES = {"Graph": "graph", "embed": "generation", "generate": "generation"}
 
 
 def __getattr__(name: str) -> Any:
-    """Import a name, or the module of errors, when it is first asked for."""
+    """Import what loading and running a stored plan does without when it is first asked for."""
     if name not in __all__ and name != "errors":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
     home = import_module(f".{_HOMES.get(name, 'errors')}", __name__)
-    found = home if name == "errors" else getattr(home, name)
-    globals()[name] = found
-    return found
-
-
-def __dir__() -> list[str]:
-    return __all__
+    return home if name == "errors" else getattr(home, name)
 
 
 def convert(
@@ -174,7 +161,6 @@ def quantize(model: Any, data: Any = None, method: str = "static", **options: An
 
     from .opening import open_graph
     from .sampling import samples_of
-    from .session import Session
 
     graph = open_graph(model)
     samples = None if data is None else samples_of(graph, data)

@@ -16,7 +16,7 @@ MAGIC = b"\x89LINNET\n"
 _PROLOGUE_BYTES = 64
 _DIGEST = slice(32, 64)
 # Systems move times on 100 times a second at least; some file systems keep two seconds.
-_FINE_NANOSECONDS, _COARSE_NANOSECONDS = 20_000_000, 2_100_000_000
+FINE_NANOSECONDS, _COARSE_NANOSECONDS = 20_000_000, 2_100_000_000
 _PART = np.dtype([("start", "<u8"), ("size", "<u8"), ("digest", "V32")])
 
 
@@ -91,5 +91,5 @@ class ModelFile:
         """Whether a later change of the file would show in its identity."""
         *_, size, modified, changed = self.identity
         coarse = modified % 1_000_000 == 0
-        wait = _COARSE_NANOSECONDS if coarse else _FINE_NANOSECONDS
+        wait = _COARSE_NANOSECONDS if coarse else FINE_NANOSECONDS
         return size > 0 and time.time_ns() - max(modified, changed) > wait

@@ -46,8 +46,8 @@ _FAILURES = (OSError, ValueError, TypeError, AttributeError, LookupError, EOFErr
 
 # A runner and what it needs alive.
 Restored = tuple[Runner, list[Any]]
-# A mapped file, and its tape and packed weights.
-Stored = tuple[mmap.mmap, Array]
+# A mapped file, and where its tape and packed weights begin.
+Stored = tuple[mmap.mmap, int]
 
 
 class StoredState:
@@ -192,13 +192,14 @@ class PlanStore:
             return None
 
     def _runner(self, plan: tuple[Any, ...], stored: Stored, threads: int) -> Restored:
-        mapped, blob = stored
+        mapped, begin = stored
         arena_bytes, inputs, outputs, places, tape_bytes = plan
         program = _core.Program(_core.Arena(arena_bytes), self.isa, threads)
         elsewhere = {ARENA: program.arena, MODEL: address_of(self.model.data), NOWHERE: 0}
+        blob = np.frombuffer(mapped, np.uint8, offset=begin)
         start = address_of(blob)
         bases = [start + place if place >= 0 else elsewhere[place] for place in places]
-        program.replay(blob[:tape_bytes], bases)
+        program.replay(memoryview(mapped)[begin : begin + tape_bytes], bases)
         if hasattr(mmap, "MADV_DONTNEED"):
             # All of it was read by now; runs read what they need again, from the same pages.
             mapped.madvise(mmap.MADV_DONTNEED)
@@ -265,16 +266,17 @@ class PlanStore:
                 raise OSError("of another owner")
             # Kernels keep small tables of their own among the weights: changes stay private.
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
-        data = np.frombuffer(mapped, np.uint8)
-        prologue = data[:PROLOGUE_BYTES].tobytes()
-        seal, content_bytes, file_bytes = np.frombuffer(prologue, "<u8", 3, len(MAGIC)).tolist()
+        words = [mapped[at : at + 8] for at in range(0, CHECKED_FROM + 16, 8)]
+        seal, content_bytes, file_bytes = (int.from_bytes(word, "little") for word in words[1:])
         start = blob_start(content_bytes)
-        if not prologue.startswith(MAGIC) or not start <= file_bytes == data.size:
+        if words[0] != MAGIC or not start <= file_bytes == len(mapped):
             raise ValueError("no plan")
-        if checksum(data[CHECKED_FROM:]) != seal:
+        if checksum(np.frombuffer(mapped, np.uint8, offset=CHECKED_FROM)) != seal:
             raise ValueError("damaged")
-        about, content, plan = marshal.loads(data.data[PROLOGUE_BYTES:][:content_bytes])
-        return about, content, plan, (mapped, data[start:])
+        about, content, plan = marshal.loads(
+            mapped[PROLOGUE_BYTES : PROLOGUE_BYTES + content_bytes]
+        )
+        return about, content, plan, (mapped, start)
 
 
 def blob_start(content_bytes: int) -> int:

@@ -6,7 +6,6 @@ import contextlib
 import marshal
 import mmap
 import os
-import secrets
 from collections.abc import Iterable, Mapping
 from typing import Any, BinaryIO, NamedTuple
 
@@ -170,7 +169,7 @@ def _write(store: PlanStore, suffix: str, content: Any, arrays: list[tuple[int, 
         return
     _make_room(store.folder, end)
     target = store.path(suffix)
-    temporary = f"{target}.{secrets.token_hex(6)}"
+    temporary = f"{target}.{os.urandom(6).hex()}"
     try:
         with open(os.open(temporary, _NEW_FILE, 0o600), "w+b") as file:
             file.seek(PROLOGUE_BYTES)

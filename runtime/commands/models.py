@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import numpy as np
 import linnet
 from linnet.errors import InputError, LinnetError
 from linnet.graph import Graph
+from linnet.model_file import FINE_NANOSECONDS
 from linnet.plan_store import folder
 from linnet.plan_writer import MOST_PLAN_BYTES
 from linnet.preprocessing import check_feeds, feeds_of, parse, record
@@ -74,6 +76,8 @@ def write_model(graph: Graph, path: str) -> None:
     linnet.save(graph, path)
     if model_bytes(path) > MOST_PLAN_BYTES or not folder():
         return
+    # Of a younger file the store would not note that it was checked.
+    time.sleep(1e-9 * FINE_NANOSECONDS)
     with contextlib.suppress(LinnetError):
         session = linnet.load(path)
         dims = {spec.name: spec.shape for spec in session.inputs}

@@ -4,7 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
+#include <cstdio>
+#include <cstdlib>
 #include <thread>
 
 #if defined(__x86_64__) || defined(__i386__)
@@ -60,24 +61,28 @@ const Features& features() {
   return found;
 }
 
-double quota_of(const std::string& quota, const std::string& period) {
-  try {
-    const double limit = std::stod(quota), span = std::stod(period);
-    return limit > 0 && span > 0 ? limit / span : 0.0;
-  } catch (const std::exception&) {
-    return 0.0;
-  }
+// Reads up to two positive numbers at the start of a file; what is none stays 0. Streams of the
+// standard library would bring half a megabyte of locales along.
+void read_numbers(const char* path, double& first, double& second) {
+  std::FILE* file = std::fopen(path, "r");
+  if (file == nullptr) return;
+  char text[64] = {};
+  const size_t size = std::fread(text, 1, sizeof text - 1, file);
+  std::fclose(file);
+  char *end = text, *last = text + size;
+  first = std::max(std::strtod(text, &end), 0.0);
+  if (end != text && end < last) second = std::max(std::strtod(end, &end), 0.0);
 }
 
 // CPUs allowed by cgroup v2 or v1 as seen from inside a container; 0 where unlimited or unknown.
 double cgroup_cpus() {
-  std::string quota, period;
-  std::ifstream v2("/sys/fs/cgroup/cpu.max");
-  if (v2 >> quota >> period) return quota_of(quota, period);
-  std::ifstream limit("/sys/fs/cgroup/cpu/cpu.cfs_quota_us");
-  std::ifstream span("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
-  if (limit >> quota && span >> period) return quota_of(quota, period);
-  return 0.0;
+  double quota = 0, period = 0, none = 0;
+  read_numbers("/sys/fs/cgroup/cpu.max", quota, period);
+  if (period == 0) {
+    read_numbers("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", quota, none);
+    read_numbers("/sys/fs/cgroup/cpu/cpu.cfs_period_us", period, none);
+  }
+  return period > 0 ? quota / period : 0.0;
 }
 
 }  // namespace
