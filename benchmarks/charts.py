@@ -157,12 +157,16 @@ def histogram(result: dict[str, Any]) -> str:
 
 
 def over_time(result: dict[str, Any]) -> str:
-    """Draw the median of every round, and the temperature where it is known."""
-    snapshots, rounds = result["conditions"], result["rounds"]
+    """Draw the latency between two snapshots each, and the temperature where it is known."""
+    snapshots = result["conditions"]
     begin = snapshots[0]["seconds"]
-    times = [s["seconds"] - begin for s in snapshots[1:]]
-    medians = [r["median"] * 1e3 for r in rounds]
-    title = f"Median of each round, {result['threads']} threads"
+    between: list[list[float]] = [[] for _ in snapshots[1:]]
+    for r in result["rounds"]:
+        if r["kept"]:
+            between[r["snapshot"]].append(r["median"] * 1e3)
+    times = [s["seconds"] - begin for s, found in zip(snapshots[1:], between, strict=True) if found]
+    medians = [float(np.median(found)) for found in between if found]
+    title = f"Latency over time, {result['threads']} threads"
     drawing = Drawing(820, 300, title)
     x = Scale(0.0, max(times[-1], 1e-9), 80, 740)
     y = Scale(0.0, max(medians) * 1.1, 240, 44)
@@ -171,7 +175,8 @@ def over_time(result: dict[str, Any]) -> str:
     for t, m in zip(times, medians, strict=True):
         drawing.circle(x(t), y(m), 2.5, COLORS[0], f"{m:.4g} ms")
     heats = [max(s["temperatures"].values(), default=None) for s in snapshots[1:]]
-    known = [(t, h) for t, h in zip(times, heats, strict=True) if h is not None]
+    ends = [s["seconds"] - begin for s in snapshots[1:]]
+    known = [(t, h) for t, h in zip(ends, heats, strict=True) if h is not None]
     if known:
         z = Scale(20.0, 110.0, 240, 44)
         drawing.path([(x(t), z(h)) for t, h in known], COLORS[5])

@@ -59,7 +59,7 @@ class Snapshot:
         Seconds: of all CPUs, kept by a hypervisor, of this process.
     quota_stops : int
     work : float or None
-        Multiply-accumulates per second of one thread: what else runs on the core shows here.
+        Multiply-accumulates per link of that chain: what else runs on the core shows here.
     """
 
     seconds: float
@@ -143,7 +143,7 @@ def judge(snapshots: Sequence[Snapshot], system: System, kept: Sequence[bool] = 
     system : System
         For limits that do not change.
     kept : sequence of bool
-        Which rounds between snapshots count, where some were set aside; by default all.
+        Which of the times between snapshots count, where some were set aside; by default all.
     """
     counts = kept or (True,) * (len(snapshots) - 1)
     pairs = [p for p, count in zip(pairwise(snapshots), counts, strict=True) if count]
@@ -196,7 +196,7 @@ def _judge_speed(during: Sequence[Snapshot], steady: Sequence[Snapshot], verdict
     works = [s.work for s in steady if s.work is not None]
     if works and min(works) < WORK_DROP * max(works):
         verdict.problems.append(
-            f"the core did up to {max(works) / min(works):.2f} times less work in the same time: "
+            f"the core did up to {max(works) / min(works):.2f} times less work per cycle: "
             "something shares it (a sibling hyperthread, another guest)"
         )
     known = [s.frequency for s in during if s.frequency is not None]

@@ -1,4 +1,4 @@
-"""Which rounds of a measurement met the core as it should be: free, and at one clock speed.
+"""Which rounds of a measurement met the core as it should be: free, and at its best clock speed.
 
 A virtual machine's core is shared with other guests for milliseconds or minutes, and nothing in
 /proc tells; a probe before and after each round does (`peak.SpeedProbe`). Rounds that it speaks
@@ -9,19 +9,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
-from .conditions import Snapshot, Verdict, foreign, is_busy
+from linnet.types import Array
+
+from .conditions import Verdict
+from .memory import Core
+from .peak import Reading
+from .spread import LEAST_SITTINGS
+
+Edges = tuple[Reading, Reading]
 
 # Probes of a free core differ by some percent; a busy sibling hyperthread takes a quarter and more.
 FREE = 0.92
 # Steps of a clock are larger than this.
 SAME_CLOCK = 0.07
-LEAST_SHARE = 0.25
-LEAST_ROUNDS = 8
+# Of the rounds; what else a core does comes and goes more slowly than they do.
+LEAST_SHARE = 0.02
+LEAST_ROUNDS = 20
 TWO_CLOCKS = 0.2
+# The share of readings above this one may be too high: an interrupt met one half of a probe alone.
+USUAL_BEST = 80
 
 
 @dataclass(frozen=True)
@@ -32,32 +41,41 @@ class Gate:
     ----------
     kept : tuple of bool
         For each round.
-    clocks : int
-        Rounds on a free core at another clock speed than most.
+    others : int
+        Rounds on a free core at another clock speed.
+    clock : float
+        The median speed of those over the best that is known.
+    hidden : float
+        Share of the rounds that may have been disturbed between two probes that did not see it.
+    spread : bool
+        Whether what is kept comes from enough loadings.
     """
 
     kept: tuple[bool, ...]
-    clocks: int = 0
+    others: int = 0
+    clock: float = 1.0
+    hidden: float = 0.0
+    spread: bool = True
 
     @property
     def enough(self) -> bool:
         """Whether all rounds are left, or enough for figures."""
         count = sum(self.kept)
-        return all(self.kept) or count >= max(LEAST_ROUNDS, LEAST_SHARE * len(self.kept))
+        least = max(LEAST_ROUNDS, LEAST_SHARE * len(self.kept))
+        return all(self.kept) or (count >= least and self.spread)
 
     def tell(self, verdict: Verdict) -> None:
         """Add what the gate speaks against the measurement."""
         count, rounds = sum(self.kept), len(self.kept)
-        if not self.enough:
+        if self.others >= TWO_CLOCKS * (count + self.others) > 0:
             verdict.problems.append(
-                f"the core was free and at one clock speed in {count} of {rounds} rounds only: "
-                "something shares it (another process, a sibling hyperthread, another guest) or "
-                "its clock changed"
+                f"the core's clock was at {self.clock:.2f} of the best that is known of it, in "
+                f"{self.others} of {rounds} rounds (its frequency cannot be read here)"
             )
-        elif self.clocks >= TWO_CLOCKS * rounds:
+        elif not self.enough:
             verdict.problems.append(
-                f"the core's clock was another in {self.clocks} of {rounds} rounds (its frequency "
-                "cannot be read here)"
+                f"the core was free in {count} of {rounds} rounds only: something shares it "
+                "(another process, a sibling hyperthread, another guest)"
             )
         elif count < rounds:
             verdict.warnings.append(
@@ -67,28 +85,51 @@ class Gate:
             )
 
 
-def gate(snapshots: Sequence[Snapshot], best: float) -> Gate:
-    """Judge the rounds between snapshots.
+def gate(
+    edges: Sequence[Edges], alone: Sequence[bool], known: Core, sittings: Sequence[int] = ()
+) -> Gate:
+    """Judge rounds by the readings before and after each.
 
     Parameters
     ----------
-    snapshots : sequence of Snapshot
-        One before the first round and one after each.
-    best : float
-        Work per link of the core where it was free, 0.0 where that is not known.
+    edges : sequence of (Reading, Reading)
+    alone : sequence of bool
+        Whether no other process ran meanwhile.
+    known : Core
+        What the core has done at its best.
+    sittings : sequence of int
+        Of each round: what was loaded together.
     """
-    rounds = len(snapshots) - 1
-    alone = np.array([not is_busy(*foreign(*pair)) for pair in pairwise(snapshots)], bool)
-    pairs = [(s.work, s.speed) for s in snapshots if s.work and s.speed]
-    if len(pairs) < len(snapshots):
-        return Gate(tuple(alone.tolist()))
-    works, speeds = np.array(pairs).T
-    per_link = works / speeds
-    free = per_link >= FREE * max(best, float(np.percentile(per_link, 80)))
-    free = free[:-1] & free[1:] & alone
-    if not free.any():
-        return Gate((False,) * rounds)
-    usual = float(np.median(np.concatenate([speeds[:-1][free], speeds[1:][free]])))
-    same = np.abs(speeds / usual - 1) <= SAME_CLOCK
-    same = same[:-1] & same[1:]
-    return Gate(tuple((free & same).tolist()), int((free & ~same).sum()))
+    readings = np.array(edges)  # rounds x (before, after) x (speed, work)
+    speeds, works = readings[..., 0], readings[..., 1]
+    unshared = works >= FREE * max(known.work, float(np.percentile(works, USUAL_BEST)))
+    free = unshared.all(axis=1) & np.array(alone, bool)
+    best = known.speed
+    if free.any():
+        best = max(best, float(np.percentile(speeds[free], USUAL_BEST)))
+    same = (np.abs(speeds / max(best, 1e-9) - 1) <= SAME_CLOCK).all(axis=1)
+    kept, others = free & same, free & ~same
+    clock = float(np.median(speeds[others])) / best if others.any() else 1.0
+    loadings = set(sittings)
+    met = {sitting for sitting, keep in zip(sittings, kept, strict=False) if keep}
+    return Gate(
+        tuple(kept.tolist()),
+        int(others.sum()),
+        clock,
+        _hidden(unshared),
+        len(met) >= min(len(loadings), LEAST_SITTINGS),
+    )
+
+
+def _hidden(unshared: Array) -> float:
+    """Return the share of disturbed rounds, less as far as two probes in a row tell the same.
+
+    A core that changes hands more slowly than rounds pass is rarely taken and given back within
+    one; where neighboring probes know nothing of each other, anything may be between them.
+    """
+    before, after = unshared.astype(float).T
+    aside = 1.0 - float((before * after).mean())
+    if before.std() == 0 or after.std() == 0:
+        return aside
+    alike = float(np.corrcoef(before, after)[0, 1])
+    return aside * (1.0 - max(alike, 0.0)) ** 2

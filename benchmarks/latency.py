@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -17,12 +17,13 @@ from linnet.session import Session
 from linnet.types import Array
 
 from .conditions import Snapshot, Verdict, judge, take
-from .gate import Gate, gate
-from .memory import best_work, judge_core
-from .peak import SpeedProbe
+from .gate import Gate
+from .measured import Rounds, curve
+from .memory import UNKNOWN, Core, judge_core, recall, remember, survey
+from .peak import Reading, SpeedProbe
 from .pin import one_cpu
 from .power import EnergyMeter
-from .spread import repeat_interval, summarize
+from .spread import summarize
 from .system import System
 
 Share = Callable[[float], None]
@@ -30,6 +31,10 @@ Clock = Callable[[], float]
 # So many raw samples are kept of a measurement, evenly spaced; the figures use them all.
 KEPT = 20_000
 LEAST_ROUNDS = 8
+# Seconds: a shared core changes hands every few milliseconds, and a probe takes a fifth of one.
+ROUND = 0.003
+LONG_ROUND = 5.0
+LOOK_EVERY = 0.1
 LONG_WARMUP = 5.0
 # So many times in the shortest measurement the model is loaded anew: other addresses of its data
 # make it faster or slower, as another run of the command would find it.
@@ -68,7 +73,7 @@ class Settings:
     threads: int = 1
     warmup: float = 0.3
     least: float = 3.0
-    most: float = 10.0
+    most: float = 20.0
     stable: float = 0.01
     runs: int = 0
     warmup_runs: int = 12
@@ -78,45 +83,13 @@ class Settings:
 
     @property
     def round_seconds(self) -> float:
-        """Length of a round: long enough for a clock, short enough for many rounds."""
-        if self.minutes:
-            return min(5.0, self.minutes * 2)
-        return min(max(self.least / 60, 0.005), 0.1)
-
-
-@dataclass
-class Rounds:
-    """What was measured: every round's samples in seconds, its sitting, the machine after each."""
-
-    samples: list[Array] = field(default_factory=list)
-    sittings: list[int] = field(default_factory=list)
-    snapshots: list[Snapshot] = field(default_factory=list)
-    joules: float | None = None
-    stable: bool = False
+        """Length of a round."""
+        return min(LONG_ROUND, 2 * self.minutes) if self.minutes else ROUND
 
     @property
-    def medians(self) -> list[float]:
-        """The median of each round."""
-        return [float(np.median(samples)) for samples in self.samples]
-
-    def gate(self, settings: Settings, best: float) -> Gate:
-        """Return which rounds count: all where exactly these runs were asked for."""
-        if settings.runs or settings.minutes:
-            return Gate((True,) * len(self.samples))
-        return gate(self.snapshots, best)
-
-    def of(self, kept: Sequence[bool]) -> Rounds:
-        """Return some of the rounds; snapshots stay those of all."""
-        places = np.flatnonzero(kept)
-        return replace(
-            self,
-            samples=[self.samples[i] for i in places],
-            sittings=[self.sittings[i] for i in places],
-        )
-
-    def interval(self, aside: float = 0.0) -> tuple[float, float]:
-        """Return where the median of another such run is expected."""
-        return repeat_interval(self.medians, self.sittings, aside)
+    def gated(self) -> bool:
+        """Whether rounds may be set aside: not where exactly these runs were asked for."""
+        return not (self.runs or self.minutes)
 
 
 class Watch:
@@ -134,9 +107,13 @@ class Watch:
         self.meter = EnergyMeter(system)
         self._probe = probe or SpeedProbe()
 
-    def look(self) -> Snapshot:
-        """Return the machine's state now."""
-        return take(self.system, self._probe.read(), self._probe.work())
+    def read(self) -> Reading:
+        """Return the core's state now."""
+        return self._probe.read()
+
+    def look(self, reading: Reading | None = None) -> Snapshot:
+        """Return the machine's state now; with a reading that was just taken, or a new one."""
+        return take(self.system, *(reading or self.read()))
 
 
 def measure(
@@ -145,6 +122,7 @@ def measure(
     settings: Settings,
     system: System | None = None,
     share: Share = lambda done: None,
+    identity: str = "",
 ) -> dict[str, Any]:
     """Load a model and time it.
 
@@ -158,6 +136,8 @@ def measure(
         The machine; by default this one.
     share : callable
         Told the share done, 0 to 1.
+    identity : str
+        Of the model: its best clock is remembered under it.
 
     Returns
     -------
@@ -177,11 +157,14 @@ def measure(
         "load_memory_bytes": max((machine.memory("VmRSS") or 0) - resident, 0),
         **_plan_facts(session, feeds),
     }
-    core = f"{machine.cpu_model()}, {_core.default_isa()}"
-    best = best_work(core)
+    core = f"{machine.cpu_model()}, {_core.default_isa()}, {settings.threads} threads"
+    how = f"{identity}, {facts['isa']}"
     brief = loaded - start + first < LOAD_SHARE * settings.least / SITTINGS
-    probe = SpeedProbe()
+    probe = SpeedProbe(settings.threads)
     watch = Watch(machine, probe)
+    known = recall(core, how)
+    if not known.work:
+        known = survey(probe)
     with one_cpu(probe, settings.threads) as pin:
 
         def renew() -> Run:
@@ -193,17 +176,18 @@ def measure(
         pin.choose()
         warm_up(session, feeds, settings)
         facts["peak_memory_bytes"] = machine.memory("VmHWM")
-        anew = renew if brief and not (settings.runs or settings.minutes) else None
+        anew = renew if brief and settings.gated else None
         run = partial(session.run, feeds)
-        rounds = run_rounds(run, settings, watch, share, best=best, renew=anew)
-    found = rounds.gate(settings, best)
+        rounds = run_rounds(run, settings, watch, share, known=known, renew=anew)
+    found = _gate(rounds, settings, known)
     kept = found.kept if found.enough else (True,) * len(rounds.samples)
-    verdict = judge(rounds.snapshots, machine, kept)
-    found.tell(verdict)
-    steady = [s for s, keep in zip(rounds.snapshots[1:], kept, strict=True) if keep]
-    judge_core(steady, core, verdict)
+    readings = [reading for edges in rounds.of(kept).edges for reading in edges]
+    verdict = _verdict(rounds, found, kept, machine, settings)
+    if not settings.gated:
+        judge_core(readings, known, verdict)
+    remember(core, how, known, readings)
     return {
-        **_result(rounds, kept, settings, verdict),
+        **_result(rounds, found, kept, settings, verdict),
         **facts,
         "cpus": sorted(pin.used),
         "energy": _energy(rounds, watch.meter),
@@ -225,7 +209,7 @@ def run_rounds(
     watch: Watch,
     share: Share = lambda done: None,
     clock: Clock = time.perf_counter,
-    best: float = 0.0,
+    known: Core = UNKNOWN,
     renew: Callable[[], Run] | None = None,
 ) -> Rounds:
     """Repeat a call in rounds until its median is stable, its number of runs or its time is over.
@@ -235,31 +219,44 @@ def run_rounds(
     run : callable
     settings : Settings
     watch : Watch
-        Looks at the machine before the first round and after every round.
+        Reads the core before and after every round, and looks at the machine now and then.
     share : callable
     clock : callable
         Returns seconds.
-    best : float
-        Work per link of a free core, see `gate`.
+    known : Core
+        Its best.
     renew : callable, optional
         Prepares the next sitting and returns its call.
     """
     done = Rounds()
-    done.snapshots.append(watch.look())
+    reading = watch.read()
+    done.snapshots.append(watch.look(reading))
     before = watch.meter.read()
-    begin = clock()
+    begin = looked = clock()
+    part = 0
     while True:
+        done.sittings.append(part if renew else 0)
+        done.spans.append(len(done.snapshots) - 1)
         left = settings.runs - sum(map(len, done.samples)) if settings.runs else 0
-        sitting = int((clock() - begin) / max(settings.least, 1e-9) * SITTINGS) if renew else 0
-        if renew and done.sittings and sitting > done.sittings[-1]:
-            run = renew()
-        done.sittings.append(sitting)
         done.samples.append(_round(run, settings, left, clock))
-        done.snapshots.append(watch.look())
-        after = watch.meter.read()
-        spent = clock() - begin
-        if _is_over(done, settings, spent, share, best):
+        done.edges.append((reading, reading := watch.read()))
+        now = clock()
+        if _is_over(done, settings, now - begin, share):
             break
+        if now - looked >= LOOK_EVERY:
+            done.snapshots.append(watch.look(reading))
+            looked = now
+        parts = int((now - begin) / max(settings.least, 1e-9) * SITTINGS)
+        if parts > part:
+            part = parts
+            if part >= SITTINGS and settings.gated and _is_stable(done, settings, known):
+                break
+            if renew:
+                run = renew()
+                reading = watch.read()
+    after = watch.meter.read()
+    done.snapshots.append(watch.look(reading))
+    done.stable = _is_stable(done, settings, known)
     if before is not None and after is not None:
         done.joules = after - before
     return done
@@ -279,25 +276,22 @@ def _round(run: Callable[[], object], settings: Settings, left: int, clock: Cloc
             return np.array(samples)
 
 
-def _is_over(done: Rounds, settings: Settings, spent: float, share: Share, best: float) -> bool:
+def _is_over(done: Rounds, settings: Settings, spent: float, share: Share) -> bool:
+    """Whether the time is over or the runs are done; tell the share of it."""
     if settings.minutes:
-        share(min(spent / (60 * settings.minutes), 1.0))
-        return spent >= 60 * settings.minutes
-    if settings.runs:
-        counted = sum(map(len, done.samples))
-        share(min(counted / settings.runs, 1.0))
-        if counted >= settings.runs:
-            done.stable = _is_stable(done, settings, best)
-        return counted >= settings.runs
-    share(min(spent / max(settings.least, 1e-9), 0.99))
-    if len(done.samples) < LEAST_ROUNDS or spent < settings.least:
+        past = spent / (60 * settings.minutes)
+    elif settings.runs:
+        past = sum(map(len, done.samples)) / settings.runs
+    else:
+        past = spent / max(settings.most, 1e-9)
+    share(min(past, 1.0))
+    return past >= 1.0
+
+
+def _is_stable(done: Rounds, settings: Settings, known: Core) -> bool:
+    if settings.minutes:
         return False
-    done.stable = _is_stable(done, settings, best)
-    return done.stable or spent >= settings.most
-
-
-def _is_stable(done: Rounds, settings: Settings, best: float) -> bool:
-    found = done.gate(settings, best)
+    found = _gate(done, settings, known)
     if sum(found.kept) < LEAST_ROUNDS or not found.enough:
         return False
     kept = done.of(found.kept)
@@ -305,13 +299,29 @@ def _is_stable(done: Rounds, settings: Settings, best: float) -> bool:
     return (high - low) / 2 <= settings.stable * float(np.median(kept.medians))
 
 
+def _gate(done: Rounds, settings: Settings, known: Core) -> Gate:
+    return done.gate(known) if settings.gated else Gate((True,) * len(done.samples))
+
+
+def _verdict(
+    done: Rounds, found: Gate, kept: Sequence[bool], machine: System, settings: Settings
+) -> Verdict:
+    seen = done.snapshots
+    if settings.gated:
+        # Readings beside single rounds say more than these, and the gate has judged them.
+        seen = [replace(snapshot, speed=None, work=None) for snapshot in seen]
+    verdict = judge(seen, machine, done.spans_of(kept))
+    found.tell(verdict)
+    return verdict
+
+
 def _result(
-    rounds: Rounds, kept: Sequence[bool], settings: Settings, verdict: Verdict
+    rounds: Rounds, found: Gate, kept: Sequence[bool], settings: Settings, verdict: Verdict
 ) -> dict[str, Any]:
     counted = rounds.of(kept)
     samples = np.concatenate(counted.samples)
     medians = counted.medians
-    low, high = counted.interval(1 - sum(kept) / len(kept))
+    low, high = counted.interval(found.hidden)
     if not verdict.valid:
         # What disturbed this run may disturb a repeat more, or not at all.
         low, high = min(low, *medians), max(high, *medians)
@@ -327,9 +337,23 @@ def _result(
         "interval": [min(low, middle), max(high, middle)],
         "stable": rounds.stable,
         "rounds": [
-            {"median": median, "runs": len(samples), "sitting": sitting, "kept": keep}
-            for median, samples, sitting, keep in zip(
-                rounds.medians, rounds.samples, rounds.sittings, kept, strict=True
+            {
+                "median": median,
+                "runs": len(samples),
+                "sitting": sitting,
+                "kept": keep,
+                "snapshot": span,
+                "speed": after.speed,
+                "work": after.work,
+            }
+            for median, samples, sitting, keep, span, (_, after) in zip(
+                rounds.medians,
+                rounds.samples,
+                rounds.sittings,
+                kept,
+                rounds.spans,
+                rounds.edges,
+                strict=True,
             )
         ],
         "sample_stride": stride,
@@ -339,31 +363,6 @@ def _result(
     if settings.minutes:
         result["minutes"] = curve(rounds)
     return result
-
-
-def curve(rounds: Rounds) -> list[dict[str, Any]]:
-    """Return a row per minute of a sustained measurement: latency, temperature, frequency."""
-    begin = rounds.snapshots[0].seconds
-    minutes: dict[int, list[int]] = {}
-    for index, snapshot in enumerate(rounds.snapshots[1:]):
-        # A round ends with its snapshot; one that ends a minute belongs to that minute.
-        minutes.setdefault(max(int((snapshot.seconds - begin - 1e-9) // 60), 0), []).append(index)
-    rows = []
-    for minute, indices in minutes.items():
-        samples = np.concatenate([rounds.samples[i] for i in indices])
-        seen = [rounds.snapshots[i + 1] for i in indices]
-        figures = summarize(samples)
-        heats = [max(s.temperatures.values()) for s in seen if s.temperatures]
-        clocks = [s.frequency for s in seen if s.frequency is not None]
-        rows.append(
-            {
-                "minute": minute + 1,
-                **{name: figures[name] for name in ("p50", "p90", "p99", "mean", "runs")},
-                "temperature": max(heats, default=None),
-                "frequency": min(clocks, default=None),
-            }
-        )
-    return rows
 
 
 def _energy(rounds: Rounds, meter: EnergyMeter) -> dict[str, Any]:

@@ -1,23 +1,52 @@
 """What a core of this machine has done at its best: known from earlier runs, kept in a file.
 
-A virtual machine's core may be shared with another guest for a whole run, and nothing in /proc
-tells. Within that run nothing varies, so only an earlier run can show it. The file is
-``$XDG_CACHE_HOME/linnet/cores.json`` (``~/.cache``); where it cannot be written nothing is kept.
+A virtual machine's core may be shared with another guest, or run at a lower clock, for a whole run,
+and nothing in /proc tells. Within that run nothing varies, so only an earlier run can show it. The
+file is ``$XDG_CACHE_HOME/linnet/cores.json`` (``~/.cache``); where it cannot be written nothing is
+kept. Deleting it forgets.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from .conditions import Snapshot, Verdict
+from .conditions import Verdict
+from .peak import Reading, SpeedProbe
 
 # A sibling hyperthread that is busy takes about half; probes are uncertain by some percent.
 SHARED = 0.75
+SLOW = 0.9
+# So many models' clocks are kept.
+MODELS = 256
+# A core of which nothing is known is watched for so long. It may be free a tenth of that time.
+SURVEY_SECONDS, SURVEY_BEST = 1.0, 95
+
+
+@dataclass(frozen=True)
+class Core:
+    """The best that is known of a core; 0.0 where nothing is.
+
+    Parameters
+    ----------
+    work : float
+        Multiply-accumulates per link of a chain, see `linnet.benchmarks.peak.SpeedProbe`.
+    speed : float
+        Links per second while a certain model runs: wide instructions lower a clock.
+    """
+
+    work: float = 0.0
+    speed: float = 0.0
+
+
+UNKNOWN = Core()
 
 
 def cache_file() -> Path:
@@ -26,56 +55,82 @@ def cache_file() -> Path:
     return Path(home) / "linnet" / "cores.json"
 
 
-def best_work(core: str, file: Path | None = None) -> float:
-    """Return the most work per link of a chain that a core is known to have done, 0.0 for none."""
-    return _read(file or cache_file()).get(core, 0.0)
-
-
-def judge_core(
-    snapshots: Sequence[Snapshot], core: str, verdict: Verdict, file: Path | None = None
-) -> None:
-    """Add a problem where a core did far less per cycle than before, and remember its best.
+def recall(core: str, model: str, file: Path | None = None) -> Core:
+    """Return what is known of a core.
 
     Parameters
     ----------
-    snapshots : sequence of Snapshot
     core : str
-        CPU and instruction set: what the work depends on.
-    verdict : Verdict
+        CPU, instruction set and threads: what the work depends on.
+    model : str
+        The model and how it runs: what the clock depends on.
     file : path, optional
         By default `cache_file`.
     """
-    per_cycle = [s.work / s.speed for s in snapshots if s.work and s.speed]
-    if not per_cycle:
-        return
+    found = _read(file or cache_file()).get(core, {})
+    return Core(found.get("work", 0.0), found.get("clocks", {}).get(model, 0.0))
+
+
+def survey(probe: SpeedProbe, seconds: float = SURVEY_SECONDS) -> Core:
+    """Return what a core does at its best within a second."""
+    works = []
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        works.append(probe.read().work)
+        time.sleep(0.002)
+    return Core(float(np.percentile(works, SURVEY_BEST)))
+
+
+def remember(
+    core: str, model: str, known: Core, readings: Sequence[Reading], file: Path | None = None
+) -> None:
+    """Keep what these readings, or what is known, say of a core's best; see `recall`."""
     path = file or cache_file()
-    known = _read(path)
-    # Single readings may be too high, where an interrupt met the chain alone.
-    usual, best = (float(v) for v in np.percentile(per_cycle, [50, 80]))
-    before = known.get(core, 0.0)
-    shared = any("something shares it" in problem for problem in verdict.problems)
-    if usual < SHARED * before and not shared:
+    # Single readings may be too high, where an interrupt met half of a probe alone.
+    speed, work = np.percentile(np.array(readings), 80, axis=0).tolist()
+    best = Core(max(work, known.work), max(speed, known.speed))
+    if best == recall(core, model, path):
+        return
+    cores = _read(path)
+    clocks = {**cores.get(core, {}).get("clocks", {}), model: best.speed}
+    latest = dict(list(clocks.items())[-MODELS:])
+    _write(path, cores | {core: {"work": best.work, "clocks": latest}})
+
+
+def judge_core(readings: Sequence[Reading], known: Core, verdict: Verdict) -> None:
+    """Add a problem where a core did far less than it is known to do, or at a lower clock."""
+    speed, work = np.median(np.array(readings), axis=0).tolist()
+    if work < SHARED * known.work:
         verdict.problems.append(
-            f"the core did {usual / before:.2f} of the work per cycle that it has done before: "
+            f"the core did {work / known.work:.2f} of the work per cycle that it has done before: "
             "something shares it (a sibling hyperthread, another guest)"
         )
-    if best > before:
-        _write(path, known | {core: best})
+    if speed < SLOW * known.speed:
+        verdict.problems.append(
+            f"the core's clock was at {speed / known.speed:.2f} of the best that is known of it "
+            "with this model"
+        )
 
 
-def _read(path: Path) -> dict[str, float]:
+def _read(path: Path) -> dict[str, dict[str, Any]]:
     try:
         found = json.loads(path.read_text())
-        return {str(name): float(value) for name, value in found.items()}
-    except (OSError, ValueError, TypeError, AttributeError):
+        return {
+            str(core): {
+                "work": float(facts["work"]),
+                "clocks": {str(name): float(speed) for name, speed in facts["clocks"].items()},
+            }
+            for core, facts in found.items()
+        }
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return {}
 
 
-def _write(path: Path, known: dict[str, float]) -> None:
+def _write(path: Path, cores: dict[str, dict[str, Any]]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f"{path.name}.{os.getpid()}")
-        draft.write_text(json.dumps(known) + "\n")
+        draft.write_text(json.dumps(cores) + "\n")
         draft.replace(path)
     except OSError:
         return

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -129,42 +129,70 @@ def peak_rate(row: str, data: Array, threads: int, isa: str, seconds: float) -> 
     return best
 
 
-class SpeedProbe:
-    """The core's speed at a moment: links per second of a chain of dependent operations.
+class Reading(NamedTuple):
+    """The core at a moment.
 
-    A link takes a fixed number of cycles, so the speed follows the frequency, also where /sys does
-    not tell it. A reading takes a quarter of a millisecond. Work per second follows what else runs
-    on the core as well: a sibling hyperthread halves it and leaves the chain alone.
+    Parameters
+    ----------
+    speed : float
+        Links per second of a chain of dependent operations.
+    work : float
+        Multiply-accumulates in the time of a link.
     """
 
-    def __init__(self, links: int = 20_000) -> None:
-        self._busy = _core.Program(0, "", 1)
-        self._count, self._value = np.zeros(1, np.int64), np.zeros(1, np.float32)
-        self._busy.peak_fma_f32(links, 0, 0, self._count.ctypes.data, self._value.ctypes.data)
-        self._program = _core.Program(0, "base", 1)
-        self._done, self._sink = np.zeros(1, np.int64), np.zeros(1, np.float32)
+    speed: float
+    work: float
+
+
+class SpeedProbe:
+    """The core's clock, and how much of the core this thread has.
+
+    A link of the chain takes a fixed number of cycles, so the speed follows the frequency, also
+    where /sys does not tell it. Work per link follows what else runs on the core: a sibling
+    hyperthread halves it and hardly changes the chain. A reading takes a fifth of a millisecond.
+
+    Parameters
+    ----------
+    threads : int
+        That work at once; the slowest counts.
+    links : int
+    """
+
+    def __init__(self, threads: int = 1, links: int = 10_000) -> None:
         self._links = links
+        self._chain = _Load("peak_chain", "base", 1, links)
+        self._busy = _Load("peak_fma_f32", "", threads, links)
+
+    def read(self) -> Reading:
+        """Return the state now; the speed is the clock that the code before this call ran at."""
+        # The first also fetches the code that what ran before has driven from the caches.
+        before = min(self._chain.seconds(), self._chain.seconds())
+        # The first wakes the threads and the wide units, whose lower clock the second meets.
+        self._busy.seconds()
+        rate = self._busy.count / self._busy.seconds()
+        return Reading(self._links / before, rate * self._chain.seconds() / self._links)
+
+
+class _Load:
+    """One peak kernel that can be run again and again."""
+
+    def __init__(self, row: str, isa: str, threads: int, links: int) -> None:
+        self._done, self._sink = np.zeros(threads, np.int64), np.zeros(threads, np.float32)
+        self._program = _core.Program(0, isa, threads)
+        self._program.force_threads(threads)
         place = (0, 0, self._done.ctypes.data, self._sink.ctypes.data)
-        self._program.peak_chain(links, *place)
+        getattr(self._program, row)(links, *place)
 
-    def read(self) -> float:
-        """Return links per second, the best of three."""
-        return self._links / _times(self._program, 3)[0]
+    @property
+    def count(self) -> float:
+        """Operations of a run, all threads'."""
+        return float(self._done.sum())
 
-    def work(self) -> float:
-        """Return multiply-accumulates per second, the middle of five: who shares may pause."""
-        spent = _times(self._busy, 5)[2]
-        return float(self._count[0]) / spent
-
-
-def _times(program: Any, count: int) -> list[float]:
-    """Return the sorted seconds of runs."""
-    found = []
-    for _ in range(count):
+    def seconds(self) -> float:
+        """Run once; return the time."""
         start = time.perf_counter()
-        program.run()
-        found.append(time.perf_counter() - start)
-    return sorted(found)
+        self._program.run()
+        return time.perf_counter() - start
 
 
 def _time(row: str, data: Array, threads: int, isa: str, repeats: int) -> tuple[float, float]:

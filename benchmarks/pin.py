@@ -55,4 +55,4 @@ class Pin:
 
     def _work(self, cpu: int) -> float:
         os.sched_setaffinity(0, {cpu})
-        return sorted(self._probe.work() for _ in range(_READINGS))[_READINGS // 2]
+        return sorted(self._probe.read().work for _ in range(_READINGS))[_READINGS // 2]

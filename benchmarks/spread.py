@@ -11,14 +11,15 @@ from linnet.types import Array
 
 Figure = Callable[[Array], Array]
 _PARTS = 4
-# The least half of an interval, and what every round set aside adds to it: a third as many that the
-# probe missed, slowed down by half.
+_MOST = 120
+# The least half of an interval, and what rounds add to it in which something may have shared the
+# core unseen: a third of them, slowed down by half.
 _LEAST, _UNSEEN = 0.005, 0.17
 # Standard deviations on each side of the middle that hold 95 % of a normal distribution.
 _TAIL = 1.96
 # The same of Student's t for 1, 2, ... degrees of freedom.
 _STUDENT = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23, 2.20, 2.18)
-_LEAST_SITTINGS = 3
+LEAST_SITTINGS = 3
 
 
 def summarize(samples: Array) -> dict[str, float]:
@@ -159,15 +160,14 @@ def of_sittings(
 
 
 def repeat_interval(
-    rounds: Sequence[float] | Array, sittings: Sequence[int] = (), aside: float = 0.0
+    rounds: Sequence[float] | Array, sittings: Sequence[int] = (), hidden: float = 0.0
 ) -> tuple[float, float]:
     """Return where the median of rounds lies, and that of a repeat of the run is expected.
 
     The bootstrap's interval of the median, root two times as wide because two runs differ by the
     noise of both, and wider for few sittings; where there are none to draw anew, also what the
-    machine drifts from one run to the next. Never narrower than half a percent. Where rounds were
-    set aside, because something shared the core, the same happens unseen in others, and more of it
-    or less in the next run.
+    machine drifts from one run to the next. Never narrower than half a percent. What shared the
+    core unseen in some rounds does so more or less in the next run.
 
     Parameters
     ----------
@@ -175,8 +175,8 @@ def repeat_interval(
         The medians of rounds, in order.
     sittings : sequence of int
         The sitting of each round: what was loaded together.
-    aside : float
-        Share of the rounds that was set aside.
+    hidden : float
+        Share of the rounds that may have been disturbed unseen.
 
     Examples
     --------
@@ -187,18 +187,26 @@ def repeat_interval(
     values = np.asarray(rounds, dtype=np.float64)
     middle = float(np.median(values))
     moved, wider, count = 0.0, math.sqrt(2), len(set(sittings))
-    if count >= _LEAST_SITTINGS:
+    if count >= LEAST_SITTINGS:
         low, high = of_sittings(values, sittings)
         student = _STUDENT[min(count - 1, len(_STUDENT)) - 1] / _TAIL
         wider *= student * math.sqrt(count / (count - 1))
     else:
+        values = _thinned(values)
         low, high = bootstrap(values)
         moved = _TAIL * drift(values, (high - low) / (2 * _TAIL))
-    least = max(_LEAST, _UNSEEN * aside) * middle
+    least = max(_LEAST, _UNSEEN * hidden) * middle
     gaps = middle - low, high - middle
     below, above = (max(math.hypot(wider * gap, moved), least) for gap in gaps)
     # A ratio, because no time is below zero.
     return middle / (1 + below / middle), middle + above
+
+
+def _thinned(values: Array) -> Array:
+    """Return at most some hundred medians of neighbors."""
+    if len(values) <= _MOST:
+        return values
+    return np.array([np.median(part) for part in np.array_split(values, _MOST)])
 
 
 def ratio_interval(

@@ -73,6 +73,7 @@ def measure_model(
 
     settings = settings_of(options)
     source: str | Graph = options.model if converted is None else graph
+    model = {**describe_model(options.model, graph, feeds), "convert_seconds": converted}
     results = []
     with progress(f"measuring {Path(options.model).name}") as advance:
         for i, threads in enumerate(options.threads):
@@ -80,12 +81,12 @@ def measure_model(
             def share(done: float, i: int = i) -> None:
                 advance((i + done) / len(options.threads))
 
-            result = measure(source, feeds, for_threads(settings, threads), share=share)
+            chosen = for_threads(settings, threads)
+            result = measure(source, feeds, chosen, share=share, identity=model["sha256"])
             if not options.no_ops:
                 result["nodes"] = profiled(options, graph, feeds, threads, result["p50"])
             results.append(result)
-    model = {**describe_model(options.model, graph, feeds), "convert_seconds": converted}
-    chosen = {
+    asked = {
         "seconds": settings.least,
         "max_seconds": settings.most,
         "warmup": settings.warmup,
@@ -95,7 +96,7 @@ def measure_model(
         "seed": options.seed,
         "inputs": options.input,
     }
-    return document(model, describe_machine(), chosen, results)
+    return document(model, describe_machine(), asked, results)
 
 
 def settings_of(options: argparse.Namespace) -> Any:

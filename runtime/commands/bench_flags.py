@@ -44,8 +44,8 @@ def _add_time(parser: argparse.ArgumentParser) -> None:
         help="measure at least so long (default 3)",
     )  # fmt: skip
     group.add_argument(
-        "--max-seconds", "--max_secs", type=float, default=10.0,
-        help="stop then, also where the median is not stable (default 10)",
+        "--max-seconds", "--max_secs", type=float, default=20.0,
+        help="stop then, also where the median is not stable (default 20)",
     )  # fmt: skip
     group.add_argument(
         "--stable", type=float, default=1.0, metavar="PERCENT",

@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 from paths import ROOT
 
-from linnet.benchmarks.latency import Settings, Watch, curve, run_rounds
+from linnet.benchmarks.latency import Settings, Watch, run_rounds
+from linnet.benchmarks.measured import curve
+from linnet.benchmarks.peak import Reading
 from linnet.benchmarks.spread import bootstrap, ratio_interval, repeat_interval
 from linnet.benchmarks.system import System
 from linnet.cli import main
@@ -53,7 +55,7 @@ def test_json_fits_its_schema_and_adds_up(model, schema, capsys):
         assert r["interval"][0] <= np.median([x["median"] for x in kept]) <= r["interval"][1]
         assert sum(x["runs"] for x in kept) == r["runs"]
         assert len(r["samples"]) == -(-r["runs"] // r["sample_stride"])
-        assert len(r["conditions"]) == len(r["rounds"]) + 1
+        assert r["rounds"][-1]["snapshot"] == len(r["conditions"]) - 2
         assert r["nodes"] and r["kernels"]
         assert r["valid"] is (not r["problems"])
 
@@ -73,7 +75,7 @@ def test_the_schema_refuses_a_wrong_result(model, schema, capsys):
     report = bench_json(capsys, model)
     report["results"][0]["p50"] = "fast"
     assert not schema.is_valid(report)
-    report = bench_json(capsys, model) | {"schema": "linnet-bench-0"}
+    report = bench_json(capsys, model) | {"schema": "linnet-bench-1"}
     assert not schema.is_valid(report)
 
 
@@ -107,7 +109,7 @@ def test_table_goes_to_the_screen_and_json_to_the_file(model, tmp_path, capsys):
     target = tmp_path / "out.json"
     assert main(["bench", model, "-o", str(target), *QUICK]) == 0
     assert "p99" in capsys.readouterr().out
-    assert json.loads(target.read_text())["schema"] == "linnet-bench-1"
+    assert json.loads(target.read_text())["schema"] == "linnet-bench-2"
 
 
 def test_flags_of_benchmark_model_are_accepted(model, tmp_path, capsys):
@@ -170,11 +172,8 @@ class Steps:
 class FreeCore:
     """A probe of a core that nothing disturbs."""
 
-    def read(self) -> float:
-        return 1e9
-
-    def work(self) -> float:
-        return 7e10
+    def read(self) -> Reading:
+        return Reading(3e8, 250.0)
 
 
 def watch(tmp_path) -> Watch:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
+import numpy as np
 import pytest
 
 from linnet.benchmarks.conditions import Snapshot, Verdict, judge, take
 from linnet.benchmarks.gate import gate
 from linnet.benchmarks.machine import describe_machine
-from linnet.benchmarks.memory import judge_core
+from linnet.benchmarks.memory import UNKNOWN, Core, judge_core, recall, remember, survey
+from linnet.benchmarks.peak import Reading
 from linnet.benchmarks.power import NO_SENSOR, EnergyMeter, pmic_watts
 from linnet.benchmarks.system import System
 
@@ -167,60 +170,85 @@ def test_a_shared_core_is_seen_by_its_work(tmp_path):
     assert "virtual machine" in " ".join(judge(steady, system).warnings)
 
 
-def test_a_core_that_is_shared_all_the_time_is_known_from_before(tmp_path):
+def test_the_best_of_a_core_is_remembered(tmp_path):
     file = tmp_path / "cache" / "cores.json"
 
-    def judged(work: float, core: str = "a CPU, avx2") -> list[str]:
-        calm = Snapshot(0.0, None, 1e9, {}, None, None, False, None, 0.0, 0.0, 0.0, 0, work)
-        verdict = Verdict()
-        judge_core([replace(calm, seconds=float(t)) for t in range(5)], core, verdict, file)
+    def judged(reading: Reading, core: str = "a CPU, avx2", model: str = "m") -> list[str]:
+        verdict, known = Verdict(), recall(core, model, file)
+        judge_core([reading] * 5, known, verdict)
+        remember(core, model, known, [reading] * 5, file)
         return verdict.problems
 
-    assert judged(3.5e10) == []
-    assert judged(7e10) == []
-    assert judged(6.5e10) == []
-    assert "0.50 of the work per cycle" in judged(3.5e10)[0]
-    assert judged(3.5e10, "another CPU, avx2") == []
-    file.write_text("not JSON")
-    assert judged(3.5e10) == []
+    assert judged(SHARED) == []
+    assert judged(FREE) == []
+    assert "0.57 of the work per cycle" in judged(SHARED)[0]
+    assert "clock was at 0.80 of the best" in judged(SLOW)[0]
+    assert judged(SLOW, model="another") == []
+    assert judged(SHARED, "another CPU, avx2") == []
+    for nonsense in ("not JSON", '{"a CPU, avx2": 7.5}'):
+        file.write_text(nonsense)
+        assert judged(SHARED) == []
 
 
-def probed(*pairs):
-    calm = Snapshot(0.0, None, 1e9, {}, None, None, False, None, 0.0, 0.0, 0.0, 0, 7e10)
-    return [replace(calm, seconds=float(i), speed=s, work=w) for i, (s, w) in enumerate(pairs)]
+def test_a_survey_finds_a_core_that_is_free_now_and_then():
+    class Probe:
+        calls = 0
+
+        def read(self) -> Reading:
+            self.calls += 1
+            return SHARED if self.calls % 5 else FREE
+
+    assert survey(Probe(), 0.1).work == FREE.work
 
 
-FREE, SHARED, SLOW = (1e9, 7e10), (1e9, 4e10), (0.8e9, 5.6e10)
+FREE, SHARED, SLOW = Reading(3e8, 70.0), Reading(3e8, 40.0), Reading(2.4e8, 70.0)
+RARELY = Core(70.0, 3e8)
 
 
-def told(found):
-    verdict = Verdict()
+def judged(*readings, known=UNKNOWN):
+    edges = list(pairwise(readings))
+    found, verdict = gate(edges, [True] * len(edges), known), Verdict()
     found.tell(verdict)
-    return verdict.problems, verdict.warnings
+    return found, verdict.problems, verdict.warnings
 
 
 def test_rounds_on_a_shared_core_are_set_aside():
-    found = gate(probed(*[FREE] * 11, *[SHARED] * 4, *[FREE] * 6), 0.0)
-    assert found.kept == (True,) * 10 + (False,) * 5 + (True,) * 5
-    problems, warnings = told(found)
-    assert not problems and "5 of 20 rounds were set aside" in warnings[0]
+    found, problems, warnings = judged(*[FREE] * 21, *[SHARED] * 4, *[FREE] * 6)
+    assert found.kept == (True,) * 20 + (False,) * 5 + (True,) * 5
+    assert not problems and "5 of 30 rounds were set aside" in warnings[0]
 
 
-def test_too_few_rounds_on_a_free_core_are_a_problem():
-    always = gate(probed(*[SHARED] * 21), 70.0)
-    assert not any(always.kept) and "in 0 of 20 rounds only" in told(always)[0][0]
-    assert all(gate(probed(*[SHARED] * 21), 0.0).kept)
+def test_a_core_that_is_never_free_is_known_by_what_it_did_before():
+    found, problems, _ = judged(*[SHARED] * 21, known=RARELY)
+    assert not any(found.kept) and "free in 0 of 20 rounds only" in problems[0]
+    assert all(judged(*[SHARED] * 21)[0].kept)
 
 
 def test_two_clock_speeds_are_a_problem():
-    found = gate(probed(*[FREE] * 14, *[SLOW] * 7), 0.0)
-    assert found.kept == (True,) * 13 + (False,) * 7
-    assert "another in 7 of 20 rounds" in told(found)[0][0]
+    found, problems, _ = judged(*[FREE] * 31, *[SLOW] * 12)
+    assert found.kept == (True,) * 30 + (False,) * 12
+    assert "at 0.80 of the best that is known of it, in 12 of 42 rounds" in problems[0]
 
 
-def test_every_round_stays_without_a_probe():
-    found = gate(probed(*[(None, None)] * 3), 0.0)
-    assert found.kept == (True, True) and told(found) == ([], [])
+def test_a_clock_that_is_low_all_the_time_is_known_by_what_it_was_before():
+    _, problems, _ = judged(*[SLOW] * 31, known=RARELY)
+    assert "at 0.80 of the best that is known of it, in 30 of 30 rounds" in problems[0]
+    assert judged(*[SLOW] * 31)[1] == []
+
+
+def test_more_is_hidden_where_probes_know_little_of_each_other():
+    slowly = judged(*([FREE] * 20 + [SHARED] * 20) * 5)[0]
+    quickly = judged(*np.random.default_rng(0).permutation([FREE, SHARED] * 100).tolist())[0]
+    assert slowly.hidden < 0.02 and quickly.hidden > 0.5
+    assert judged(*[FREE] * 31)[0].hidden == 0.0
+
+
+def test_what_is_kept_is_to_come_from_several_loadings():
+    edges = [(FREE, FREE)] * 30 + [(SHARED, SHARED)] * 30
+    alone = [True] * 60
+    assert gate(edges, alone, UNKNOWN).enough
+    assert not gate(edges, alone, UNKNOWN, [0] * 30 + [1] * 10 + [2] * 10 + [3] * 10).enough
+    assert gate(edges, alone, UNKNOWN, [i // 10 for i in range(60)]).enough
 
 
 def test_the_firmware_is_asked_where_sysfs_does_not_say(tmp_path):
