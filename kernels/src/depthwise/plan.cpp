@@ -19,6 +19,8 @@ constexpr int kMostCycle = 32;
 // are worth more of them.
 constexpr double kWaste = 0.125;
 constexpr double kColumnWaste = 0.4;
+// Channels of the widest unit.
+constexpr int kMostUnit = 64;
 
 int ceil_div(int a, int b) { return (a + b - 1) / b; }
 
@@ -146,16 +148,16 @@ bool by_columns(DepthwiseS8Params& p, DepthwiseLanes l) {
   return !p.tiles.flat;
 }
 
-// Weights as they are, in the order of their channels.
-void put_plain(const DepthwiseS8Params& p, void* weights, size_t place, int weight) {
+// A tap's weights for one unit as they are, in the order of their channels.
+void put_plain(const DepthwiseS8Params& p, void* weights, size_t place, const int* tap, int unit) {
   if (p.wide) {
-    static_cast<int16_t*>(weights)[place] = static_cast<int16_t>(weight);
+    std::copy_n(tap, unit, static_cast<int16_t*>(weights) + place);
   } else {
-    static_cast<int8_t*>(weights)[place] = static_cast<int8_t>(weight);
+    std::copy_n(tap, unit, static_cast<int8_t*>(weights) + place);
   }
 }
 
-// Where a piece of a weight goes, in bytes from its channel's first word.
+// Where a piece of a weight goes, in bytes from its lane's first word.
 struct Place {
   size_t byte;
   int piece;
@@ -185,15 +187,50 @@ std::vector<Place> places_of(const DepthwiseS8Params& p, DepthwiseLanes l) {
   return places;
 }
 
-void put_weight(const Place* places, size_t count, int taps, char* words, int weight) {
-  for (const Place* place = places; place < places + count; ++place) {
+// Puts a tap's weights for one unit, in the order of their lanes, into that unit's words.
+void put_tap(Place place, int taps, int32_t* words, const int* tap, int unit) {
+  char* first = reinterpret_cast<char*>(words) + place.byte;
+  for (int lane = 0; lane < unit; ++lane) {
     if (taps == 4) {
       const int piece =
-          place->piece == 0 ? std::clamp(weight, -128, 127) : piece_of(weight, place->piece);
-      words[place->byte] = static_cast<char>(piece);
+          place.piece == 0 ? std::clamp(tap[lane], -128, 127) : piece_of(tap[lane], place.piece);
+      first[sizeof(int32_t) * lane] = static_cast<char>(piece);
     } else {
-      *reinterpret_cast<int16_t*>(words + place->byte) = static_cast<int16_t>(weight);
+      reinterpret_cast<int16_t*>(first)[2 * lane] = static_cast<int16_t>(tap[lane]);
     }
+  }
+}
+
+// One unit while its weights are packed: the channel of each lane, and what its weights add up to.
+struct Unit {
+  int channel[kMostUnit] = {};
+  int64_t total[kMostUnit] = {}, size[kMostUnit] = {};
+
+  // Fetches a tap's weights in the order of lanes, and counts them.
+  void take(const int16_t* row, int* tap, int lanes) {
+    for (int lane = 0; lane < lanes; ++lane) {
+      tap[lane] = row[channel[lane]];
+      total[lane] += tap[lane], size[lane] += std::abs(tap[lane]);
+    }
+  }
+};
+
+// The largest sums that a convolution can meet, before and after scaling.
+struct Largest {
+  double sum = 0, output = 0;
+};
+
+// Writes a unit's bias and scale, its input's offset folded into the bias.
+void put_sums(const Unit& unit, int lanes, int offset, const int64_t* bias, const float* scale,
+              int32_t* sums, float* scales, Largest& largest) {
+  for (int lane = 0; lane < lanes; ++lane) {
+    const int channel = unit.channel[lane];
+    sums[lane] = static_cast<int32_t>(bias[channel] - offset * unit.total[lane]);
+    scales[lane] = scale[channel];
+    const double middle = sums[lane] - 0.5 * static_cast<double>(unit.total[lane]);
+    const double most = std::abs(middle) + 127.5 * static_cast<double>(unit.size[lane]);
+    largest.sum = std::max(largest.sum, most);
+    largest.output = std::max(largest.output, most * scale[channel]);
   }
 }
 
@@ -245,9 +282,10 @@ DepthwiseLanes depthwise_lanes(const std::string& isa) {
 
 size_t plan_s8(DepthwiseS8Params& p, DepthwiseLanes l, const int16_t* weights) {
   const DepthwiseShape& s = p.shape;
-  const auto range = std::minmax_element(
-      weights, weights + static_cast<size_t>(s.kernel_h) * s.kernel_w * s.outputs);
-  const int lowest = *range.first, highest = *range.second;
+  int16_t lowest = 0, highest = 0;
+  for (size_t i = 0; i < static_cast<size_t>(s.kernel_h) * s.kernel_w * s.outputs; ++i) {
+    lowest = std::min(lowest, weights[i]), highest = std::max(highest, weights[i]);
+  }
   if (l.taps == 1) {
     p.wide = needs_words(s, weights, lowest, highest);
     p.columns = by_columns(p, l);
@@ -305,30 +343,27 @@ AlignedBytes pack_s8(DepthwiseS8Params& p, DepthwiseLanes l, const int16_t* weig
   const int offset = l.taps == 2 ? 0 : p.zero_in + l.shift;
   const std::vector<Place> places = l.taps == 1 ? std::vector<Place>() : places_of(p, l);
   const size_t per_tap = places.size() / static_cast<size_t>(taps);
-  double largest = 0, largest_output = 0;
-  for (int i = 0; i < static_cast<int>(channels); ++i) {
-    const int block = i / unit, channel = channel_of(s, p.tiles, unit, block, i % unit);
-    const int lane = lane_of_channel(l, i % unit);
-    char* first = reinterpret_cast<char*>(words + block * per_channel * unit + lane);
-    int64_t total = 0, size = 0;
+  int tap_weights[kMostUnit];
+  Largest largest;
+  for (int block = 0; block < p.tiles.blocks; ++block) {
+    Unit packed;
+    for (int i = 0; i < unit; ++i) {
+      packed.channel[lane_of_channel(l, i)] = channel_of(s, p.tiles, unit, block, i);
+    }
     for (int tap = 0; tap < taps; ++tap) {
-      const int weight = weights[static_cast<size_t>(tap) * s.outputs + channel];
-      total += weight, size += std::abs(weight);
+      packed.take(weights + static_cast<size_t>(tap) * s.outputs, tap_weights, unit);
       if (l.taps == 1) {
-        put_plain(p, words, (static_cast<size_t>(block) * taps + tap) * unit + i % unit, weight);
-      } else {
-        put_weight(places.data() + tap * per_tap, per_tap, l.taps, first, weight);
+        put_plain(p, words, (static_cast<size_t>(block) * taps + tap) * unit, tap_weights, unit);
+      }
+      for (size_t i = tap * per_tap; i < (tap + 1) * per_tap; ++i) {
+        put_tap(places[i], l.taps, words + block * per_channel * unit, tap_weights, unit);
       }
     }
-    sums[block * unit + lane] = static_cast<int32_t>(bias[channel] - offset * total);
-    scales[block * unit + lane] = scale[channel];
-    const double middle = sums[block * unit + lane] - 0.5 * static_cast<double>(total);
-    const double most = std::abs(middle) + 127.5 * static_cast<double>(size);
-    largest = std::max(largest, most);
-    largest_output = std::max(largest_output, most * scale[channel]);
+    put_sums(packed, unit, offset, bias, scale, sums + block * unit, scales + block * unit,
+             largest);
   }
-  p.small = std::max(largest, largest_output) < 1 << 22;
-  p.words = largest_output < (1 << 15) - (1 << 8);
+  p.small = std::max(largest.sum, largest.output) < 1 << 22;
+  p.words = largest.output < (1 << 15) - (1 << 8);
   return memory;
 }
 
