@@ -334,9 +334,6 @@ class Sin(_Unary, frozen=True):
 
     operations: ClassVar[int] = 16
 
-    def _kernel(self) -> None:
-        return None
-
     def _function(self, x: Array) -> Array:
         return np.sin(x)
 
@@ -345,9 +342,6 @@ class Cos(_Unary, frozen=True):
     """Cosine of x in radians."""
 
     operations: ClassVar[int] = 16
-
-    def _kernel(self) -> None:
-        return None
 
     def _function(self, x: Array) -> Array:
         return np.cos(x)

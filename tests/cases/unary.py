@@ -33,15 +33,14 @@ FUNCTIONS: list[tuple[Op, float, float]] = [
     (ops.Silu(), 5, 0),
     (ops.Elu(alpha=0.7), 5, 0),
     (ops.Softplus(), 5, 0),
-    (ops.Sin(), 0, 0),
-    (ops.Cos(), 0, 0),
+    (ops.Sin(), 2, 2),
+    (ops.Cos(), 2, 2),
     (ops.Floor(), 0, 0),
     (ops.Ceil(), 0, 0),
     (ops.Round(), 0, 0),
     (ops.Reciprocal(), 1, 0),
     (ops.Sign(), 0, 0),
 ]
-HOST_ONLY = (ops.Sin, ops.Cos)
 OF_POSITIVE = (ops.Log, ops.Sqrt, ops.Rsqrt, ops.Reciprocal)
 ROUNDING = (ops.Floor, ops.Ceil, ops.Round)
 OF_INTEGERS = (ops.Neg, ops.Abs, ops.Square, ops.Floor, ops.Ceil, ops.Round, ops.Sign)
@@ -64,7 +63,7 @@ def of_floats(op: Op, units: float, noise: float, shape: tuple[int, ...], suffix
         f"{label(op)} float{suffix}",
         op,
         values(op, *shape),
-        kernels=() if isinstance(op, HOST_ONLY) else "unary_f32",
+        kernels="unary_f32",
         bound=units * UNIT,
         noise=noise * UNIT,
         bench=bool(suffix),

@@ -238,6 +238,8 @@ FLOAT_UNARY = [
     (ops.Silu(), 4, 1e-42),
     (ops.Elu(alpha=0.7), 4, 0),
     (ops.Softplus(), 4, 0),
+    (ops.Sin(), 1, 2e-7),
+    (ops.Cos(), 1, 2e-7),
     (ops.Floor(), 0, 0),
     (ops.Ceil(), 0, 0),
     (ops.Round(), 0, 0),

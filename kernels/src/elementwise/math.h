@@ -125,6 +125,39 @@ LINNET_INLINE F tanh_f(F x) {
   return select(magnitude < splat_f(0.625f), fma(x * square, q, x), large);
 }
 
+// Angles up to here lose nothing when multiples of pi are taken off.
+constexpr float kLargestAngle = 8192.0f;
+
+// x - k * pi for whole or half k, pi in three parts whose first two products are exact.
+LINNET_INLINE F less_pi(F x, F k) {
+  F r = fma(k, splat_f(-3.140625f), x);
+  r = fma(k, splat_f(-9.67502593994140625e-4f), r);
+  return fma(k, splat_f(-1.509957990978376432e-7f), r);
+}
+
+// sin(r) for |r| <= pi / 2, with the other sign where k is odd.
+LINNET_INLINE F sin_reduced(F r, F k) {
+  const F square = r * r;
+  F q = splat_f(2.60547904e-6f);
+  q = fma(q, square, splat_f(-1.98094742e-4f));
+  q = fma(q, square, splat_f(8.33306462e-3f));
+  q = fma(q, square, splat_f(-0.166666597f));
+  const F sine = fma(square * r, q, r);
+  return as_f(as_i(sine) ^ (to_i_round(k) << 31));
+}
+
+// Within 2e-7 of the exact value for |x| <= kLargestAngle.
+LINNET_INLINE F sin_f(F x) {
+  const F k = round_f(x * splat_f(0.318309886f));
+  return sin_reduced(less_pi(x, k), k);
+}
+
+// Within 2e-7 of the exact value for |x| <= kLargestAngle.
+LINNET_INLINE F cos_f(F x) {
+  const F k = round_f(fma(x, splat_f(0.318309886f), splat_f(0.5f)));
+  return sin_reduced(less_pi(x, k - splat_f(0.5f)), k);
+}
+
 // At most 4 ulp: an odd polynomial near 0, 1 - exp(-polynomial) beyond.
 LINNET_INLINE F erf_f(F x) {
   const F magnitude = abs_f(x);

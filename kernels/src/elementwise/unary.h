@@ -1,6 +1,8 @@
 // One functor per float32 unary op, and the loop that applies it.
 #pragma once
 
+#include <math.h>
+
 #include "elementwise/math.h"
 #include "elementwise/params.h"
 
@@ -126,11 +128,20 @@ struct Root {
     return select(x == -infinity, infinity, sqrt_f(x + splat_f(0.0f)));
   }
 };
+struct Sin {
+  F a, b;
+  F operator()(F x) const { return sin_f(x); }
+  static double exact(double x) { return sin(x); }
+};
+struct Cos {
+  F a, b;
+  F operator()(F x) const { return cos_f(x); }
+  static double exact(double x) { return cos(x); }
+};
 }  // namespace
 
 template <class Function>
-static void map_f32(const UnaryParams& p, const Worker& worker) {
-  const Span span = split(p.count, worker, 64);
+static void map_span(const UnaryParams& p, Span span) {
   const Function function{splat_f(p.a), splat_f(p.b)};
   int64_t i = span.begin;
   // Side by side, so that one vector's long chain of operations does not fill the reorder buffer.
@@ -146,6 +157,44 @@ static void map_f32(const UnaryParams& p, const Worker& worker) {
   for (; i + kLanes <= span.end; i += kLanes) store_f(p.y + i, function(load_f(p.x + i)));
   const int rest = static_cast<int>(span.end - i);
   if (rest > 0) store_f(p.y + i, function(load_f(p.x + i, rest)), rest);
+}
+
+template <class Function>
+static void map_f32(const UnaryParams& p, const Worker& worker) {
+  map_span<Function>(p, split(p.count, worker, 64));
+}
+
+static float largest(const float* x, int64_t count) {
+  F most = splat_f(0.0f);
+  int64_t i = 0;
+  // What is compared comes first: NaN leaves the other.
+  for (; i + kLanes <= count; i += kLanes) most = max_f(abs_f(load_f(x + i)), most);
+  const int rest = static_cast<int>(count - i);
+  if (rest > 0) most = max_f(abs_f(load_f(x + i, rest)), most);
+  return max_of_f(most);
+}
+
+// Blocks with an angle so large that float32 does not hold what is left of it go one by one.
+template <class Function>
+static void map_angles(const UnaryParams& p, const Worker& worker) {
+  constexpr int64_t kBlock = 512;
+  const Span span = split(p.count, worker, 64);
+  for (int64_t i = span.begin; i < span.end; i += kBlock) {
+    const int64_t end = i + kBlock < span.end ? i + kBlock : span.end;
+    if (largest(p.x + i, end - i) <= kLargestAngle) {
+      map_span<Function>(p, {i, end});
+      continue;
+    }
+    for (int64_t k = i; k < end; ++k) p.y[k] = static_cast<float>(Function::exact(p.x[k]));
+  }
+}
+template <>
+void map_f32<Sin>(const UnaryParams& p, const Worker& worker) {
+  map_angles<Sin>(p, worker);
+}
+template <>
+void map_f32<Cos>(const UnaryParams& p, const Worker& worker) {
+  map_angles<Cos>(p, worker);
 }
 
 }  // namespace LINNET_ISA
