@@ -6,12 +6,13 @@ import numpy as np
 
 from linnet import ops
 from linnet.errors import FormatError, UnsupportedError
-from linnet.types import DType
+from linnet.types import Array, DType
 
+from . import gathered
 from .node import OnnxNode
 from .proto import dtype_of
 from .registry import handles
-from .spatial import dilations_of, pads_of, strides_of
+from .spatial import dilations_of, finish_first, pads_of, strides_of
 
 _MODES = {"bilinear": "linear", "bicubic": "cubic", "linear": "linear", "cubic": "cubic"}
 
@@ -20,15 +21,37 @@ _MODES = {"bilinear": "linear", "bicubic": "cubic", "linear": "linear", "cubic":
 def grid_sample(node: OnnxNode) -> None:
     """Modes have other names before opset 20."""
     mode = node.text("mode", "linear")
-    node.finish(
-        ops.GridSample(
-            mode=_MODES.get(mode, mode),
-            padding=node.text("padding_mode", "zeros"),
-            corners=bool(node.integer("align_corners", 0)),
-        ),
-        node.input(0),
-        node.input(1),
+    op = ops.GridSample(
+        mode=_MODES.get(mode, mode),
+        padding=node.text("padding_mode", "zeros"),
+        corners=bool(node.integer("align_corners", 0)),
     )
+    image = None
+    if op.mode == "linear" and op.padding in ("zeros", "border"):
+        image = gathered.image_of(node)
+    if image is None:
+        node.finish(op, node.input(0), node.input(1))
+        return
+    across, down = (_pixels(node, op, axis) for axis in (0, 1))
+    sampled = gathered.gathered(
+        node, image, down, across, gathered.beginnings(node, image, (-1, 1, 1))
+    )
+    finish_first(node, sampled, 2)
+
+
+def _pixels(node: OnnxNode, op: ops.GridSample, axis: int) -> gathered.Taps:
+    """Return the pixels around a grid's places, -1 to 1, of width (0) or height (1)."""
+    size = int(node.type(0).static_shape[3 - axis])
+    place = node.constant_like(np.array(axis, np.int64), "axis")
+    at = node.emit(ops.Gather(axis=3), node.input(1), place)
+    at = node.emit(ops.Add(), at, gathered.real(node, 1.0))
+    factor = (size - 1) / 2 if op.corners else size / 2
+    at = node.emit(ops.Mul(), at, gathered.real(node, factor))
+    if not op.corners:
+        at = node.emit(ops.Sub(), at, gathered.real(node, 0.5))
+    if op.padding == "border":
+        at = gathered.bounded(node, at, size)
+    return gathered.taps(node, at, size, op.padding == "zeros")
 
 
 @handles("RoiAlign")
@@ -43,7 +66,50 @@ def roi_align(node: OnnxNode) -> None:
         half_pixel=node.text("coordinate_transformation_mode", default) == "half_pixel",
         largest=node.text("mode", "avg") == "max",
     )
-    node.finish(op, node.input(0), node.input(1), node.input(2))
+    image = gathered.image_of(node) if op.ratio and not op.largest else None
+    if image is None:
+        node.finish(op, node.input(0), node.input(1), node.input(2))
+        return
+    first = node.emit(ops.Cast(to=DType.INT32), node.input(2))
+    step = gathered.whole(node, image.height * image.width)
+    first = node.emit(ops.Reshape(shape=(-1, 1, 1)), node.emit(ops.Mul(), first, step))
+    down, across = (
+        [(_turned(node, i, axis), _turned(node, w, axis)) for i, w in _samples(node, op, axis)]
+        for axis in (0, 1)
+    )
+    pixels = gathered.gathered(node, image, down, across, first)
+    (height, width), count = op.size, op.ratio
+    shape = (-1, height, count, width, count, image.channels)
+    samples = node.emit(ops.Reshape(shape=shape), pixels)
+    finish_first(node, node.emit(ops.ReduceMean(axes=(2, 4), keepdims=False), samples), 2)
+
+
+def _samples(node: OnnxNode, op: ops.RoiAlign, axis: int) -> gathered.Taps:
+    """Return the pixels around every region's samples [regions, bins * ratio] of an axis."""
+    size, bins = int(node.type(0).static_shape[2 + axis]), op.size[axis]
+    begin, end = (
+        node.emit(ops.Slice(starts=(i,), ends=(i + 1,), axes=(1,), steps=(1,)), node.input(1))
+        for i in (1 - axis, 3 - axis)
+    )
+    scale = gathered.real(node, op.scale)
+    begin, end = node.emit(ops.Mul(), begin, scale), node.emit(ops.Mul(), end, scale)
+    length = node.emit(ops.Sub(), end, begin)
+    if op.half_pixel:
+        begin = node.emit(ops.Sub(), begin, gathered.real(node, 0.5))
+    else:
+        length = node.emit(ops.Maximum(), length, gathered.real(node, 1.0))
+    parts = (np.arange(bins * op.ratio, dtype=np.float32) + 0.5) / np.float32(bins * op.ratio)
+    steps = node.emit(ops.Mul(), length, node.constant_like(parts, "parts"))
+    at = node.emit(ops.Add(), begin, steps)
+    near = node.emit(ops.Clip(minimum=-1.0, maximum=float(size)), at)
+    kept = node.emit(ops.Cast(to=DType.FLOAT32), node.emit(ops.Equal(), near, at))
+    found = gathered.taps(node, gathered.bounded(node, at, size), size, False)
+    return [(index, node.emit(ops.Mul(), weight, kept)) for index, weight in found]
+
+
+def _turned(node: OnnxNode, name: str, axis: int) -> str:
+    """Return [regions, samples] as a column of each region's samples, or as a row."""
+    return node.emit(ops.Unsqueeze(axes=(2 - axis,)), name)
 
 
 @handles("MaxRoiPool")
@@ -72,10 +138,47 @@ def deform_conv(node: OnnxNode) -> None:
         groups=node.integer("group", 1),
         offset_groups=node.integer("offset_group", 1),
     )
+    weights, places = node.constant(1), node.type(2)
+    image = gathered.image_of(node) if weights is not None and places.is_static else None
+    if image is not None and op.groups == op.offset_groups == 1:
+        _gathered_taps(node, op, image, np.asarray(weights))
+        return
     names = [node.optional(i) for i in range(5)]
     while not names[-1]:
         names.pop()
     node.finish(op, *names)
+
+
+def _gathered_taps(
+    node: OnnxNode, op: ops.DeformConv, image: gathered.Image, weights: Array
+) -> None:
+    """Gather every tap of a convolution, then multiply."""
+    outputs, _, kh, kw = weights.shape
+    _, count, height, width = node.type(2).static_shape
+    if count != 2 * kh * kw:
+        raise FormatError(f"offsets are {node.type(2)} for weights {weights.shape}")
+    last = node.emit(ops.Transpose(perm=(0, 2, 3, 1)), node.input(2))
+    pairs = (image.batch, height, width, kh * kw, 2)
+    moved = node.emit(ops.Reshape(shape=pairs), last)
+    found = []
+    for axis, (size, length) in enumerate(((image.height, height), (image.width, width))):
+        tap = np.arange(kh * kw) // kw if axis == 0 else np.arange(kh * kw) % kw
+        place = np.arange(length) * op.strides[axis] - op.pads[axis]
+        grid = place.reshape((-1, 1, 1) if axis == 0 else (-1, 1)) + tap * op.dilations[axis]
+        chosen = node.constant_like(np.array(axis, np.int64), "axis")
+        offset = node.emit(ops.Gather(axis=4), moved, chosen)
+        at = node.emit(ops.Add(), offset, node.constant_like(grid.astype(np.float32), "grid"))
+        found.append(gathered.taps(node, at, size, True))
+    first = gathered.beginnings(node, image, (-1, 1, 1, 1))
+    rows = gathered.gathered(node, image, found[0], found[1], first)
+    if node.optional(4):
+        shares = node.emit(ops.Transpose(perm=(0, 2, 3, 1)), node.input(4))
+        rows = node.emit(ops.Mul(), rows, node.emit(ops.Unsqueeze(axes=(4,)), shares))
+    flat = node.emit(ops.Reshape(shape=(image.batch, height, width, -1)), rows)
+    matrix = np.ascontiguousarray(weights.transpose(0, 2, 3, 1).reshape(outputs, -1))
+    bias = [node.input(3)] if node.optional(3) else []
+    made = node.emit(ops.FullyConnected(), flat, node.constant_like(matrix, "weights"), *bias)
+    finish_first(node, made, 2)
 
 
 @handles("Col2Im")
