@@ -26,7 +26,7 @@ def describe_model(path: str, graph: Graph, feeds: dict[str, Array]) -> dict[str
     constants = [v.type.nbytes for v in graph.values.values() if v.is_constant]
     return {
         "path": path,
-        "name": Path(path).parent.name + "/" + Path(path).name,
+        "name": "/".join(Path(path).absolute().parts[-2:]),
         "format": Path(path).suffix.lstrip(".").lower() or "unknown",
         "bytes": len(content),
         "sha256": hashlib.sha256(content).hexdigest(),

@@ -15,16 +15,17 @@ import numpy as np
 from linnet.types import Array
 
 from .conditions import Verdict
-from .memory import Core
+from .memory import SLOW, Core
 from .peak import Reading
 from .spread import LEAST_SITTINGS
 
 Edges = tuple[Reading, Reading]
 
-# Probes of a free core differ by some percent; a busy sibling hyperthread takes a quarter and more.
-FREE = 0.92
-# Steps of a clock are larger than this.
-SAME_CLOCK = 0.07
+# Probes of a free core differ by one percent. A sibling hyperthread that waits for memory half of the
+# time takes a tenth of them, and a third of a model.
+FREE = 0.96
+# It takes this of the chain as well; steps of a clock are larger.
+SAME_CLOCK = 0.03
 # Of the rounds; what else a core does comes and goes more slowly than they do.
 LEAST_SHARE = 0.02
 LEAST_ROUNDS = 20
@@ -67,7 +68,7 @@ class Gate:
     def tell(self, verdict: Verdict) -> None:
         """Add what the gate speaks against the measurement."""
         count, rounds = sum(self.kept), len(self.kept)
-        if self.others >= TWO_CLOCKS * (count + self.others) > 0:
+        if self.clock < SLOW and self.others >= TWO_CLOCKS * (count + self.others):
             verdict.problems.append(
                 f"the core's clock was at {self.clock:.2f} of the best that is known of it, in "
                 f"{self.others} of {rounds} rounds (its frequency cannot be read here)"

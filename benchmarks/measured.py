@@ -14,7 +14,10 @@ from linnet.types import Array
 from .conditions import Snapshot, foreign, is_busy
 from .gate import Edges, Gate, gate
 from .memory import Core
-from .spread import repeat_interval, summarize
+from .spread import LEAST_SITTINGS, repeat_interval, summarize
+
+# So many samples, evenly spaced, are drawn anew for an interval.
+DRAWN = 5000
 
 
 @dataclass
@@ -74,7 +77,12 @@ class Rounds:
 
     def interval(self, hidden: float = 0.0) -> tuple[float, float]:
         """Return where the median of another such run is expected."""
-        return repeat_interval(self.medians, self.sittings, hidden)
+        if len(set(self.sittings)) < LEAST_SITTINGS:
+            return repeat_interval(self.medians, hidden=hidden)
+        samples = np.concatenate(self.samples)
+        sittings = np.repeat(self.sittings, [len(part) for part in self.samples])
+        stride = -(-len(samples) // DRAWN)
+        return repeat_interval(samples[::stride], sittings[::stride], hidden)
 
 
 def curve(rounds: Rounds) -> list[dict[str, Any]]:

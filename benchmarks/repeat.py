@@ -71,7 +71,7 @@ def main() -> int:
     known: dict[str, Any] = {}
     if options.json and options.json.exists():
         known = json.loads(options.json.read_text())["models"]
-    name = Path(options.model).parent.name + "/" + Path(options.model).name
+    name = "/".join(Path(options.model).absolute().parts[-2:])
     goes = known.setdefault(name, [])
     goes.append([])
     with progress("measuring") as advance:

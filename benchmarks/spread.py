@@ -160,9 +160,9 @@ def of_sittings(
 
 
 def repeat_interval(
-    rounds: Sequence[float] | Array, sittings: Sequence[int] = (), hidden: float = 0.0
+    measured: Sequence[float] | Array, sittings: Sequence[int] | Array = (), hidden: float = 0.0
 ) -> tuple[float, float]:
-    """Return where the median of rounds lies, and that of a repeat of the run is expected.
+    """Return where a median lies, and that of a repeat of the run is expected.
 
     The bootstrap's interval of the median, root two times as wide because two runs differ by the
     noise of both, and wider for few sittings; where there are none to draw anew, also what the
@@ -171,10 +171,10 @@ def repeat_interval(
 
     Parameters
     ----------
-    rounds : sequence of float
-        The medians of rounds, in order.
+    measured : sequence of float
+        Samples, or the medians of rounds, in order.
     sittings : sequence of int
-        The sitting of each round: what was loaded together.
+        The sitting of each: what was loaded together.
     hidden : float
         Share of the rounds that may have been disturbed unseen.
 
@@ -184,9 +184,9 @@ def repeat_interval(
     >>> round(low, 1), high
     (99.5, 100.5)
     """
-    values = np.asarray(rounds, dtype=np.float64)
+    values = np.asarray(measured, dtype=np.float64)
     middle = float(np.median(values))
-    moved, wider, count = 0.0, math.sqrt(2), len(set(sittings))
+    moved, wider, count = 0.0, math.sqrt(2), len(np.unique(sittings))
     if count >= LEAST_SITTINGS:
         low, high = of_sittings(values, sittings)
         student = _STUDENT[min(count - 1, len(_STUDENT)) - 1] / _TAIL
