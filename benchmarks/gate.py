@@ -21,7 +21,7 @@ from .spread import LEAST_SITTINGS
 
 Edges = tuple[Reading, Reading]
 
-# Probes of a free core differ by one percent. A sibling hyperthread that waits for memory half of the
+# Probes of a free core differ by one percent. A sibling hyperthread that waits for memory half the
 # time takes a tenth of them, and a third of a model.
 FREE = 0.96
 # It takes this of the chain as well; steps of a clock are larger.
