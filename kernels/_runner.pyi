@@ -1,4 +1,4 @@
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,3 +21,12 @@ class Runner:
         kept: dict[str, npt.NDArray[Any]] | None = None,
         hidden: Container[str] = (),
     ) -> dict[str, npt.NDArray[Any]] | int | None: ...
+
+class Lock:
+    def __enter__(self) -> None: ...
+    def __exit__(self, *_: object) -> None: ...
+
+class Caller:
+    _lock: Lock
+    _source: Any
+    def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]: ...

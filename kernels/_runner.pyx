@@ -4,6 +4,15 @@ cimport cython
 cimport numpy as cnp
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.pycapsule cimport PyCapsule_GetPointer
+from cpython.pythread cimport (
+    NOWAIT_LOCK,
+    WAIT_LOCK,
+    PyThread_acquire_lock,
+    PyThread_allocate_lock,
+    PyThread_free_lock,
+    PyThread_release_lock,
+    PyThread_type_lock,
+)
 from libc.string cimport memcpy
 
 from linnet.kernels import _core
@@ -117,7 +126,7 @@ cdef class Runner:
                 found += 1
         return found == len(kept)
 
-    def run(self, dict feeds, dict kept=None, hidden=()):
+    cpdef run(self, dict feeds, dict kept=None, hidden=()):
         """Return the outputs by name; None where the feeds do not fit; -1 - step on bad data.
 
         Outputs named in ``kept`` overwrite its arrays; those in ``hidden`` are not returned.
@@ -162,3 +171,84 @@ cdef class Runner:
                 PyErr_CheckSignals()
             else:
                 return at
+
+
+@cython.final
+cdef class Lock:
+    """What `_thread.allocate_lock` gives, taken by C without a call of Python."""
+
+    cdef PyThread_type_lock lock
+
+    def __cinit__(self):
+        self.lock = PyThread_allocate_lock()
+        if self.lock == NULL:
+            raise MemoryError()
+
+    def __dealloc__(self):
+        if self.lock != NULL:
+            PyThread_free_lock(self.lock)
+
+    cdef void take(self) noexcept:
+        if not PyThread_acquire_lock(self.lock, NOWAIT_LOCK):
+            with nogil:
+                PyThread_acquire_lock(self.lock, WAIT_LOCK)
+
+    cdef void give(self) noexcept:
+        PyThread_release_lock(self.lock)
+
+    def __enter__(self):
+        self.take()
+
+    def __exit__(self, *_):
+        self.give()
+
+
+cdef class Caller:
+    """Base of sessions: callers take turns; what they hand in goes to the plan that ran last.
+
+    Attributes
+    ----------
+    _lock : Lock
+        Held while a run lasts.
+    _source : object
+        Its ``current`` is a `Runner`, something else with its ``run``, or None.
+    """
+
+    cdef public Lock _lock
+    cdef public object _source
+
+    def __cinit__(self, *_, **__):
+        self._lock = Lock()
+
+    def run(self, inputs):
+        """Run the model once.
+
+        Parameters
+        ----------
+        inputs : mapping of str to ndarray
+            One array per input, of the dtype and shape that `inputs` declares.
+
+        Returns
+        -------
+        dict of str to ndarray
+            Fresh arrays, in the order of `outputs`.
+
+        Raises
+        ------
+        InputError
+            If a name is missing or unknown, a dtype or shape does not fit, or a value is out of
+            the range that an operator accepts (an index beyond its table).
+        """
+        self._lock.take()
+        try:
+            runner = self._source.current
+            if runner is not None and type(inputs) is dict:
+                if type(runner) is Runner:
+                    results = (<Runner>runner).run(inputs)
+                else:
+                    results = runner.run(inputs)
+                if type(results) is dict:
+                    return results
+            return self._run_otherwise(inputs if type(inputs) is dict else dict(inputs))
+        finally:
+            self._lock.give()

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import gc
 import os
-from _thread import allocate_lock
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from linnet.kernels import _core
-from linnet.kernels._runner import Runner
+from linnet.kernels._runner import Caller, Runner
 
 from .model_file import ModelFile
 from .plan_store import PlanStore, RestoredPlans, StoredModel
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
             ...
 
 
-class Session:
+class Session(Caller):
     """A model ready to run.
 
     Parameters
@@ -83,7 +82,6 @@ class Session:
             raise InputError(f"threads={threads}; expected at least 1")
         self.threads = threads or _core.usable_cpus()
         self.isa = isa
-        self._lock = allocate_lock()
         self._graph = None
         self._model: ModelFile | None = None
         self._store: PlanStore | None = None
@@ -92,7 +90,7 @@ class Session:
         self._planned: Executor | None = None
         self._restored = RestoredPlans()
         self._plans: _Source = self._restored
-        self._source: _Source = self._restored
+        self._source = self._restored
 
     def _read(self, verify: bool) -> None:
         """Read and plan the file."""
@@ -180,37 +178,6 @@ class Session:
         if all(graph.type_of(name).is_static for name in graph.inputs):
             self._planned.plan_for({n: graph.type_of(n).static_shape for n in graph.inputs})
             release_pages(v.data for v in graph.values.values() if v.data is not None)
-
-    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """Run the model once.
-
-        Parameters
-        ----------
-        inputs : mapping of str to ndarray
-            One array per input, of the dtype and shape that `inputs` declares.
-
-        Returns
-        -------
-        dict of str to ndarray
-            Fresh arrays, in the order of `outputs`.
-
-        Raises
-        ------
-        InputError
-            If a name is missing or unknown, a dtype or shape does not fit, or a value is out of
-            the range that an operator accepts (an index beyond its table).
-        """
-        # What `with` does, in half its time.
-        self._lock.acquire()
-        try:
-            runner = self._source.current
-            if runner is not None and type(inputs) is dict:
-                results = runner.run(inputs)
-                if type(results) is dict:
-                    return results
-            return self._run_otherwise(inputs if type(inputs) is dict else dict(inputs))
-        finally:
-            self._lock.release()
 
     def _run_otherwise(self, feeds: dict[str, Any]) -> dict[str, Array]:
         """Run with states, with the plan for other shapes, or say what is wrong."""
