@@ -16,6 +16,7 @@ from .branches import take_branches
 from .composites import fuse_composites
 from .flattened import permute_flattened_weights
 from .fold import fold_constants
+from .fourier import multiply_spectra
 from .grown import stack_grown
 from .linear import fuse_linear
 from .lists import update_lists
@@ -24,7 +25,7 @@ from .pads import fuse_pads
 from .qdq import fuse_quantization
 from .reshapes import merge_views, sink_views
 from .rotary import fuse_rotary
-from .shapes import resolve_shapes
+from .shapes import renew_shapes, resolve_shapes
 from .share import share_constants, share_nodes
 from .shuffled import order_shuffled_channels
 from .transposes import flatten_transposes, sink_transposes
@@ -63,6 +64,7 @@ CLEANUPS: tuple[Pass, ...] = (
 PASSES: tuple[Pass, ...] = (
     Pass("lists", update_lists),
     Pass("grown", stack_grown),
+    Pass("fourier", multiply_spectra),
     Pass("unsigned", unsigned_to_int8),
     Pass("batchnorm", split_batch_normalization),
     Pass("transposes", sink_transposes, after=("batchnorm",)),
@@ -86,6 +88,7 @@ PASSES: tuple[Pass, ...] = (
     Pass("quantized-moves", fuse_quantization, after=("quantized-pads", "shuffled", "flattened")),
     Pass("unit-transposes", flatten_transposes, after=("quantized-moves",)),
     Pass("constants", share_constants, after=("unit-transposes",)),
+    Pass("known-shapes", renew_shapes),
 )
 
 

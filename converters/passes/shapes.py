@@ -26,12 +26,13 @@ def resolve_shapes(graph: Graph) -> int:
         elif isinstance(node.op, ops.Reshape) and node.op.shape is None:
             targets += _resolve(graph, node, known)
     if targets:
-        _renew(graph)
+        renew_shapes(graph)
     return changes + targets
 
 
-def _renew(graph: Graph) -> None:
-    """Infer shapes anew and note the dimensions that are known by now."""
+def renew_shapes(graph: Graph) -> int:
+    """Infer shapes anew and note the dimensions that are known by now; return how many."""
+    count = 0
     for node in graph.nodes:
         present = [graph.known_type(name) if name else None for name in node.inputs]
         while present and present[-1] is None:
@@ -46,6 +47,8 @@ def _renew(graph: Graph) -> None:
                 pairs = zip(declared.shape, type_.shape, strict=True)
                 shape = tuple(new if made_up(old) else old for old, new in pairs)
                 graph.values[name].type = declared.with_(shape=shape)
+                count += sum(map(made_up, declared.shape)) - sum(map(made_up, shape))
+    return count
 
 
 def _resolve(graph: Graph, node: Node, known: Known) -> bool:
