@@ -68,8 +68,9 @@ void add_attention(Program& program, uintptr_t q, uintptr_t k, uintptr_t v, uint
   const double depths = static_cast<double>(p.depth + p.value_depth);
   const double rate = bytes ? rate_of(program) / 2 : base ? 5.0 : 25.0;
   const double time = scores * (depths / rate + (base ? 4.0 : bytes ? 0.4 : 1.0));
-  const int64_t scratch = bytes ? attention_s8_scratch(p, word_layout_of(program)).bytes
-                                : attention_floats(p) * static_cast<int64_t>(sizeof(float));
+  const int64_t scratch =
+      bytes ? attention_s8_scratch(p, word_layout_of(program)).bytes
+            : attention_f32_scratch(p).floats * static_cast<int64_t>(sizeof(float));
   program.add(bytes ? Kernel::attention_s8 : Kernel::attention_f32, p,
               Cost{time, static_cast<size_t>(scratch)});
 }

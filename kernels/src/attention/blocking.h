@@ -10,50 +10,65 @@ namespace linnet {
 // stay in the L1 cache.
 constexpr int64_t kChunkRows = 24;
 
-// Keys per block, in even blocks of at most 128: 32 KiB of keys of depth 64.
-static inline int64_t key_block(int64_t keys) {
-  const int64_t blocks = (keys + 127) / 128;
+// Keys per block, in even blocks of at most `most`.
+static inline int64_t even_block(int64_t keys, int64_t most) {
+  const int64_t blocks = (keys + most - 1) / most;
   return blocks == 0 ? 16 : ((keys + blocks - 1) / blocks + 15) / 16 * 16;
 }
+
+// Blocks whose scores leave room in the L1 cache.
+static inline int64_t key_block(int64_t keys) { return even_block(keys, 256); }
 
 // Keys per block where products are computed on bytes: weights are rounded to 1/255 of the greatest
 // in a block, so blocks are small.
-static inline int64_t byte_block(int64_t keys) {
-  const int64_t blocks = (keys + 127) / 128;
-  return blocks == 0 ? 16 : ((keys + blocks - 1) / blocks + 15) / 16 * 16;
-}
+static inline int64_t byte_block(int64_t keys) { return even_block(keys, 128); }
 
-// Query rows of a task. Each task rearranges all keys, so it should be tall, but there should be
-// some tasks for every thread.
+// Query rows of a task. Each task rearranges all keys, so it should be tall, and threads should
+// have as many tasks each; where rows see ever more keys, tasks are short, for turns to even them
+// out.
+constexpr int64_t kMostRows = 1008;
+
 static inline int64_t task_rows(const AttentionParams& p, int threads) {
   const int64_t rows = p.heads / p.kv_heads * p.length;
   const int64_t groups = p.batch * p.kv_heads;
-  const int64_t parts = threads == 1 ? 1 : (6 * threads + groups - 1) / groups;
+  int64_t parts = 1;
+  while (groups * parts % threads != 0) ++parts;
+  if (parts > 1 && p.causal) parts = (6 * threads + groups - 1) / groups;
   const int64_t wanted = (rows + parts - 1) / parts;
   const int64_t whole = (wanted + kChunkRows - 1) / kChunkRows * kChunkRows;
-  return whole > 480 ? 480 : whole < kChunkRows ? kChunkRows : whole;
+  return whole > kMostRows ? kMostRows : whole < kChunkRows ? kChunkRows : whole;
 }
 
 // Rows of a chunk, padded to every ISA's vectors.
 constexpr int64_t kRowFloats = 32;
 
-// Scratch of the float kernel: a transposed block of keys, the scores of a chunk, a peak and a sum
-// per row, three numbers for each row of a chunk.
-static inline int64_t transposed_floats(const AttentionParams& p) {
-  return p.depth * key_block(p.keys) + 16;
+// Keys that the float kernel rearranges at a time: whole blocks, which stay in the L2 cache.
+static inline int64_t key_span(int64_t keys) {
+  const int64_t block = key_block(keys), most = keys < 512 ? keys : 512;
+  return (most + block - 1) / block * block;
 }
 
-// Rows of keys, then of values, as float32 where they are stored as something else.
-static inline int64_t widened_step(const AttentionParams& p) {
-  return padded(p.depth > p.value_depth ? p.depth : p.value_depth, kPanel);
-}
-static inline int64_t widened_floats(const AttentionParams& p) {
-  return p.stored == Stored::kFloat32 ? 0 : key_block(p.keys) * widened_step(p) + 16;
-}
+// Floats between rows of keys or values that were copied.
+static inline int64_t copied_step(int64_t depth) { return padded(depth, kPanel); }
 
-static inline int64_t attention_floats(const AttentionParams& p) {
-  return widened_floats(p) + transposed_floats(p) + kChunkRows * key_block(p.keys) +
-         2 * p.task_rows + 3 * kRowFloats;
+// Scratch of the float kernel: a span of keys in panels, a panel's keys as float32, a span of
+// values, the scores of a chunk, a peak and a sum per row, three numbers for each row of a chunk.
+struct AttentionF32Scratch {
+  int64_t keys, widened, values, scores, peaks, sums, rows, floats;
+};
+
+static inline AttentionF32Scratch attention_f32_scratch(const AttentionParams& p) {
+  const int64_t span = key_span(p.keys);
+  AttentionF32Scratch s;
+  s.keys = 0;
+  s.widened = s.keys + span * p.depth + kPanel;
+  s.values = s.widened + kPanel * copied_step(p.depth) + kPanel;
+  s.scores = s.values + span * copied_step(p.value_depth) + kPanel;
+  s.peaks = s.scores + kChunkRows * key_block(p.keys);
+  s.sums = s.peaks + p.task_rows;
+  s.rows = s.sums + p.task_rows;
+  s.floats = s.rows + 3 * kRowFloats;
+  return s;
 }
 
 // Where a key and value head has few query rows, blocks of so many keys are read in place.

@@ -6,40 +6,53 @@
 namespace linnet {
 namespace LINNET_ISA {
 
-// e^x for x <= 0, relative error below 4e-7; 0 below -87.3, where results would be denormal. NaN
-// stays NaN. x = n ln 2 + r with |r| <= ln 2 / 2, the polynomial's own error is 1e-7.
-LINNET_INLINE F exp_of_negative(F x) {
-  const F bounded = max_f(splat_f(-87.3f), x);
-  const I n = to_i_round(bounded * splat_f(1.44269504f));
-  const F whole = to_f(n);
-  // ln 2 in two parts, the first short enough for exact products.
-  F r = fma(whole, splat_f(-0.693359375f), bounded);
-  r = fma(whole, splat_f(2.12194440e-4f), r);
-  F p = fma(splat_f(0.00829027221f), r, splat_f(0.0418981612f));
-  p = fma(p, r, splat_f(0.166676387f));
-  p = fma(p, r, splat_f(0.499991477f));
-  p = fma(p, r, splat_f(0.999999702f));
-  p = fma(p, r, splat_f(1.0f));
-  return select((I)(x < splat_f(-87.3f)), splat_f(0.0f), as_f(as_i(p) + (n << 23)));
+// Calls step(i) for every vector of a few, which so take turns: none waits for itself.
+template <int N, class Step>
+LINNET_INLINE void each_of(Step step) {
+#pragma GCC unroll 4
+  for (int i = 0; i < N; ++i) step(i);
 }
 
-// x = 2^x for x <= 0, relative error below 8e-5; at most 2^-126 below -126. Vectors take turns, so
-// that none waits for itself.
+// x = e^x for x <= 0, relative error below 4e-7; 0 below -87.3, where results would be denormal.
+// NaN stays NaN. x = n ln 2 + r with |r| <= ln 2 / 2, the polynomial's own error is 1e-7.
+template <int N>
+LINNET_INLINE void exp_of_negative(F (&x)[N]) {
+  F r[N], p[N];
+  I n[N];
+  each_of<N>([&](int i) { r[i] = max_f(splat_f(-87.3f), x[i]); });
+  each_of<N>([&](int i) { n[i] = to_i_round(r[i] * splat_f(1.44269504f)); });
+  // ln 2 in two parts, the first short enough for exact products.
+  each_of<N>([&](int i) { r[i] = fma(to_f(n[i]), splat_f(-0.693359375f), r[i]); });
+  each_of<N>([&](int i) { r[i] = fma(to_f(n[i]), splat_f(2.12194440e-4f), r[i]); });
+  each_of<N>([&](int i) { p[i] = fma(splat_f(0.00829027221f), r[i], splat_f(0.0418981612f)); });
+  each_of<N>([&](int i) { p[i] = fma(p[i], r[i], splat_f(0.166676387f)); });
+  each_of<N>([&](int i) { p[i] = fma(p[i], r[i], splat_f(0.499991477f)); });
+  each_of<N>([&](int i) { p[i] = fma(p[i], r[i], splat_f(0.999999702f)); });
+  each_of<N>([&](int i) { p[i] = fma(p[i], r[i], splat_f(1.0f)); });
+  each_of<N>([&](int i) {
+    const F power = as_f(as_i(p[i]) + (n[i] << 23));
+    x[i] = select((I)(x[i] < splat_f(-87.3f)), splat_f(0.0f), power);
+  });
+}
+
+LINNET_INLINE F exp_of_negative(F x) {
+  F one[1] = {x};
+  exp_of_negative(one);
+  return one[0];
+}
+
+// x = 2^x for x <= 0, relative error below 8e-5; at most 2^-126 below -126.
 template <int N>
 LINNET_INLINE void exp2_rough(F (&x)[N]) {
   I n[N];
   F p[N];
-  const auto each = [](auto step) __attribute__((always_inline)) {
-#pragma GCC unroll 4
-    for (int i = 0; i < N; ++i) step(i);
-  };
-  each([&](int i) { x[i] = max_f(x[i], splat_f(-126.0f)); });
-  each([&](int i) { n[i] = to_i_round(x[i]); });
-  each([&](int i) { x[i] = x[i] - to_f(n[i]); });
-  each([&](int i) { p[i] = fma(splat_f(0.05517167f), x[i], splat_f(0.24261112f)); });
-  each([&](int i) { p[i] = fma(p[i], x[i], splat_f(0.69326099f)); });
-  each([&](int i) { p[i] = fma(p[i], x[i], splat_f(0.99992807f)); });
-  each([&](int i) { x[i] = as_f(as_i(p[i]) + (n[i] << 23)); });
+  each_of<N>([&](int i) { x[i] = max_f(x[i], splat_f(-126.0f)); });
+  each_of<N>([&](int i) { n[i] = to_i_round(x[i]); });
+  each_of<N>([&](int i) { x[i] = x[i] - to_f(n[i]); });
+  each_of<N>([&](int i) { p[i] = fma(splat_f(0.05517167f), x[i], splat_f(0.24261112f)); });
+  each_of<N>([&](int i) { p[i] = fma(p[i], x[i], splat_f(0.69326099f)); });
+  each_of<N>([&](int i) { p[i] = fma(p[i], x[i], splat_f(0.99992807f)); });
+  each_of<N>([&](int i) { x[i] = as_f(as_i(p[i]) + (n[i] << 23)); });
 }
 
 LINNET_INLINE F exp2_rough(F x) {

@@ -85,14 +85,29 @@ static void fold_peaks(const RunningRows& run, int64_t rows, float unit) {
 
 // Turns scores into e^(score * factor - peak) and returns their sums lane by lane.
 LINNET_INLINE F exponentiate(float* scores, int64_t width, float factor, float peak) {
-  F sum = splat_f(0.0f);
+  constexpr int kTogether = 4;
+  F sum[2] = {splat_f(0.0f), splat_f(0.0f)};
   const F scale = splat_f(factor), less = splat_f(-peak);
-  for (int64_t j = 0; j < width; j += kLanes) {
-    const F p = exp_of_negative(fma(load_f(scores + j), scale, less));
-    store_f(scores + j, p);
-    sum = sum + p;
+  int64_t j = 0;
+  for (; j + kTogether * kLanes <= width; j += kTogether * kLanes) {
+    F power[kTogether];
+#pragma GCC unroll 4
+    for (int i = 0; i < kTogether; ++i) {
+      power[i] = fma(load_f(scores + j + i * kLanes), scale, less);
+    }
+    exp_of_negative(power);
+#pragma GCC unroll 4
+    for (int i = 0; i < kTogether; ++i) {
+      store_f(scores + j + i * kLanes, power[i]);
+      sum[i % 2] = sum[i % 2] + power[i];
+    }
   }
-  return sum;
+  for (; j < width; j += kLanes) {
+    const F power = exp_of_negative(fma(load_f(scores + j), scale, less));
+    store_f(scores + j, power);
+    sum[0] = sum[0] + power;
+  }
+  return sum[0] + sum[1];
 }
 
 // Turns a chunk's scores into weights relative to the running peaks, and adds those to the sums.
