@@ -14,6 +14,8 @@ import numpy as np
 from linnet.types import Array
 
 _LOW, _HIGH = -32768, 32767
+# Both functions are known on one side by what they are on the other.
+_BELOW = -np.arange(1 - _LOW, dtype=np.int32)
 
 
 def multiplier(scale: float) -> tuple[int, int]:
@@ -57,20 +59,17 @@ def saturated(value: Array) -> Array:
 
 
 def _wrapped(value: Array) -> Array:
-    return value.astype(np.int16).astype(np.int64)
+    return value.astype(np.int16).astype(np.int32)
 
 
 def _halved(product: Array, bits: int) -> Array:
-    """Return product / 2 ** bits, rounded by adding half a unit and cutting toward zero."""
-    half = 1 << (bits - 1)
-    moved = np.asarray(product + np.where(product >= 0, half, 1 - half), np.int64)
-    size = np.abs(moved) >> bits
-    return np.where(moved >= 0, size, -size)
+    """Return product / 2 ** bits, halves upward."""
+    return np.asarray((product + (1 << (bits - 1))) >> bits)
 
 
 def _times(left: Array, right: Array | int) -> Array:
     """Return the high half of twice the product, rounded; the numbers of bits add up."""
-    return saturated(_halved(np.asarray(left * right), 15))
+    return saturated(_halved(left * right, 15))
 
 
 def _raised(value: Array, exponent: int) -> Array:
@@ -126,21 +125,21 @@ def _reciprocal(a: Array) -> Array:
 @cache
 def tanh_table(bits: int) -> Array:
     """Return tanh of every 16-bit number with ``bits`` before the point, from -32768 on, int16."""
-    a = np.arange(_LOW, _HIGH + 1, dtype=np.int64)
-    below = np.where(a < 0, a, -a)
-    x = _reciprocal(_exp(below, bits + 1))
-    t = _raised(_wrapped(x - (1 << 13)), 2)
-    found = np.where(a == 0, 0, np.where(a < 0, -t, t)).astype(np.int16)
-    found.flags.writeable = False
-    return found
+    x = _reciprocal(_exp(_BELOW, bits + 1))
+    above = _raised(_wrapped(x - (1 << 13)), 2)
+    return _joined(-above, 0, above)
 
 
 @cache
 def sigmoid_table(bits: int = 3) -> Array:
     """Return 1 / (1 + exp(-a)) of every 16-bit number, from -32768 on, int16."""
-    a = np.arange(_LOW, _HIGH + 1, dtype=np.int64)
-    below = np.where(a > 0, -a, a)
-    above = _raised(_reciprocal(_exp(below, bits)), 1)
-    found = np.where(a == 0, 1 << 14, np.where(a > 0, above, _HIGH - above)).astype(np.int16)
+    above = _raised(_reciprocal(_exp(_BELOW, bits)), 1)
+    return _joined(_HIGH - above, 1 << 14, above)
+
+
+def _joined(left: Array, middle: int, right: Array) -> Array:
+    """Return a table from values at -m and m, for m from 0 to 32768, and the one at 0."""
+    found = np.concatenate((left[:0:-1], right[:-1])).astype(np.int16)
+    found[-_LOW] = middle
     found.flags.writeable = False
     return found
