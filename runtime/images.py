@@ -63,6 +63,8 @@ def read_ppm(data: bytes) -> Array:
     while len(fields) < 4:
         end = at
         while data[end : end + 1] not in (b" ", b"\n", b"\t", b"\r"):
+            if end >= len(data):
+                raise ValueError("the header ends early")
             if data[end : end + 1] == b"#":
                 end = data.index(b"\n", end) - 1
                 at = end + 1

@@ -168,8 +168,9 @@ def _slice_computed(node: TfliteNode) -> None:
     ends = node.step(Add(), [starts, sizes], "ends")
     content = node.graph.constant(sizes)
     if content is None or content.min(initial=0) < 0:
-        open_ = node.step(Less(), [sizes, node.array(np.array([0]), "zero")], "open")
-        ends = node.step(Where(), [open_, node.array(np.array([_TO_END]), "last"), ends], "limits")
+        open_ = node.step(Less(), [sizes, node.array(np.array([0], np.int64), "zero")], "open")
+        last = node.array(np.array([_TO_END], np.int64), "last")
+        ends = node.step(Where(), [open_, last, ends], "limits")
     node.emit(Slice(), [node.input(0), starts, ends])
 
 

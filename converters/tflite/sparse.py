@@ -88,7 +88,7 @@ def _descend(
         raise FormatError(f"level {level} has format {metadata.Format()}")
     segments = _indices(metadata.ArraySegmentsType(), metadata.ArraySegments(), "segments")
     indices = _indices(metadata.ArrayIndicesType(), metadata.ArrayIndices(), "indices")
-    counts = np.diff(segments)
+    counts = np.diff(segments).astype(np.intp)
     fits = segments.size == places.shape[0] + 1 and (counts >= 0).all() and indices.size <= most
     if not fits or segments[0] != 0 or segments[-1] != indices.size:
         raise FormatError(f"level {level}: {segments.size} segments of {indices.size} indices")

@@ -173,6 +173,7 @@ class Resample(Op, frozen=True):
             elif before == after and scale == 1.0:
                 continue
             places, weights = self.taps(before, after, scale, index)
+            places = places.astype(np.intp)
             if exact:
                 result = np.take(result, places[:, 0], axis)
                 continue

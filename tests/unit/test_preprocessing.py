@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import struct
+import sys
 import zlib
 
 import numpy as np
@@ -82,7 +83,10 @@ def test_images_are_read():
 
 @pytest.mark.parametrize("cut", [9, 20, 40, 60])
 @pytest.mark.parametrize("make", [png, ppm, bmp])
-def test_damaged_images_are_refused(tmp_path, make, cut):
+@pytest.mark.parametrize("pillow", [True, False])
+def test_damaged_images_are_refused(tmp_path, monkeypatch, make, cut, pillow):
+    if not pillow:
+        monkeypatch.setitem(sys.modules, "PIL.Image", None)
     path = tmp_path / "image"
     path.write_bytes(make(picture())[:cut])
     with pytest.raises(InputError, match="image"):
