@@ -4,9 +4,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <thread>
+
+#include "core/order.h"
 
 #if defined(__x86_64__) || defined(__i386__)
 #include <cpuid.h>
@@ -48,6 +51,15 @@ struct Features {
 struct Features {
   bool dotprod = (getauxval(AT_HWCAP) >> 20) & 1;
   bool i8mm = (getauxval(AT_HWCAP2) >> 13) & 1;
+  bool in_order = false;
+
+  Features() {
+    if (((getauxval(AT_HWCAP) >> 11) & 1) == 0) return;  // else the kernel answers for MIDR_EL1
+    uint64_t midr = 0;
+    __asm__("mrs %0, midr_el1" : "=r"(midr));
+    const uint64_t maker = midr >> 24 & 0xff, part = midr >> 4 & 0xfff;
+    in_order = maker == 0x41 && (part == 0xd03 || part == 0xd04);  // Arm's Cortex-A53, A35
+  }
 };
 
 #else
@@ -100,6 +112,14 @@ bool cpu_runs(const std::string& isa) {
   return false;
 }
 
+bool core_in_order() noexcept {
+#if defined(__aarch64__)
+  return features().in_order;
+#else
+  return false;
+#endif
+}
+
 std::vector<std::string> cpu_features() {
   std::vector<std::string> names;
   const auto note = [&names](bool present, const char* name) {
@@ -117,6 +137,7 @@ std::vector<std::string> cpu_features() {
   note(true, "neon");
   note(features().dotprod, "dotprod");
   note(features().i8mm, "i8mm");
+  note(features().in_order, "in-order");
 #endif
   return names;
 }

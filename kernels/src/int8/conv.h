@@ -36,12 +36,28 @@ static void copy_windows(const ConvHere& p, uint8_t* to, int64_t step, int64_t p
                          int64_t group) {
   const I padding = stored_padding(p.zero);
   const int64_t bytes = (int64_t)p.height * p.width * p.channels * p.groups;
+  const int64_t bottom = p.height - 1 - (p.kernel_h - 1) * (int64_t)p.dilation_h;
+  // Windows from column `first` to `last` lie inside the image.
+  const int64_t first = (p.left + p.stride_w - 1) / p.stride_w;
+  const int64_t last = three_narrow_rows(p) && p.width + p.left >= p.kernel_w
+                           ? (p.width + p.left - p.kernel_w) / p.stride_w
+                           : -1;
   int64_t j = pixel % p.out_w, i = pixel / p.out_w % p.out_h;
   const Code* image = p.x + pixel / p.out_w / p.out_h * bytes + group * p.channels;
-  for (int row = 0; row < rows; ++row, to += step) {
-    copy_window(p, to, image, i * p.stride_h - p.top, j * p.stride_w - p.left, padding);
-    end_row(to, p.segment);
-    if (++j < p.out_w) continue;
+  while (rows > 0) {
+    const int64_t y = i * p.stride_h - p.top, x = j * p.stride_w - p.left;
+    int64_t count = 1;
+    if (j >= first && j <= last && y >= 0 && y <= bottom) {
+      const int64_t end = last + 1 < p.out_w ? last + 1 : p.out_w;
+      count = end - j < rows ? end - j : rows;
+      copy_narrow_windows(p, to, step, image + (y * p.width + x) * p.channels, count);
+    } else {
+      copy_window(p, to, image, y, x, padding);
+      end_row(to, p.segment);
+    }
+    to += count * step;
+    rows -= (int)count;
+    if ((j += count) < p.out_w) continue;
     j = 0;
     if (++i < p.out_h) continue;
     i = 0;
@@ -147,16 +163,10 @@ static void conv_band(const ConvHere& p, void* scratch, const BandS8& band) {
   for (int64_t group = 0; group < p.groups; ++group) {
     BlockS8 block = group_block(p, group);
     block.a_step = p.stride_w * pixel * kLayout.element;
-    for (int vector = 0; vector < end;) {
-      const int vectors = next_vectors(end - vector);
-      block.a = rows_at + group * p.channels * kLayout.element;
-      block.y = p.y + band.image * p.y_image + band.i * p.y_row + band.j * p.y_pixel +
-                group * p.out_channels;
-      for (int64_t i = 0; i < band.rows; ++i, block.a += step, block.y += p.y_row) {
-        strip_s8(block, (int)band.columns, vector, vectors);
-      }
-      vector += vectors;
-    }
+    block.a = rows_at + group * p.channels * kLayout.element;
+    block.y = p.y + band.image * p.y_image + band.i * p.y_row + band.j * p.y_pixel +
+              group * p.out_channels;
+    strips_s8(block, {band.rows, step, p.y_row}, (int)band.columns, 0, end);
   }
 }
 

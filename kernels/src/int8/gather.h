@@ -109,6 +109,28 @@ static void copy_window(const ConvHere& p, uint8_t* to, const Code* image, int64
   }
 }
 
+// Whether windows of three kernel rows of at most a chunk each are copied without a look at each.
+static bool three_narrow_rows(const ConvHere& p) {
+  return p.kernel_h == 3 && p.groups == 1 && p.dilation_w == 1 &&
+         (int64_t)p.kernel_w * p.channels <= kChunk;
+}
+
+// `count` such windows side by side, all inside the image, from the one whose first tap is `from`.
+static void copy_narrow_windows(const ConvHere& p, uint8_t* to, int64_t step, const Code* from,
+                                int64_t count) {
+  const int64_t row = (int64_t)p.dilation_h * p.width * p.channels;
+  const int64_t bytes = (int64_t)p.kernel_w * p.channels * kLayout.element;
+#pragma GCC unroll 1
+  for (; count > 0; --count, to += step, from += p.stride_w * p.channels) {
+    const I top = converted(from), middle = converted(from + row),
+            bottom = converted(from + 2 * row);
+    store_i((int32_t*)to, top);
+    store_i((int32_t*)(to + bytes), middle);
+    store_i((int32_t*)(to + 2 * bytes), bottom);
+    end_row(to, p.segment);
+  }
+}
+
 // The input rows that output rows [i, i + rows) and columns [j, j + columns) read, padding
 // included.
 static void copy_band(const ConvHere& p, uint8_t* to, const Code* image, int64_t i, int64_t rows,

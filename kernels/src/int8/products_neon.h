@@ -5,6 +5,7 @@
 // are -128.
 #pragma once
 
+#include "core/order.h"
 #include "int8/params.h"
 #include "simd/simd.h"
 
@@ -159,8 +160,8 @@ LINNET_INLINE void add_products(I (&sum)[MR][NV], const BlockS8& block, int row,
 
 #endif
 
-// Rows of the tiles of so many vectors that are written by hand, and those: `count` tiles; outputs
-// of fewer channels than the tile's take a detour.
+// Rows of the tiles of so many vectors that are written by hand, and those: `count` tiles, or whole
+// strips; outputs of fewer channels than the tile's take a detour.
 #if defined(__ARM_FEATURE_DOTPROD)
 
 }  // namespace LINNET_ISA
@@ -195,14 +196,16 @@ static bool tiles_by_hand(const BlockS8& block, int row, int count, int vector) 
 
 #elif defined(__aarch64__)
 
-constexpr int rows_by_hand(int) { return 4; }
+}  // namespace LINNET_ISA
+}  // namespace linnet
+#include "int8/overlapped_neon64.h"
+namespace linnet {
+namespace LINNET_ISA {
 
-static bool tiles_by_hand(const BlockS8& block, int row, int count, int vector) {
-  if (block.careful || block.steps == 0) return false;
-  const int channel = vector * kLanes;
-  const int8_t* w = block.weights + vector / 4 * block.panel_step + vector % 4 * 64;
-  SixteensS8 job = sixteens_of(block, (const int8_t*)block.a + row * block.a_step, w);
-  if (job.chunks == 0) job.chunks = job.run = 1, job.half = false;
+constexpr int rows_by_hand(int) { return 4; }
+constexpr int kMostTiles = 96;
+
+static FourRowsOutput four_rows_output(const BlockS8& block, int channel) {
   const OutputS8& to = block.output;
   FourRowsOutput out;
   out.bias = vld1q_s32(to.bias + channel);
@@ -210,11 +213,23 @@ static bool tiles_by_hand(const BlockS8& block, int row, int count, int vector) 
   out.low = vdupq_n_s8((int8_t)to.low);
   out.high = vdupq_n_s8((int8_t)to.high);
   out.zero = vdupq_n_s16((int16_t)to.zero);
+  if (block.row_sums != nullptr) out.weight_zero = vld1q_s32(to.weight_zero + channel);
+  return out;
+}
+
+LINNET_INLINE const int8_t* sixteens_weights(const BlockS8& block, int vector) {
+  return block.weights + vector / 4 * block.panel_step + vector % 4 * 64;
+}
+
+static bool tiles_by_hand(const BlockS8& block, int row, int count, int vector) {
+  if (block.careful || block.steps == 0) return false;
+  const int channel = vector * kLanes;
+  SixteensS8 job = sixteens_of(block, (const int8_t*)block.a + row * block.a_step,
+                               sixteens_weights(block, vector));
+  if (job.chunks == 0) job.chunks = job.run = 1, job.half = false;
+  FourRowsOutput out = four_rows_output(block, channel);
   const int32_t* sums = block.row_sums;
-  if (sums != nullptr) {
-    out.weight_zero = vld1q_s32(to.weight_zero + channel);
-    sums += row;
-  }
+  if (sums != nullptr) sums += row;
   const auto tiles = sums != nullptr ? four_rows<true> : four_rows<false>;
   int8_t* y = block.y + row * block.y_step + channel;
   const int left = block.channels - channel;
@@ -233,11 +248,57 @@ static bool tiles_by_hand(const BlockS8& block, int row, int count, int vector) 
   return true;
 }
 
+// Tiles against one vector of channels; another one follows them.
+static void overlapped_tiles(const BlockS8& block, const TileS8* tiles, int count, int vector) {
+  const int channel = vector * kLanes, left = block.channels - channel;
+  const SixteensS8 job =
+      sixteens_of(block, (const int8_t*)block.a, sixteens_weights(block, vector));
+  const FourRowsOutput out = four_rows_output(block, channel);
+  const int32_t* sums = block.row_sums;
+  const auto rows = sums != nullptr ? overlapped_rows<true> : overlapped_rows<false>;
+  int8_t* y = block.y + channel;
+  if (left >= kLanes) return rows(job, out, sums, tiles, count, y, block.y_step);
+  for (const TileS8* end = tiles + count; tiles < end; ++tiles) {
+    const TileS8 tile = {0, tiles->a, tiles->row}, twice[2] = {tile, tile};
+    int8_t bytes[16];
+    rows(job, out, sums, twice, 1, bytes, 4);
+    for (int i = 0; i < 4; ++i) {
+      memcpy(y + tiles->y + i * block.y_step, bytes + 4 * i, (size_t)left);
+    }
+  }
+}
+
+// A last tile of few rows makes some of those before it once more.
+static bool strips_by_hand(const BlockS8& block, const StripsS8& strips, int rows, int begin,
+                           int end) {
+  if (block.careful || block.steps == 0 || rows < 4 || core_in_order()) return false;
+  TileS8 tiles[kMostTiles + 1];
+  int count = 0;
+  for (int64_t strip = 0; strip < strips.count; ++strip) {
+    for (int next = 0; next < rows; next += 4) {
+      const int row = next + 4 <= rows ? next : rows - 4;
+      tiles[count++] = {strip * strips.y_step + row * block.y_step,
+                        (int32_t)(strip * strips.a_step + row * block.a_step), row};
+      if (count < kMostTiles && (next + 4 < rows || strip + 1 < strips.count)) continue;
+      tiles[count] = tiles[count - 1];
+      for (int vector = begin; vector < end; ++vector) {
+        overlapped_tiles(block, tiles, count, vector);
+      }
+      count = 0;
+    }
+  }
+  return true;
+}
+
 #else
 
 constexpr int rows_by_hand(int) { return 0; }
 static inline bool tiles_by_hand(const BlockS8&, int, int, int) { return false; }
 
+#endif
+
+#if defined(__ARM_FEATURE_DOTPROD) || !defined(__aarch64__)
+static inline bool strips_by_hand(const BlockS8&, const StripsS8&, int, int, int) { return false; }
 #endif
 
 // Vectors of the next tile; tiles do not straddle panels.

@@ -51,6 +51,11 @@ struct BlockS8 {
   int channels;
 };
 
+// Blocks of as many rows, so many bytes of activations and outputs apart.
+struct StripsS8 {
+  int64_t count, a_step, y_step;
+};
+
 }  // namespace LINNET_ISA
 }  // namespace linnet
 #if defined(LINNET_NEON) && !defined(LINNET_WORD_TILES) && !defined(LINNET_SIXTEEN_BITS)
@@ -143,13 +148,25 @@ static void strip_s8(const BlockS8& block, int rows, int vector, int vectors) {
   tiles[height - 1](block, done, count - taller, vector);
 }
 
-// Rows [0, rows), at least one, against vectors [begin, end).
-static void block_s8(const BlockS8& block, int rows, int begin, int end) {
+// Rows [0, rows), at least one, of every strip against vectors [begin, end): weights stay in the
+// cache meanwhile.
+static void strips_s8(BlockS8 block, const StripsS8& strips, int rows, int begin, int end) {
+  if (strips_by_hand(block, strips, rows, begin, end)) return;
+  const uint8_t* a = block.a;
+  Code* y = block.y;
   for (int vector = begin; vector < end;) {
     const int vectors = next_vectors(end - vector);
-    strip_s8(block, rows, vector, vectors);
+    for (int64_t n = 0; n < strips.count; ++n) {
+      block.a = a + n * strips.a_step;
+      block.y = y + n * strips.y_step;
+      strip_s8(block, rows, vector, vectors);
+    }
     vector += vectors;
   }
+}
+
+static void block_s8(const BlockS8& block, int rows, int begin, int end) {
+  strips_s8(block, {1, 0, 0}, rows, begin, end);
 }
 
 }  // namespace LINNET_ISA
