@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +83,24 @@ def test_second_process_takes_the_stored_plan(make: Any, tmp_path: Path) -> None
     for name, array in wanted.items():
         np.testing.assert_array_equal(found[name], array)
         assert found[name].dtype == array.dtype
+
+
+def test_restoring_imports_little(tmp_path: Path) -> None:
+    path = tmp_path / "model.linnet"
+    write_model(quantized_model(), str(path))
+    program = f"""
+import sys, numpy, linnet
+session = linnet.load({str(path)!r})
+session.run({{"x": numpy.zeros((1, 6, 5, 3), numpy.int8)}})
+print(*sorted(name for name in sys.modules if name.startswith(("linnet.", "msgspec", "hashlib"))))
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert run.stdout.split() == [
+        "linnet.kernels", "linnet.kernels._core", "linnet.kernels._runner", "linnet.model_file",
+        "linnet.plan_store", "linnet.session", "linnet.spec",
+    ]  # fmt: skip
 
 
 def test_plans_are_stored_by_shape(tmp_path: Path, folder: Path) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -118,3 +120,12 @@ def test_weights_stored_in_few_bytes_are_constants_of_kernels(kind: str) -> None
     (found,) = session.run(feeds).values()
     (wanted,) = evaluate(graph, feeds).values()
     np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_specs_are_named_tuples():
+    spec = linnet.load(relu_graph((2, 4))).inputs[0]
+    assert spec == ("x", (2, 4), np.dtype(np.float32), None)
+    assert spec == pickle.loads(pickle.dumps(spec))
+    assert repr(spec) == (
+        "TensorSpec(name='x', shape=(2, 4), dtype=dtype('float32'), quantization=None)"
+    )
