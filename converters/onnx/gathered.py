@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from linnet import ops
-from linnet.types import DType
+from linnet.types import Dim, DType
 
 from .node import OnnxNode
 from .spatial import images_last
@@ -23,10 +23,10 @@ Taps = list[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """Pixels of images as rows [n * height * width, channels], all sizes known."""
+    """Pixels of images as rows [n * height * width, channels], all sizes but n known."""
 
     rows: str
-    batch: int
+    batch: Dim
     height: int
     width: int
     channels: int
@@ -35,9 +35,10 @@ class Image:
 def image_of(node: OnnxNode) -> Image | None:
     """Return the first input as rows; None where it is no image whose sizes are known."""
     type_ = node.type(0)
-    if type_.rank != 4 or not type_.is_static or type_.dtype is not DType.FLOAT32 or not type_.size:
+    sizes = [dim for dim in type_.shape[1:] if isinstance(dim, int) and dim]
+    if type_.rank != 4 or len(sizes) != 3 or type_.dtype is not DType.FLOAT32:
         return None
-    batch, channels, height, width = type_.static_shape
+    batch, (channels, height, width) = type_.shape[0], sizes
     last = images_last(node, node.input(0))
     rows = node.emit(ops.Reshape(shape=(-1, channels)), last)
     return Image(rows, batch, height, width, channels)
@@ -110,5 +111,8 @@ def gathered(node: OnnxNode, image: Image, down: Taps, across: Taps, first: str 
 
 def beginnings(node: OnnxNode, image: Image, shape: Sequence[int]) -> str:
     """Return the rows where images begin, in a shape; "" where there is one image."""
-    begins = np.arange(image.batch, dtype=np.int32) * (image.height * image.width)
-    return node.constant_like(begins.reshape(shape), "images") if image.batch > 1 else ""
+    if image.batch == 1:
+        return ""
+    places = node.emit(ops.Cast(to=DType.INT32), node.counted(0, 0))
+    begins = node.emit(ops.Mul(), places, whole(node, image.height * image.width))
+    return node.emit(ops.Reshape(shape=tuple(shape)), begins)

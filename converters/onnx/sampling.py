@@ -41,7 +41,7 @@ def grid_sample(node: OnnxNode) -> None:
 
 def _pixels(node: OnnxNode, op: ops.GridSample, axis: int) -> gathered.Taps:
     """Return the pixels around a grid's places, -1 to 1, of width (0) or height (1)."""
-    size = int(node.type(0).static_shape[3 - axis])
+    size = int(node.shape()[3 - axis])
     place = node.constant_like(np.array(axis, np.int64), "axis")
     at = node.emit(ops.Gather(axis=3), node.input(1), place)
     at = node.emit(ops.Add(), at, gathered.real(node, 1.0))
@@ -86,7 +86,7 @@ def roi_align(node: OnnxNode) -> None:
 
 def _samples(node: OnnxNode, op: ops.RoiAlign, axis: int) -> gathered.Taps:
     """Return the pixels around every region's samples [regions, bins * ratio] of an axis."""
-    size, bins = int(node.type(0).static_shape[2 + axis]), op.size[axis]
+    size, bins = int(node.shape()[2 + axis]), op.size[axis]
     begin, end = (
         node.emit(ops.Slice(starts=(i,), ends=(i + 1,), axes=(1,), steps=(1,)), node.input(1))
         for i in (1 - axis, 3 - axis)
@@ -139,7 +139,8 @@ def deform_conv(node: OnnxNode) -> None:
         offset_groups=node.integer("offset_group", 1),
     )
     weights, places = node.constant(1), node.type(2)
-    image = gathered.image_of(node) if weights is not None and places.is_static else None
+    known = weights is not None and all(isinstance(dim, int) for dim in places.shape[1:])
+    image = gathered.image_of(node) if known else None
     if image is not None and op.groups == op.offset_groups == 1:
         _gathered_taps(node, op, image, np.asarray(weights))
         return
@@ -154,11 +155,11 @@ def _gathered_taps(
 ) -> None:
     """Gather every tap of a convolution, then multiply."""
     outputs, _, kh, kw = weights.shape
-    _, count, height, width = node.type(2).static_shape
+    count, height, width = (int(dim) for dim in node.type(2).shape[1:])
     if count != 2 * kh * kw:
         raise FormatError(f"offsets are {node.type(2)} for weights {weights.shape}")
     last = node.emit(ops.Transpose(perm=(0, 2, 3, 1)), node.input(2))
-    pairs = (image.batch, height, width, kh * kw, 2)
+    pairs = (-1, height, width, kh * kw, 2)
     moved = node.emit(ops.Reshape(shape=pairs), last)
     found = []
     for axis, (size, length) in enumerate(((image.height, height), (image.width, width))):
@@ -174,7 +175,8 @@ def _gathered_taps(
     if node.optional(4):
         shares = node.emit(ops.Transpose(perm=(0, 2, 3, 1)), node.input(4))
         rows = node.emit(ops.Mul(), rows, node.emit(ops.Unsqueeze(axes=(4,)), shares))
-    flat = node.emit(ops.Reshape(shape=(image.batch, height, width, -1)), rows)
+    taps = kh * kw * image.channels
+    flat = node.emit(ops.Reshape(shape=(-1, height, width, taps)), rows)
     matrix = np.ascontiguousarray(weights.transpose(0, 2, 3, 1).reshape(outputs, -1))
     bias = [node.input(3)] if node.optional(3) else []
     made = node.emit(ops.FullyConnected(), flat, node.constant_like(matrix, "weights"), *bias)
