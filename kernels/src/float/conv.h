@@ -99,14 +99,16 @@ static void conv_columns(const ConvWorkF32& work, const BandF32& band, const Pix
   t.panel = kPanelF32 * depth;
   for (int64_t column = begin; column < end;) {
     const int64_t left = end - column;
-    const int vectors = next_vectors((left + kLanes - 1) / kLanes, kTileVectors);
+    const int vectors = next_vectors((left + kLanes - 1) / kLanes, tile_vectors(depth));
     t.columns = left < vectors * kLanes ? left : vectors * kLanes;
     t.bias = bias != nullptr ? bias + column : nullptr;
     const float* panel = b + column / kPanelF32 * t.panel + column % kPanelF32;
+    const int64_t after = (column + t.columns) / kPanelF32;
     for (int64_t run = 0; run == 0 || run < runs; run += block) {
       t.offsets = work.offsets + run;
       t.runs = runs - run < block ? runs - run : block;
       t.b = panel + run * work.length * kPanelF32;
+      t.next = left > t.columns ? b + after * t.panel + run * work.length * kPanelF32 : nullptr;
       t.first = run == 0;
       t.last = run + t.runs == runs;
       conv_strips(work, band, pixels, t, y + column, group * p.depth,

@@ -27,7 +27,7 @@ static void gemm_part(const GemmF32Params& p, float* scratch, int64_t entry, int
   product.lda = p.a_columns ? gathered_stride_f32(p.depth) : p.lda;
   // Without a copy of A the block only bounds how often B is packed.
   const int64_t most = row_block_f32(p.depth, p.columns) * (p.a_columns ? 1 : 4);
-  const int64_t step = even_rows(end - begin, most);
+  const int64_t step = even_blocks(end - begin, most);
   for (int64_t row = begin; row < end; row += step) {
     const int64_t rows = end - row < step ? end - row : step;
     if (p.a_columns) {

@@ -38,39 +38,52 @@ static void multiply_rows(const ProductF32& p, const float* a, int64_t rows, int
   }
 }
 
+// Size of each of the even blocks that [0, total) falls into, at most `most` each.
+LINNET_INLINE int64_t even_blocks(int64_t total, int64_t most) {
+  const int64_t blocks = (total + most - 1) / most;
+  return blocks > 0 ? (total + blocks - 1) / blocks : 1;
+}
+
+// Steps [k, k + t.length) of columns [begin, end).
+static void multiply_steps(const ProductF32& p, int64_t rows, int64_t begin, int64_t end, int64_t k,
+                           TileF32& t) {
+  const bool packs = p.packed != nullptr;
+  const int widest = rows == 1 && !packs ? kRowVectors : tile_vectors(t.length);
+  const float* b = p.b + k * (p.layout == LayoutF32::kPanels ? kPanelF32 : p.ldb);
+  for (int64_t column = begin; column < end;) {
+    const int64_t left = end - column;
+    const int vectors = next_vectors((left + kLanes - 1) / kLanes, widest);
+    const int64_t width = left < vectors * kLanes ? left : vectors * kLanes;
+    const int64_t after = column + width;
+    t.ldb = packs ? vectors * kLanes : p.layout == LayoutF32::kPanels ? kPanelF32 : p.ldb;
+    t.bias = p.bias != nullptr ? p.bias + column : nullptr;
+    t.columns = width;
+    if (packs) pack_columns(p, k, t.length, column, width, vectors);
+    t.b = packs ? p.packed : b + column / kPanelF32 * t.panel + column % kPanelF32;
+    t.next = after < end ? b + after / kPanelF32 * t.panel : nullptr;
+    t.c = p.c + column;
+    multiply_rows(p, p.a + k, rows, vectors, t);
+    column = after;
+  }
+}
+
 void multiply(const ProductF32& p, int64_t rows, int64_t begin, int64_t end) noexcept {
   if (rows <= 0) return;
-  const bool packs = p.packed != nullptr;
-  const bool panels = p.layout == LayoutF32::kPanels;
-  const int widest = rows == 1 && !packs ? kRowVectors : kTileVectors;
   const ptrdiff_t none = 0;
   const bool bounded = p.low > -__builtin_inff() || p.high < __builtin_inff();
   TileF32 t;
   t.offsets = &none;
   t.runs = 1;
-  t.panel = panels ? kPanelF32 * p.depth : kPanelF32;
+  t.panel = p.layout == LayoutF32::kPanels ? kPanelF32 * p.depth : kPanelF32;
   t.ldc = p.ldc;
   t.low = p.low;
   t.high = p.high;
-  for (int64_t column = begin; column < end;) {
-    const int64_t left = end - column;
-    const int vectors = next_vectors((left + kLanes - 1) / kLanes, widest);
-    const int64_t width = left < vectors * kLanes ? left : vectors * kLanes;
-    t.ldb = packs ? vectors * kLanes : panels ? kPanelF32 : p.ldb;
-    t.bias = p.bias != nullptr ? p.bias + column : nullptr;
-    t.columns = width;
-    const float* b = p.b + column / kPanelF32 * t.panel + column % kPanelF32;
-    for (int64_t k = 0; k == 0 || k < p.depth; k += kDepthBlockF32) {
-      const int64_t rest = p.depth - k;
-      t.length = rest < kDepthBlockF32 ? rest : kDepthBlockF32;
-      if (packs) pack_columns(p, k, t.length, column, width, vectors);
-      t.b = packs ? p.packed : b + k * t.ldb;
-      t.c = p.c + column;
-      t.first = k == 0 && !p.adds;
-      t.last = bounded && rest <= kDepthBlockF32;
-      multiply_rows(p, p.a + k, rows, vectors, t);
-    }
-    column += width;
+  const int64_t step = even_blocks(p.depth, kDepthBlockF32);
+  for (int64_t k = 0; k == 0 || k < p.depth; k += step) {
+    t.length = p.depth - k < step ? p.depth - k : step;
+    t.first = k == 0 && !p.adds;
+    t.last = bounded && k + t.length == p.depth;
+    multiply_steps(p, rows, begin, end, k, t);
   }
 }
 
@@ -82,12 +95,6 @@ LINNET_INLINE bool splits_columns(int64_t row_units, int64_t column_units, int t
   const int64_t by_rows = (row_units + threads - 1) / threads * column_units;
   const int64_t by_columns = (column_units + threads - 1) / threads * row_units;
   return by_columns * (prefer_columns ? 9 : 11) < by_rows * 10;
-}
-
-// Rows of each of the even blocks that [0, rows) falls into, at most `most` each.
-LINNET_INLINE int64_t even_rows(int64_t rows, int64_t most) {
-  const int64_t blocks = (rows + most - 1) / most;
-  return blocks > 0 ? (rows + blocks - 1) / blocks : 1;
 }
 
 }  // namespace LINNET_ISA

@@ -14,19 +14,28 @@ namespace LINNET_ISA {
 // Vectors of a panel.
 constexpr int kPanelVectors = static_cast<int>(kPanelF32) / kLanes;
 
-// Widest tile in vectors, and the rows that leave registers for B and one value of A; with 16
-// vector registers fewer rows, with 32 what the row addresses leave of the integer registers.
+// Steps from which on B does not stay in the L1 cache: tiles prefetch it then, so many steps ahead.
+constexpr int64_t kStreamedSteps = kLanes >= 8 ? 128 : INT64_MAX;
+constexpr int kStepsAhead = 8;
+
+// Widest tile in vectors, a narrower and taller one where B is streamed, and the rows that leave
+// registers for B and one value of A; with 16 vector registers fewer rows, with 32 what the row
+// addresses leave of the integer registers.
 constexpr int kTileVectors = kLanes == 16 ? 4 : 2;
+constexpr int kStreamedVectors = kLanes == 16 ? 3 : 2;
+constexpr int tile_vectors(int64_t steps) {
+  return steps >= kStreamedSteps ? kStreamedVectors : kTileVectors;
+}
 constexpr int tile_rows(int vectors) {
   return kLanes == 16  ? (vectors == 4   ? 6
-                          : vectors == 3 ? 8
+                          : vectors == 3 ? 9
                                          : 10)
          : kLanes == 8 ? (vectors == 2 ? 6 : 10)
                        : (vectors == 2 ? 4 : 8);
 }
 
 // Rows whose addresses are at hand at a time: whole tiles of every height above.
-constexpr int kStripRows = 120;
+constexpr int kStripRows = 360;
 
 // Widest tile of a product with one row: at most four panels, because every panel is a stream of
 // its own and streams that lie a power of two apart compete for the same cache sets.
@@ -40,6 +49,7 @@ struct TileF32 {
   int64_t runs;
   int64_t length;
   const float* b;     // step k of panel g at b + k * ldb + g * panel
+  const float* next;  // null or the next strip's b, which will be read as this one's is
   const float* bias;  // null or one per column, whole vectors readable
   float* c;           // row i at c + i * ldc
   ptrdiff_t ldb;
@@ -104,7 +114,13 @@ LINNET_INLINE void tile_step(F (&acc)[MR][NV], const float* const (&rows)[MR], p
   }
   LINNET_UNROLL for (int i = 0; i < MR; ++i) {
     const F value = splat_f(rows[i][k]);
-    LINNET_UNROLL for (int j = 0; j < NV; ++j) acc[i][j] = fma(value, columns[j], acc[i][j]);
+    LINNET_UNROLL for (int j = 0; j < NV; ++j) {
+      if constexpr (MR == 1) {  // columns serve once: straight from memory
+        acc[i][j] = fma(value, columns[j], acc[i][j]);
+      } else {
+        add_product(acc[i][j], value, columns[j]);
+      }
+    }
   }
 }
 
@@ -112,43 +128,65 @@ LINNET_INLINE void tile_step(F (&acc)[MR][NV], const float* const (&rows)[MR], p
 LINNET_INLINE void keep_pointer(const float*& pointer) { __asm__("" : "+r"(pointer)); }
 
 // kSteps steps from k on; moves b behind them.
-template <int kSteps, int MR, int NV>
+template <int kSteps, bool kStreams, int MR, int NV>
 LINNET_INLINE void tile_steps(F (&acc)[MR][NV], const float* const (&rows)[MR], ptrdiff_t k,
                               const float*& b, const TileF32& t) {
   LINNET_UNROLL for (int step = 0; step < kSteps; ++step) {
+    if constexpr (kStreams) {
+      LINNET_UNROLL for (int j = 0; j < NV; j += kPanelVectors) {
+        prefetch(b + kStepsAhead * kPanelF32 + (j / kPanelVectors) * t.panel);
+      }
+    }
     tile_step(acc, rows, k + step, b, t.panel);
-    b += t.ldb;
+    b += kStreams ? kPanelF32 : t.ldb;
     keep_pointer(b);
   }
 }
 
+// What tile `index` of a strip fetches of the next strip's b, two lines per four steps: half of
+// one of its panels.
+template <int NV>
+LINNET_INLINE const float* next_part(const TileF32& t, int index) {
+  constexpr int kPanels = (NV + kPanelVectors - 1) / kPanelVectors;
+  if (t.next == nullptr || index >= 2 * kPanels) return t.b;
+  return t.next + index / 2 * t.panel + index % 2 * (t.runs * (t.length / 4) * 2 * kPanelF32);
+}
+
 // Adds the products of a tile's rows. Four steps per turn: so few turns that the end of a short
 // loop is predicted.
-template <int MR, int NV>
-LINNET_INLINE void multiply_tile(F (&acc)[MR][NV], const TileF32& t, const float* const* at) {
+template <bool kStreams, int MR, int NV>
+LINNET_INLINE void multiply_tile(F (&acc)[MR][NV], const TileF32& t, int first) {
   const float* rows[MR];
-  LINNET_UNROLL for (int i = 0; i < MR; ++i) rows[i] = at[i];
+  LINNET_UNROLL for (int i = 0; i < MR; ++i) rows[i] = t.rows[first + i];
   const float* b = t.b;
+  const float* next = kStreams ? next_part<NV>(t, first / MR) : nullptr;
   for (int64_t run = 0; run < t.runs; ++run) {
     ptrdiff_t k = t.offsets[run];
     const ptrdiff_t end = k + t.length;
-    for (const ptrdiff_t last = end - 3; k < last; k += 4) tile_steps<4>(acc, rows, k, b, t);
+    for (const ptrdiff_t last = end - 3; k < last; k += 4) {
+      tile_steps<4, kStreams>(acc, rows, k, b, t);
+      if constexpr (kStreams) {
+        prefetch_second(next);
+        prefetch_second(next + kPanelF32);
+        next += 2 * kPanelF32;
+      }
+    }
     if (end - k >= 2) {
-      tile_steps<2>(acc, rows, k, b, t);
+      tile_steps<2, kStreams>(acc, rows, k, b, t);
       k += 2;
     }
-    if (k < end) tile_steps<1>(acc, rows, k, b, t);
+    if (k < end) tile_steps<1, kStreams>(acc, rows, k, b, t);
   }
 }
 
 // Tiles of MR rows from row `first` of a strip to row `end`.
-template <int MR, int NV>
+template <int MR, int NV, bool kStreams>
 static __attribute__((noinline)) void tiles(const TileF32& t, int first, int end) {
   float* c = t.c + first * t.ldc;
   for (int row = first; row < end; row += MR, c += MR * t.ldc) {
     F acc[MR][NV];
     start_tile(acc, t, c);
-    multiply_tile(acc, t, t.rows + row);
+    multiply_tile<kStreams>(acc, t, row);
     if (t.last) clamp_tile(acc, t);
     store_tile(acc, t, c);
   }
@@ -156,17 +194,22 @@ static __attribute__((noinline)) void tiles(const TileF32& t, int first, int end
 
 template <int MR, int NV>
 static void run_tiles(int high, const TileF32& t, int first, int end) {
-  if (high == MR) {
-    tiles<MR, NV>(t, first, end);
-  } else if constexpr (MR > 1) {
-    run_tiles<MR - 1, NV>(high, t, first, end);
+  if (high != MR) {
+    if constexpr (MR > 1) run_tiles<MR - 1, NV>(high, t, first, end);
+    return;
   }
+  if constexpr (NV <= kStreamedVectors) {
+    if (t.runs * t.length >= kStreamedSteps && t.ldb == kPanelF32) {
+      return tiles<MR, NV, true>(t, first, end);
+    }
+  }
+  tiles<MR, NV, false>(t, first, end);
 }
 
 template <int NV>
 static void run_row(int vectors, const TileF32& t) {
   if (vectors == NV) {
-    tiles<1, NV>(t, 0, 1);
+    tiles<1, NV, false>(t, 0, 1);
   } else if constexpr (NV > 1) {
     run_row<NV - 1>(vectors, t);
   }

@@ -163,7 +163,7 @@ static void winograd_block(const WinogradF32Params& p, int64_t begin, int64_t en
 static void run_winograd(const WinogradF32Params& p, const Worker& worker) {
   const WinogradSizesF32 sizes = winograd_sizes_f32(p);
   const Span part = split(p.batch * sizes.down * sizes.across, worker);
-  const int64_t step = even_rows(part.end - part.begin, sizes.block);
+  const int64_t step = even_blocks(part.end - part.begin, sizes.block);
   for (int64_t t = part.begin; t < part.end; t += step) {
     const int64_t end = t + step < part.end ? t + step : part.end;
     winograd_block(p, t, end, static_cast<float*>(worker.scratch));

@@ -53,6 +53,20 @@ LINNET_INLINE F scale_f(F x, I n) {
 LINNET_INLINE F divide_f(F a, F b) { return a / b; }
 #endif
 
+// sum += a * b. Left to choose which operand the result takes the place of, GCC moves sums about
+// between registers and to the stack.
+LINNET_INLINE void add_product(F& sum, F a, F b) {
+#if defined(__FMA__)
+  __asm__("vfmadd231ps %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
+#else
+  sum = fma(a, b, sum);
+#endif
+}
+
+// Brings a line of memory near: to the first cache, or only to the second.
+LINNET_INLINE void prefetch(const void* p) { __builtin_prefetch(p, 0, 3); }
+LINNET_INLINE void prefetch_second(const void* p) { __builtin_prefetch(p, 0, 2); }
+
 LINNET_INLINE F clamp_f(F x, F low, F high) { return min_f(max_f(x, low), high); }
 
 // A 32-bit group of bytes at any address.
