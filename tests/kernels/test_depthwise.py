@@ -154,6 +154,20 @@ def test_float_stays_within_the_rounding_of_its_sums(name):
         np.testing.assert_array_equal(one, two)
 
 
+@pytest.mark.parametrize("strides", [(1, 1), (2, 2), (2, 1), (1, 2)])
+@pytest.mark.parametrize("width", [4, 5, 7, 8, 9, 14, 16, 21])
+def test_float_square_kernels_of_any_width(width, strides):
+    rng = np.random.default_rng(width)
+    x = rng.normal(size=(2, 9, width, 24)).astype(np.float32)
+    w = rng.normal(size=(1, 3, 3, 24)).astype(np.float32)
+    for pads, rows in [((1, 1, 1, 1), 1), ((0, 1, 1, 0), 1), ((0, 0, 2, 1), 1), ((2, 1, 2, 1), 2)]:
+        op = DepthwiseConv2D(pads=pads, strides=strides, dilations=(rows, 1), clamp=(-2.0, 3.0))
+        (want,) = expected(op, (x, w))
+        for isa, threads in levels():
+            (got,) = run_op(op, (x, w), constants=(1,), isa=isa, threads=threads)
+            np.testing.assert_allclose(got, want, atol=2e-5)
+
+
 @pytest.mark.parametrize("biased", [True, False])
 @pytest.mark.parametrize("name", ["tail 65", "flat 8 stride 2", "1-d time", "dilated"])
 def test_float_weights_of_run_time_are_read_in_place(name, biased):

@@ -9,12 +9,33 @@
 namespace linnet {
 namespace LINNET_ISA {
 
-// A row of outputs: rows [top, bottom) of the kernel lie inside the image.
+// A row of outputs, or several: of the input rows that they read [top, bottom) lie inside the
+// image.
 struct DwRow {
   const float* x;  // where the window of output column 0 begins
   float* y;
   int top, bottom;
 };
+
+// Kernel positions [first, last) that lie inside [0, size) for a window that begins at `begin`.
+struct DwInside {
+  int first, last;
+};
+LINNET_INLINE DwInside dw_inside(int begin, int size, int kernel, int dilation) {
+  int first = 0, last = kernel;
+  while (first < kernel && begin + first * dilation < 0) ++first;
+  while (last > first && begin + (last - 1) * dilation >= size) --last;
+  return {first, last};
+}
+
+// Output rows [i, i + rows) of an image; beyond one of stride and dilation 1.
+LINNET_INLINE DwRow dw_row(const DepthwiseF32Params& p, int image, int i, int rows) {
+  const DepthwiseShape& s = p.shape;
+  const int y0 = i * s.stride_h - s.top;
+  const DwInside inside = dw_inside(y0, s.height, s.kernel_h + rows - 1, s.dilation_h);
+  const ptrdiff_t start = (((ptrdiff_t)image * s.height + y0) * s.width - s.left) * s.channels;
+  return {p.x + start, p.y + image * p.y_image + i * p.y_row, inside.first, inside.last};
+}
 
 // Of the input columns that a tile reads, [first, last) lie inside the image.
 struct DwTile {

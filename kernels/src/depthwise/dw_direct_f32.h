@@ -100,17 +100,6 @@ static DwTaps dw_taps(const DepthwiseF32Params& p, const DwRow& row, int left, i
   return {offsets, weights, count};
 }
 
-// Kernel positions [first, last) that lie inside [0, size) for a window that begins at `begin`.
-struct DwInside {
-  int first, last;
-};
-LINNET_INLINE DwInside dw_inside(int begin, int size, int kernel, int dilation) {
-  int first = 0, last = kernel;
-  while (first < kernel && begin + first * dilation < 0) ++first;
-  while (last > first && begin + (last - 1) * dilation >= size) --last;
-  return {first, last};
-}
-
 // Output columns [begin, end) at the image's border, each with taps of its own.
 static void dw_border(const DepthwiseF32Params& p, const DwRow& row, int begin, int end,
                       void* lists) {
@@ -166,11 +155,7 @@ static void dw_direct_f32(const DepthwiseF32Params& p, const Worker& w) {
     const int64_t rest = span.end - line * s.out_width;
     const int end = rest < s.out_width ? (int)rest : s.out_width;
     const int image = (int)(line / s.out_height), i = (int)(line % s.out_height);
-    const int y0 = i * s.stride_h - s.top;
-    const DwInside inside = dw_inside(y0, s.height, s.kernel_h, s.dilation_h);
-    const ptrdiff_t start = (((ptrdiff_t)image * s.height + y0) * s.width - s.left) * s.channels;
-    const DwRow row = {p.x + start, p.y + image * p.y_image + i * p.y_row, inside.first,
-                       inside.last};
+    const DwRow row = dw_row(p, image, i, 1);
     at += end - begin;
     if (columns != nullptr) {
       columns(p, row, begin, end);
