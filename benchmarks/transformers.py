@@ -41,6 +41,7 @@ HEADS, LENGTH, DEPTH = 8, 512, 64
 SIDE, GROUP = 4096, 32
 TOKENS = 30_000
 GENERATED, TEXTS, PROFILED = 100, 12, 60
+PAUSE = 0.01
 
 
 def encoder(folder: Path, threads: int, rounds: int, seconds: float) -> list[dict[str, Any]]:
@@ -239,13 +240,17 @@ def tokens(path: Path, threads: int) -> dict[str, Any]:
 
 
 def take_turns(calls: dict[str, Callable[[], Any]], seconds: float) -> dict[str, float]:
-    """Return the least seconds of each call; they take turns of three at least ten times."""
+    """Return the least seconds of each call; they take turns of six at least ten times.
+
+    Each turn begins after a pause, in which the threads of the one before stop spinning.
+    """
     best = dict.fromkeys(calls, 1e9)
     end, turns = time.perf_counter() + seconds, 0
     while turns < 10 or time.perf_counter() < end:
         turns += 1
         for name, call in calls.items():
-            for _ in range(3):
+            time.sleep(PAUSE)
+            for _ in range(6):
                 start = time.perf_counter()
                 call()
                 best[name] = min(best[name], time.perf_counter() - start)
