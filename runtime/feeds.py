@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
-from .errors import InputError
 from .spec import Array, TensorSpec
 
 
@@ -23,7 +22,7 @@ def check_feeds(specs: Sequence[TensorSpec], feeds: Mapping[str, Any]) -> dict[s
     unknown = sorted(set(feeds) - set(names))
     missing = [name for name in names if name not in feeds]
     if unknown or missing:
-        raise InputError(
+        _refuse(
             f"inputs missing: {missing or 'none'}, unknown: {unknown or 'none'}; "
             f"the model takes {names}"
         )
@@ -36,7 +35,7 @@ def _checked(spec: TensorSpec, value: Any, symbols: dict[str, int]) -> Array:
     if array.dtype.type.__module__ == "ml_dtypes":
         array = array.astype(spec.dtype)
     if array.dtype != spec.dtype:
-        raise InputError(
+        _refuse(
             f"input '{spec.name}' is {array.dtype}; expected {spec.dtype}: "
             f"convert it with .astype('{spec.dtype}')"
             + (" after quantizing" if spec.quantization is not None else "")
@@ -54,4 +53,10 @@ def _check_shape(spec: TensorSpec, shape: tuple[int, ...], symbols: dict[str, in
         fits = fits and found == wanted
     if not fits:
         shown = ", ".join(str(dim) for dim in spec.shape)
-        raise InputError(f"input '{spec.name}' has shape {tuple(shape)}; expected ({shown})")
+        _refuse(f"input '{spec.name}' has shape {tuple(shape)}; expected ({shown})")
+
+
+def _refuse(problem: str) -> NoReturn:
+    from .errors import InputError
+
+    raise InputError(problem)

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from linnet.kernels import _core
 from linnet.kernels._runner import Caller, Runner
 
@@ -116,11 +118,15 @@ class Session(Caller):
         elif stored.is_static:
             self._open()
 
-    def _restore(self, shapes: Mapping[str, tuple[Any, ...]]) -> bool:
-        """Take the plan for these shapes from the store; False where it has none."""
+    def _restore_for(self, feeds: Mapping[str, Array]) -> bool:
+        """Take the plan for the shapes of these arrays from the store; False where it has none."""
         if self._store is None or self._stored is None or self._planned is not None:
             return False
-        found = self._store.restore([shapes[name] for name in self._stored.inputs], self.threads)
+        if feeds.keys() != set(self._stored.inputs):
+            return False
+        with _no_collections():
+            shapes = [feeds[name].shape for name in self._stored.inputs]
+            found = self._store.restore(shapes, self.threads)
         if found is None:
             return False
         self._restored.add(found)
@@ -186,6 +192,13 @@ class Session(Caller):
         results = self._plans.run_known(feeds)
         if type(results) is dict:
             return results
+        # What fits a stored plan needs no other check.
+        if all(isinstance(array, np.ndarray) for array in feeds.values()) and self._restore_for(
+            feeds
+        ):
+            results = self._plans.run_known(feeds)
+            if type(results) is dict:
+                return results
         return self._run_checked(self._checked(feeds))
 
     def _checked(self, feeds: dict[str, Any]) -> dict[str, Array]:
@@ -198,9 +211,7 @@ class Session(Caller):
         results = self._plans.run_known(feeds)
         if type(results) is dict:
             return results
-        with _no_collections():
-            restored = self._restore({name: array.shape for name, array in feeds.items()})
-        results = self._plans.run_known(feeds) if restored else None
+        results = self._plans.run_known(feeds) if self._restore_for(feeds) else None
         return results if type(results) is dict else self._executor.run(feeds)
 
     def bind_state(self, pairs: Mapping[str, str]) -> None:
