@@ -198,7 +198,7 @@ static void run_tiles(int high, const TileF32& t, int first, int end) {
     if constexpr (MR > 1) run_tiles<MR - 1, NV>(high, t, first, end);
     return;
   }
-  if constexpr (NV <= kStreamedVectors) {
+  if constexpr (kStreamedSteps < INT64_MAX && NV <= kStreamedVectors) {
     if (t.runs * t.length >= kStreamedSteps && t.ldb == kPanelF32) {
       return tiles<MR, NV, true>(t, first, end);
     }
