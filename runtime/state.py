@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .errors import InputError
 from .spec import Array
 
 if TYPE_CHECKING:
@@ -50,6 +49,7 @@ class StateMemory:
 
     def bind(self, pairs: Mapping[str, str]) -> None:
         """Add states, from output names to input names; all of them or none."""
+        from .errors import InputError
         from .graph import State
 
         graph, made = self._graph, []
@@ -113,6 +113,8 @@ class StateMemory:
         for dim, size in zip(declared.shape, kept.shape, strict=True):
             wanted = sizes.get(dim, size) if isinstance(dim, str) else dim
             if wanted != size:
+                from .errors import InputError
+
                 raise InputError(
                     f"state '{state.input}' has shape {kept.shape}, but {dim} is {wanted} in this "
                     "run's inputs; call reset() before a sequence of another size"

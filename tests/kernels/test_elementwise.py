@@ -349,7 +349,7 @@ def test_cast(source, isa, threads):
 
 
 @pytest.mark.parametrize(
-    ("op", "array"), [(ops.Sin(), np.float32), (ops.Neg(), np.int16), (ops.Abs(), np.float64)]
+    ("op", "array"), [(ops.Sin(), np.float64), (ops.Neg(), np.int16), (ops.Abs(), np.float64)]
 )
 def test_what_has_no_kernel_is_not_bound(op, array):
     with pytest.raises(NotBound):
