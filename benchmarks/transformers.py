@@ -242,14 +242,15 @@ def tokens(path: Path, threads: int) -> dict[str, Any]:
 def take_turns(calls: dict[str, Callable[[], Any]], seconds: float) -> dict[str, float]:
     """Return the least seconds of each call; they take turns of six at least ten times.
 
-    Each turn begins after a pause, in which the threads of the one before stop spinning.
+    Each turn begins after a pause, in which the threads of another one stop spinning.
     """
     best = dict.fromkeys(calls, 1e9)
+    pause = PAUSE if len(calls) > 1 else 0.0
     end, turns = time.perf_counter() + seconds, 0
     while turns < 10 or time.perf_counter() < end:
         turns += 1
         for name, call in calls.items():
-            time.sleep(PAUSE)
+            time.sleep(pause)
             for _ in range(6):
                 start = time.perf_counter()
                 call()
