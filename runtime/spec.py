@@ -53,14 +53,16 @@ class Quantization:
         self.axis = axis
         if self.zero_point.size == 1 and self.scale.size > 1:
             self.zero_point = np.repeat(self.zero_point, self.scale.size)
-        from .errors import QuantizationError
-
         if self.scale.size != self.zero_point.size or (axis is None and self.scale.size != 1):
+            from .errors import QuantizationError
+
             raise QuantizationError(
                 f"{self.scale.size} scales, {self.zero_point.size} zero points, axis {axis}: "
                 "expected equal counts, and exactly one pair when axis is None"
             )
         if not (np.isfinite(self.scale).all() and (self.scale > 0).all()):
+            from .errors import QuantizationError
+
             raise QuantizationError(
                 "a scale is zero, negative or not finite; scales must be positive"
             )
