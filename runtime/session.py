@@ -16,6 +16,7 @@ from linnet.kernels._runner import Caller, Runner
 from .model_file import ModelFile
 from .plan_store import PlanStore, RestoredPlans, StoredModel
 from .spec import Array, TensorSpec
+from .state import StateMemory
 
 if TYPE_CHECKING:
     from typing import Protocol
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from .binding import Plan
     from .executor import AnyRunner, Executor
     from .graph import Graph
-    from .state import StateMemory
 
     class _Source(Protocol):
         """What has plans."""
@@ -109,8 +109,6 @@ class Session(Caller):
         self._stored = stored
         self.inputs, self.outputs = stored.shown()
         if stored.states:
-            from .state import StateMemory
-
             self._states = StateMemory(stored)
             self._source = RestoredPlans()
         if stored.plan is not None:
@@ -171,7 +169,6 @@ class Session(Caller):
         """Make what plans a graph, and the plan where shapes are known."""
         from .executor import Executor, Settings
         from .format import release_pages
-        from .state import StateMemory
 
         states = StateMemory(graph)
         if self._states is not None:

@@ -88,13 +88,24 @@ class StateMemory:
     def in_place(self) -> tuple[dict[str, Array], dict[str, Array]] | None:
         """Return the contents by input name and the same arrays by the outputs that renew them.
 
-        None before every state has content. A run may overwrite the arrays.
+        None where the size of one is not known before a run. A run may overwrite the arrays.
         """
-        if len(self._contents) != len(self._pairs):
+        if len(self._contents) != len(self._pairs) and not self._start():
             return None
         if self._becomes is None:
             self._becomes = {s.output: self._contents[s.input] for s in self._pairs}
         return self._contents, self._becomes
+
+    def _start(self) -> bool:
+        """Give every state its initial content; False where one has no fixed shape."""
+        declared = {s.input: self._graph.type_of(s.input) for s in self._pairs}
+        if not all(isinstance(dim, int) for type_ in declared.values() for dim in type_.shape):
+            return False
+        for state in self._pairs:
+            if state.input not in self._contents:
+                initial = self._initial(state, declared[state.input], {})
+                self._contents[state.input] = initial.copy()
+        return True
 
     def contents(self, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
         """Return the array of every state; the shapes of inputs tell the size of new ones."""

@@ -99,7 +99,7 @@ print(*sorted(name for name in sys.modules if name.startswith(("linnet.", "msgsp
     )
     assert run.stdout.split() == [
         "linnet.kernels", "linnet.kernels._core", "linnet.kernels._runner", "linnet.model_file",
-        "linnet.plan_store", "linnet.session", "linnet.spec",
+        "linnet.plan_store", "linnet.session", "linnet.spec", "linnet.state",
     ]  # fmt: skip
 
 
