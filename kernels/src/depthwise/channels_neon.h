@@ -61,6 +61,7 @@ LINNET_INLINE void direct_sums(DirectSum (&sum)[kCount], const DwSources<int8_t>
   }
   if (k == in.count) return;
   const int8x16_t v = vld1q_s8(w);
+#pragma GCC unroll 4
   for (int x = 0; x < kCount; ++x) {
     const int8x16_t p = vld1q_s8(in.places[k] + at + x * step);
     add_wide(sum[x], vmull_s8(vget_low_s8(p), vget_low_s8(v)),
@@ -102,11 +103,14 @@ static void direct_units(const DepthwiseS8Params& p, const DwSources<T>& in, ptr
                          ptrdiff_t step, int block, DwOut<int8_t> out) {
   const T* w = (const T*)p.weights + (ptrdiff_t)block * in.count * kUnit;
   DirectSum sum[kCount];
+#pragma GCC unroll 4
   for (int j = 0; j < 4; ++j) {
     const int32x4_t start = vld1q_s32(p.bias + (ptrdiff_t)block * kUnit + j * kLanes);
+#pragma GCC unroll 4
     for (int x = 0; x < kCount; ++x) sum[x].part[j] = start;
   }
   direct_sums(sum, in, at, step, w);
+#pragma GCC unroll 4
   for (int x = 0; x < kCount; ++x) {
     direct_store(p, sum[x], p.scale + (ptrdiff_t)block * kUnit, out.y + x * out.step,
                  out.room - x * out.step);
@@ -169,9 +173,11 @@ static void channels_s8(const DepthwiseS8Params& p, const Worker& w) {
     turn_ring(ring, s, p.tiles.slots, i, [&](int row, T* to) {
       copy_row(s, p.tiles, t, x + (ptrdiff_t)row * s.width * s.channels, to, reader);
     });
-    const T** next = in.places;
-    for (int ky = 0; ky < s.kernel_h; ++ky) {
-      for (int kx = 0; kx < s.kernel_w; ++kx) *next++ = ring.read[ky] + tap_place(s, p.tiles, kx);
+    for (int kx = 0; kx < s.kernel_w; ++kx) {
+      const ptrdiff_t place = tap_place(s, p.tiles, kx);
+      for (int ky = 0; ky < s.kernel_h; ++ky) {
+        in.places[ky * s.kernel_w + kx] = ring.read[ky] + place;
+      }
     }
     direct_blocks(p, in, t, p.y + ((ptrdiff_t)image * s.out_height + i) * s.out_width * s.outputs);
   });

@@ -85,8 +85,7 @@ static void columns_rows(const DepthwiseS8Params& p, const Worker& w) {
 }
 
 static void columns_s8(const DepthwiseS8Params& p, const Worker& w) {
-  const bool plain = p.words && p.zero_out % 2 == 0 && p.low == -128 && p.high == 127;
-  if (p.small && plain && ends_are_narrow(p.shape)) return columns_by_hand(p, w);
+  if (columns_by_hand(p, w)) return;
   p.small ? columns_rows<true>(p, w) : columns_rows<false>(p, w);
 }
 

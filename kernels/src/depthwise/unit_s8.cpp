@@ -13,6 +13,9 @@ void depthwise_s8(const DepthwiseS8Params& p, const Worker& w) noexcept {
 #elif defined(__ARM_FEATURE_DOTPROD)
   if (p.columns) return columns_s8(p, w);
 #elif defined(LINNET_NEON)
+#if defined(__aarch64__)
+  if (p.columns && columns_by_hand(p, w)) return;
+#endif
   if (p.columns) return p.wide ? window_s8<WideTaps>(p, w) : window_s8<NarrowTaps>(p, w);
   return p.wide ? channels_s8<int16_t>(p, w) : channels_s8<int8_t>(p, w);
 #endif

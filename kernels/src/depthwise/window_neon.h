@@ -3,6 +3,7 @@
 // products of two taps added up in 16 bits, or eight where weights are wider than bytes.
 #pragma once
 
+#include "depthwise/columns_neon64.h"
 #include "depthwise/image_rows.h"
 
 #if defined(LINNET_NEON) && !defined(__ARM_FEATURE_DOTPROD)

@@ -34,13 +34,13 @@ namespace LINNET_ISA {
 #define LINNET_TO_FLOAT(n) "scvtf v" #n ".4s, v" #n ".4s\n"
 #define LINNET_SCALE(n) "fmul v" #n ".4s, v" #n ".4s, v0.4s\n"
 #define LINNET_ROUND(n) "fcvtns v" #n ".4s, v" #n ".4s\n"
-#define LINNET_NARROW "sqxtn v12.4h, v12.4s\n sqxtn v14.4h, v14.4s\n"
-#define LINNET_NARROW_UPPER "sqxtn2 v12.8h, v13.4s\n sqxtn2 v14.8h, v15.4s\n"
-#define LINNET_ADD_ZERO "sqadd v12.8h, v12.8h, v1.8h\n sqadd v14.8h, v14.8h, v1.8h\n"
-#define LINNET_BYTES "sqxtn v12.8b, v12.8h\n"
-#define LINNET_BYTES_UPPER "sqxtn2 v12.16b, v14.8h\n"
-#define LINNET_ABOVE "smax v12.16b, v12.16b, v0.16b\n"
-#define LINNET_BELOW "smin v12.16b, v12.16b, v2.16b\n"
+#define LINNET_NARROW "sqxtn v0.4h, v12.4s\n sqxtn v12.4h, v14.4s\n"
+#define LINNET_NARROW_UPPER "sqxtn2 v0.8h, v13.4s\n sqxtn2 v12.8h, v15.4s\n"
+#define LINNET_ADD_ZERO "sqadd v0.8h, v0.8h, v1.8h\n sqadd v12.8h, v12.8h, v1.8h\n"
+#define LINNET_BYTES "sqxtn v1.8b, v0.8h\n"
+#define LINNET_BYTES_UPPER "sqxtn2 v1.16b, v12.8h\n"
+#define LINNET_ABOVE "smax v1.16b, v1.16b, v0.16b\n"
+#define LINNET_BELOW "smin v1.16b, v1.16b, v2.16b\n"
 #define LINNET_GET_SCALE "ldr q0, [%[out], #16]\n"
 #define LINNET_GET_ZERO "ldr q1, [%[out], #64]\n"
 #define LINNET_GET_BOUNDS "ldp q0, q2, [%[out], #32]\n"
@@ -49,10 +49,10 @@ namespace LINNET_ISA {
   "add %[k], %[y], %[y_step]\n"         \
   "add %[o], %[y], %[y_step], lsl #1\n" \
   "add %[w], %[k], %[y_step], lsl #1\n" \
-  "str s12, [%[y]]\n"                   \
-  "st1 {v12.s}[1], [%[k]]\n"            \
-  "st1 {v12.s}[2], [%[o]]\n"            \
-  "st1 {v12.s}[3], [%[w]]\n"
+  "str s1, [%[y]]\n"                    \
+  "st1 {v1.s}[1], [%[k]]\n"             \
+  "st1 {v1.s}[2], [%[o]]\n"             \
+  "st1 {v1.s}[3], [%[w]]\n"
 
 #define LINNET_CHUNK_AND_SCALE                                                              \
   LINNET_LOADING(sadalp, LINNET_TO_FLOAT(12), LINNET_TO_FLOAT(13), LINNET_TO_FLOAT(14),     \
@@ -71,9 +71,8 @@ namespace LINNET_ISA {
               LINNET_TO_FLOAT(15), LINNET_GET_SCALE)                                               \
   LINNET_ROW1(mla, op, LINNET_SCALE(12), LINNET_SCALE(13), LINNET_SCALE(14), LINNET_SCALE(15),     \
               LINNET_GET_ZERO LINNET_ROUND(12) LINNET_ROUND(13) LINNET_ROUND(14) LINNET_ROUND(15)) \
-  LINNET_ROW2(mla, op, LINNET_NARROW, "", "", LINNET_NARROW_UPPER,                                 \
-              LINNET_GET_BOUNDS LINNET_ADD_ZERO)                                                   \
-  LINNET_ROW3(mla, op, LINNET_BYTES, "", "", LINNET_BYTES_UPPER,                                   \
+  LINNET_ROW2(mla, op, LINNET_NARROW, "", "", LINNET_NARROW_UPPER, LINNET_ADD_ZERO LINNET_BYTES)   \
+  LINNET_ROW3(mla, op, LINNET_BYTES_UPPER, "", "", LINNET_GET_BOUNDS,                              \
               LINNET_ABOVE LINNET_BELOW LINNET_LEAVE)
 
 #define LINNET_PAIR(to, n, m) "addp v" #to ".4s, v" #n ".4s, v" #m ".4s\n"
@@ -123,12 +122,12 @@ namespace LINNET_ISA {
   __asm__ volatile(                                                                                \
       "1:\n" LINNET_HEAD chunks                                                                    \
       "subs %[count], %[count], #1\n"                                                              \
-      "b.ne 1b\n" LINNET_HEAD LINNET_GET_SCALE LINNET_GET_ZERO LINNET_TO_FLOAT(12)                 \
-          LINNET_TO_FLOAT(13) LINNET_TO_FLOAT(14) LINNET_TO_FLOAT(15) LINNET_SCALE(12)             \
-              LINNET_SCALE(13) LINNET_SCALE(14) LINNET_SCALE(15)                                   \
-                  LINNET_GET_BOUNDS LINNET_ROUND(12) LINNET_ROUND(13) LINNET_ROUND(14)             \
-                      LINNET_ROUND(15) LINNET_NARROW LINNET_NARROW_UPPER LINNET_ADD_ZERO           \
-                          LINNET_BYTES LINNET_BYTES_UPPER LINNET_ABOVE LINNET_BELOW LINNET_LEAVE   \
+      "b.ne 1b\n" LINNET_HEAD LINNET_GET_SCALE LINNET_GET_ZERO LINNET_TO_FLOAT(                    \
+          12) LINNET_TO_FLOAT(13) LINNET_TO_FLOAT(14) LINNET_TO_FLOAT(15) LINNET_SCALE(12)         \
+          LINNET_SCALE(13) LINNET_SCALE(14) LINNET_SCALE(15) LINNET_ROUND(12) LINNET_ROUND(13)     \
+              LINNET_ROUND(14) LINNET_ROUND(15)                                                    \
+                  LINNET_NARROW LINNET_NARROW_UPPER LINNET_ADD_ZERO LINNET_BYTES                   \
+                      LINNET_BYTES_UPPER LINNET_GET_BOUNDS LINNET_ABOVE LINNET_BELOW LINNET_LEAVE  \
       : [tiles] "+&r"(tiles), [next] "+&r"(next), [row] "+&r"(row), [count] "+&r"(count),          \
         [y] "=&r"(y), [a0] "=&r"(a0), [a1] "=&r"(a1), [a2] "=&r"(a2), [a3] "=&r"(a3),              \
         [w] "=&r"(w), [o] "=&r"(o), [k] "=&r"(k), [n] "=&r"(n)                                     \
