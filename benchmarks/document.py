@@ -16,7 +16,7 @@ from typing import Any
 from linnet.graph import Graph
 from linnet.types import Array
 
-SCHEMA = "linnet-bench-2"
+SCHEMA = "linnet-bench-3"
 Row = tuple[str, ...]
 
 

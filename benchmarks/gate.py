@@ -17,7 +17,7 @@ from linnet.types import Array
 from .conditions import Verdict
 from .memory import SLOW, Core
 from .peak import Reading
-from .spread import LEAST_SITTINGS
+from .spread import LEAST_PROCESSES
 
 Edges = tuple[Reading, Reading]
 
@@ -26,8 +26,10 @@ Edges = tuple[Reading, Reading]
 FREE = 0.96
 # It takes this of the chain as well; steps of a clock are larger.
 SAME_CLOCK = 0.03
-# Of the rounds; what else a core does comes and goes more slowly than they do.
+# Of all rounds, and of those of one process: what else a core does comes and goes more slowly than
+# rounds do, and leaves caches behind.
 LEAST_SHARE = 0.02
+LEAST_OF_PROCESS = 0.2
 LEAST_ROUNDS = 20
 TWO_CLOCKS = 0.2
 # The share of readings above this one may be too high: an interrupt met one half of a probe alone.
@@ -49,7 +51,7 @@ class Gate:
     hidden : float
         Share of the rounds that may have been disturbed between two probes that did not see it.
     spread : bool
-        Whether what is kept comes from enough loadings.
+        Whether what is kept comes from enough processes.
     """
 
     kept: tuple[bool, ...]
@@ -87,7 +89,7 @@ class Gate:
 
 
 def gate(
-    edges: Sequence[Edges], alone: Sequence[bool], known: Core, sittings: Sequence[int] = ()
+    edges: Sequence[Edges], alone: Sequence[bool], known: Core, processes: Sequence[int] = ()
 ) -> Gate:
     """Judge rounds by the readings before and after each.
 
@@ -98,12 +100,13 @@ def gate(
         Whether no other process ran meanwhile.
     known : Core
         What the core has done at its best.
-    sittings : sequence of int
-        Of each round: what was loaded together.
+    processes : sequence of int
+        Of each round: which ran it.
     """
     readings = np.array(edges)  # rounds x (before, after) x (speed, work)
     speeds, works = readings[..., 0], readings[..., 1]
     unshared = works >= FREE * max(known.work, float(np.percentile(works, USUAL_BEST)))
+    places = np.array(processes or [0] * len(edges))
     free = unshared.all(axis=1) & np.array(alone, bool)
     best = known.speed
     if free.any():
@@ -111,14 +114,16 @@ def gate(
     same = (np.abs(speeds / max(best, 1e-9) - 1) <= SAME_CLOCK).all(axis=1)
     kept, others = free & same, free & ~same
     clock = float(np.median(speeds[others])) / best if others.any() else 1.0
-    loadings = set(sittings)
-    met = {sitting for sitting, keep in zip(sittings, kept, strict=False) if keep}
+    found = np.unique(places)
+    met = [p for p in found if kept[places == p].mean() >= LEAST_OF_PROCESS]
+    if len(found) > 1:
+        kept &= np.isin(places, met)
     return Gate(
         tuple(kept.tolist()),
         int(others.sum()),
         clock,
         _hidden(unshared),
-        len(met) >= min(len(loadings), LEAST_SITTINGS),
+        len(met) >= min(len(found), LEAST_PROCESSES),
     )
 
 

@@ -14,10 +14,10 @@ from linnet.types import Array
 from .conditions import Snapshot, foreign, is_busy
 from .gate import Edges, Gate, gate
 from .memory import Core
-from .spread import LEAST_SITTINGS, repeat_interval, summarize
+from .spread import LEAST_PROCESSES, lone_interval, repeat_interval, summarize
 
 # So many samples, evenly spaced, are drawn anew for an interval.
-DRAWN = 5000
+DRAWN = 2000
 
 
 @dataclass
@@ -27,8 +27,8 @@ class Rounds:
     Parameters
     ----------
     samples : list of ndarray
-    sittings : list of int
-        Of each round: what was loaded together.
+    processes : list of int
+        Of each round: which process ran it.
     edges : list of (Reading, Reading)
         The core before and after each round.
     snapshots : list of Snapshot
@@ -36,16 +36,14 @@ class Rounds:
     spans : list of int
         Of each round: the snapshot before it.
     joules : float or None
-    stable : bool
     """
 
     samples: list[Array] = field(default_factory=list)
-    sittings: list[int] = field(default_factory=list)
+    processes: list[int] = field(default_factory=list)
     edges: list[Edges] = field(default_factory=list)
     snapshots: list[Snapshot] = field(default_factory=list)
     spans: list[int] = field(default_factory=list)
     joules: float | None = None
-    stable: bool = False
 
     @property
     def medians(self) -> list[float]:
@@ -57,7 +55,7 @@ class Rounds:
         calm = [not is_busy(*foreign(*pair)) for pair in pairwise(self.snapshots)]
         # The time since the last snapshot has yet to be judged.
         alone = [calm[span] if span < len(calm) else True for span in self.spans]
-        return gate(self.edges, alone, known, self.sittings)
+        return gate(self.edges, alone, known, self.processes)
 
     def spans_of(self, kept: Sequence[bool]) -> list[bool]:
         """Return which times between snapshots hold a round that counts."""
@@ -70,19 +68,33 @@ class Rounds:
         return replace(
             self,
             samples=[self.samples[i] for i in places],
-            sittings=[self.sittings[i] for i in places],
+            processes=[self.processes[i] for i in places],
             edges=[self.edges[i] for i in places],
             spans=[self.spans[i] for i in places],
         )
 
     def interval(self, hidden: float = 0.0) -> tuple[float, float]:
         """Return where the median of another such run is expected."""
-        if len(set(self.sittings)) < LEAST_SITTINGS:
-            return repeat_interval(self.medians, hidden=hidden)
+        if len(set(self.processes)) < LEAST_PROCESSES:
+            return lone_interval(self.medians, hidden)
         samples = np.concatenate(self.samples)
-        sittings = np.repeat(self.sittings, [len(part) for part in self.samples])
+        processes = np.repeat(self.processes, [len(part) for part in self.samples])
         stride = -(-len(samples) // DRAWN)
-        return repeat_interval(samples[::stride], sittings[::stride], hidden)
+        return repeat_interval(samples[::stride], processes[::stride], hidden)
+
+
+def joined(parts: Sequence[Rounds]) -> Rounds:
+    """Return the rounds of several processes as one measurement."""
+    whole = Rounds()
+    for process, part in enumerate(parts):
+        whole.spans += [len(whole.snapshots) + span for span in part.spans]
+        whole.snapshots += part.snapshots
+        whole.samples += part.samples
+        whole.edges += part.edges
+        whole.processes += [process] * len(part.samples)
+    joules = [part.joules for part in parts if part.joules is not None]
+    whole.joules = sum(joules) if len(joules) == len(parts) else None
+    return whole
 
 
 def curve(rounds: Rounds) -> list[dict[str, Any]]:

@@ -28,9 +28,9 @@ from linnet.types import Array
 from .agreement import compare_outputs
 from .conditions import Snapshot, judge
 from .engines import ENGINES, OWNERS, installed, suits
-from .latency import Watch
 from .spread import ratio_interval
 from .system import System
+from .watch import Watch
 
 Share = Callable[[float], None]
 

@@ -24,13 +24,13 @@ from linnet.converters.quantization import Samples
 from linnet.opening import open_graph
 
 from .conditions import judge
-from .latency import Watch
 from .machine import describe_machine
 from .quantization import Feeds, Subject
 from .quantization import judge as answers
 from .spread import ratio_interval
 from .system import System
 from .threads import stretch
+from .watch import Watch
 
 _WARM_RUNS = 14
 LESS_WORK, LESS_TIME = 0.35, 0.20

@@ -25,9 +25,9 @@ from typing import Any
 from linnet.commands.tables import json_text, progress
 
 from .conditions import judge
-from .latency import Watch
 from .machine import describe_machine
 from .system import System
+from .watch import Watch
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from linnet.types import Array
 
-Figure = Callable[[Array], Array]
+# Intervals hold 99 % of what they are about: repeats of a run, or the median.
+_CONFIDENCE = 0.99
+# Standard deviations on each side of the middle that hold as much of a normal distribution, and of
+# Student's t for 4, 5, ... degrees of freedom.
+_TAIL = 2.576
+_STUDENT = (4.60, 4.03, 3.71, 3.50, 3.36, 3.25, 3.17, 3.11, 3.05, 3.01, 2.98, 2.95, 2.92, 2.90)
+LEAST_PROCESSES = 5
 _PARTS = 4
 _MOST = 120
-# The least half of an interval, and what rounds add to it in which something may have shared the
-# core unseen: a third of them, slowed down by half.
-_LEAST, _UNSEEN = 0.005, 0.17
-# Standard deviations on each side of the middle that hold 95 % of a normal distribution.
-_TAIL = 1.96
-# The same of Student's t for 1, 2, ... degrees of freedom.
-_STUDENT = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23, 2.20, 2.18)
-LEAST_SITTINGS = 3
+# The least half of an interval, and of one that knows one process only: memory lies elsewhere in
+# another. What rounds add in which something may have shared the core unseen: a third of them,
+# slowed down by half.
+_LEAST, _LEAST_ALONE, _UNSEEN = 0.005, 0.03, 0.17
 
 
 def summarize(samples: Array) -> dict[str, float]:
@@ -46,9 +48,7 @@ def summarize(samples: Array) -> dict[str, float]:
     }
 
 
-def bootstrap(
-    values: Array, confidence: float = 0.95, seed: int = 0, draws: int = 2000
-) -> tuple[float, float]:
+def bootstrap(values: Array, draws: int = 2000) -> tuple[float, float]:
     """Return an interval for the median of values that were measured one after the other.
 
     Blocks of neighbors are drawn together, because a machine that drifts or changes between two
@@ -58,8 +58,7 @@ def bootstrap(
     ----------
     values : ndarray, one dimension
         In the order of measurement.
-    confidence : float
-    seed, draws : int
+    draws : int
 
     Examples
     --------
@@ -71,13 +70,9 @@ def bootstrap(
         return float(values[0]), float(values[0])
     length = block_length(values)
     blocks = math.ceil(count / length)
-    rng = np.random.default_rng(seed)
-    starts = rng.integers(0, count, (draws, blocks, 1))
+    starts = np.random.default_rng(0).integers(0, count, (draws, blocks, 1))
     places = ((starts + np.arange(length)) % count).reshape(draws, -1)[:, :count]
-    medians = np.median(values[places], axis=1)
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(medians, [tail, 1 - tail])
-    return float(low), float(high)
+    return _ends(np.median(values[places], axis=1))
 
 
 def block_length(values: Array) -> int:
@@ -104,100 +99,121 @@ def block_length(values: Array) -> int:
     return min(max(shortest, math.ceil(2 * time) if time > 1 else shortest), longest)
 
 
-def drift(rounds: Array, deviation: float) -> float:
+def drift(values: Array, deviation: float) -> float:
     """Return how far a run of the same length, right after this one, is expected to have drifted.
 
-    A machine that grows warm or gets busier moves like a random walk: what the medians of a run's
-    quarters differ by from one to the next, less what their noise explains, grows with the square
-    root of time to the difference of two runs.
+    A machine that grows warm, or whose caches other guests use, changes at every time scale alike:
+    two runs differ as neighboring quarters of one do, apart from the noise of both.
 
     Parameters
     ----------
-    rounds : ndarray
-        The medians of rounds, in order.
+    values : ndarray
+        Medians, in order.
     deviation : float
         Standard deviation of their median.
 
     Examples
     --------
     >>> drift(np.array([1.0, 1.0, 2.0, 2.0, 3.0, 3.0, 4.0, 4.0]), 0.0)
-    2.0
+    1.0
     """
-    if len(rounds) < 2 * _PARTS:
+    if len(values) < 2 * _PARTS:
         return 0.0
-    parts = [float(np.median(part)) for part in np.array_split(rounds, _PARTS)]
+    parts = [float(np.median(part)) for part in np.array_split(values, _PARTS)]
     step = float(np.mean(np.square(np.diff(parts))))
-    # Medians of a quarter of the rounds have four times the variance, differences twice that.
-    return math.sqrt(_PARTS * max(step - 2 * _PARTS * deviation**2, 0.0))
+    # Medians of a quarter of the values have four times the variance, differences twice that.
+    return math.sqrt(max(step - 2 * _PARTS * deviation**2, 0.0))
 
 
-def of_sittings(
-    values: Array, sittings: Sequence[int] | Array, draws: int = 2000
-) -> tuple[float, float]:
-    """Return the 95 % interval for the median of values, whole sittings drawn anew.
-
-    A model that is loaded anew lies at other addresses, maybe on another CPU, and meets what else
-    happens on the machine then: values of one sitting are alike.
+def of_processes(parts: Sequence[Array], draws: int = 2000) -> tuple[float, float]:
+    """Return the interval for the median of what processes measured, whole processes drawn anew.
 
     Parameters
     ----------
-    values : ndarray
-    sittings : sequence of int
-        Of each value.
+    parts : sequence of ndarray
+        The samples of each process.
     draws : int
 
     Examples
     --------
-    >>> of_sittings(np.repeat([1.0, 2.0, 3.0], 3), np.repeat([0, 1, 2], 3))
+    >>> of_processes([np.array([1.0]), np.array([2.0]), np.array([3.0])])
     (1.0, 3.0)
     """
-    where = np.asarray(sittings)
-    parts = [values[where == place] for place in np.unique(where)]
     drawn = np.random.default_rng(0).integers(0, len(parts), (draws, len(parts)))
-    medians = [np.median(np.concatenate([parts[i] for i in row])) for row in drawn]
-    low, high = np.quantile(medians, [0.025, 0.975])
+    return _ends(np.array([np.median(np.concatenate([parts[i] for i in row])) for row in drawn]))
+
+
+def _ends(found: Array) -> tuple[float, float]:
+    tail = (1 - _CONFIDENCE) / 2
+    low, high = np.quantile(found, [tail, 1 - tail])
     return float(low), float(high)
 
 
 def repeat_interval(
-    measured: Sequence[float] | Array, sittings: Sequence[int] | Array = (), hidden: float = 0.0
+    samples: Array, processes: Sequence[int] | Array, hidden: float = 0.0
 ) -> tuple[float, float]:
-    """Return where a median lies, and that of a repeat of the run is expected.
+    """Return where the median of a repeat of a run is expected, 99 times of 100.
 
-    The bootstrap's interval of the median, root two times as wide because two runs differ by the
-    noise of both, and wider for few sittings; where there are none to draw anew, also what the
-    machine drifts from one run to the next. Never narrower than half a percent. What shared the
-    core unseen in some rounds does so more or less in the next run.
+    Processes are what a repeat draws anew: in each, memory lies elsewhere, it may be on another
+    CPU, and meets what else happens on the machine then. The bootstrap's interval of the median is
+    root two times as wide, because two runs differ by the noise of both, wider for few processes,
+    and by what the machine drifts from one run to the next. Never narrower than half a percent.
 
     Parameters
     ----------
-    measured : sequence of float
-        Samples, or the medians of rounds, in order.
-    sittings : sequence of int
-        The sitting of each: what was loaded together.
+    samples : ndarray
+        In order.
+    processes : sequence of int
+        Of each sample; at least `LEAST_PROCESSES`.
     hidden : float
-        Share of the rounds that may have been disturbed unseen.
+        Share of the rounds that may have been disturbed unseen: more or less in the next run.
 
     Examples
     --------
-    >>> low, high = repeat_interval([100.0, 100.0, 100.0])
+    >>> low, high = repeat_interval(np.full(10, 100.0), np.repeat(range(5), 2))
     >>> round(low, 1), high
     (99.5, 100.5)
     """
-    values = np.asarray(measured, dtype=np.float64)
+    where = np.asarray(processes)
+    parts = [samples[where == process] for process in np.unique(where)]
+    count = len(parts)
+    student = _STUDENT[min(count - LEAST_PROCESSES, len(_STUDENT) - 1)]
+    low, high = of_processes(parts)
+    deviation = (high - low) / (2 * _TAIL)
+    moved = student * drift(np.array([np.median(part) for part in parts]), deviation)
+    wider = math.sqrt(2 * count / (count - 1)) * student / _TAIL
+    return _around(samples, (low, high), wider, moved, max(_LEAST, _UNSEEN * hidden))
+
+
+def lone_interval(medians: Sequence[float] | Array, hidden: float = 0.0) -> tuple[float, float]:
+    """Return what `repeat_interval` does where one process measured; never below three percent.
+
+    Parameters
+    ----------
+    medians : sequence of float
+        Of rounds, in order.
+    hidden : float
+
+    Examples
+    --------
+    >>> low, high = lone_interval([100.0, 100.0, 100.0])
+    >>> round(low, 1), high
+    (97.1, 103.0)
+    """
+    values = _thinned(np.asarray(medians, dtype=np.float64))
+    low, high = bootstrap(values)
+    moved = _TAIL * drift(values, (high - low) / (2 * _TAIL))
+    least = max(_LEAST_ALONE, _UNSEEN * hidden)
+    return _around(values, (low, high), math.sqrt(2), moved, least)
+
+
+def _around(
+    values: Array, ends: tuple[float, float], wider: float, moved: float, least: float
+) -> tuple[float, float]:
+    """Return an interval around the median: stretched, and wider by a drift."""
     middle = float(np.median(values))
-    moved, wider, count = 0.0, math.sqrt(2), len(np.unique(sittings))
-    if count >= LEAST_SITTINGS:
-        low, high = of_sittings(values, sittings)
-        student = _STUDENT[min(count - 1, len(_STUDENT)) - 1] / _TAIL
-        wider *= student * math.sqrt(count / (count - 1))
-    else:
-        values = _thinned(values)
-        low, high = bootstrap(values)
-        moved = _TAIL * drift(values, (high - low) / (2 * _TAIL))
-    least = max(_LEAST, _UNSEEN * hidden) * middle
-    gaps = middle - low, high - middle
-    below, above = (max(math.hypot(wider * gap, moved), least) for gap in gaps)
+    gaps = middle - ends[0], ends[1] - middle
+    below, above = (max(math.hypot(wider * gap, moved), least * middle) for gap in gaps)
     # A ratio, because no time is below zero.
     return middle / (1 + below / middle), middle + above
 
@@ -210,7 +226,7 @@ def _thinned(values: Array) -> Array:
 
 
 def ratio_interval(
-    before: Sequence[float], after: Sequence[float], paired: bool, confidence: float = 0.99
+    before: Sequence[float], after: Sequence[float], paired: bool
 ) -> tuple[float, float, float]:
     """Return after / before with its interval.
 
@@ -221,7 +237,6 @@ def ratio_interval(
     paired : bool
         Whether round i of both was measured at about the same time; then rounds are drawn in
         pairs, and what slowed both down cancels.
-    confidence : float
 
     Returns
     -------
@@ -244,6 +259,4 @@ def ratio_interval(
         first = np.median(old[rng.integers(0, len(old), (draws, len(old)))], axis=1)
         second = np.median(new[rng.integers(0, len(new), (draws, len(new)))], axis=1)
         middle, found = float(np.median(new) / np.median(old)), second / first
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(found, [tail, 1 - tail])
-    return middle, float(low), float(high)
+    return middle, *_ends(found)

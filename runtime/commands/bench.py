@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def measure_model(
 ) -> dict[str, Any]:
     """Return the whole result of one model as `linnet.benchmarks.document` describes it."""
     from linnet.benchmarks.document import describe_model, document
-    from linnet.benchmarks.latency import for_threads, measure
+    from linnet.benchmarks.latency import measure
     from linnet.benchmarks.machine import describe_machine
 
     settings = settings_of(options)
@@ -81,7 +82,7 @@ def measure_model(
             def share(done: float, i: int = i) -> None:
                 advance((i + done) / len(options.threads))
 
-            chosen = for_threads(settings, threads)
+            chosen = replace(settings, threads=threads)
             result = measure(source, feeds, chosen, share=share, identity=model["sha256"])
             if not options.no_ops:
                 result["nodes"] = profiled(options, graph, feeds, threads, result["p50"])
@@ -100,8 +101,8 @@ def measure_model(
 
 
 def settings_of(options: argparse.Namespace) -> Any:
-    """Return the options as `linnet.benchmarks.latency.Settings`."""
-    from linnet.benchmarks.latency import Settings
+    """Return the options as `linnet.benchmarks.settings.Settings`."""
+    from linnet.benchmarks.settings import Settings
 
     return Settings(
         warmup=options.warmup,

@@ -41,26 +41,26 @@ def _add_time(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("how long")
     group.add_argument(
         "--seconds", "--min_secs", type=float, default=3.0,
-        help="measure at least so long (default 3)",
+        help="measure at least so long, shared by 16 processes (default 3)",
     )  # fmt: skip
     group.add_argument(
         "--max-seconds", "--max_secs", type=float, default=20.0,
-        help="stop then, also where the median is not stable (default 20)",
+        help="stop then, also where the median is not known: all processes (default 20)",
     )  # fmt: skip
     group.add_argument(
-        "--stable", type=float, default=1.0, metavar="PERCENT",
-        help="how well the median must be known (default 1 %%)",
+        "--stable", type=float, default=3.0, metavar="PERCENT",
+        help="how well the median must be known (default 3 %%)",
     )  # fmt: skip
     group.add_argument(
         "--runs", "--num_runs", type=int, default=0, help="measure exactly so many runs instead"
     )
     group.add_argument(
         "--warmup", "--warmup_min_secs", type=float, default=0.3,
-        help="seconds of runs before measuring (default 0.3)",
+        help="seconds of runs before measuring, in the first process (default 0.3)",
     )  # fmt: skip
     group.add_argument(
         "--warmup-runs", "--warmup_runs", type=int, default=12,
-        help="at least so many runs before measuring, in at most 5 seconds (default 12: a plan "
+        help="at least so many runs before measuring, in at most 3 seconds (default 12: a plan "
         "settles its threads in its first ten runs)",
     )  # fmt: skip
     group.add_argument(

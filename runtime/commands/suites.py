@@ -72,10 +72,10 @@ def _kernels(options: argparse.Namespace) -> dict[str, Any]:
     from linnet.benchmarks.analysis import best_of
     from linnet.benchmarks.conditions import judge
     from linnet.benchmarks.kernels import time_layers
-    from linnet.benchmarks.latency import Watch
     from linnet.benchmarks.machine import describe_machine
     from linnet.benchmarks.peak import measure_peaks
     from linnet.benchmarks.system import System
+    from linnet.benchmarks.watch import Watch
 
     watch = Watch(System())
     snapshots = [watch.look()]

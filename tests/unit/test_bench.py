@@ -13,16 +13,27 @@ import numpy as np
 import pytest
 from paths import ROOT
 
-from linnet.benchmarks.latency import Settings, Watch, run_rounds
-from linnet.benchmarks.measured import curve
+from linnet.benchmarks.conditions import take
+from linnet.benchmarks.latency import take_sittings
+from linnet.benchmarks.measured import Rounds, curve, joined
+from linnet.benchmarks.memory import UNKNOWN
 from linnet.benchmarks.peak import Reading
-from linnet.benchmarks.spread import bootstrap, ratio_interval, repeat_interval
+from linnet.benchmarks.settings import PROCESSES, Settings
+from linnet.benchmarks.sitting import Sitting, run_rounds
+from linnet.benchmarks.spread import (
+    LEAST_PROCESSES,
+    bootstrap,
+    lone_interval,
+    ratio_interval,
+    repeat_interval,
+)
 from linnet.benchmarks.system import System
+from linnet.benchmarks.watch import Watch
 from linnet.cli import main
 
 DIGITS = ROOT / "examples" / "digits"
 SOURCE = str(DIGITS / "cnn_int8_qdq.onnx")
-QUICK = ["--seconds", "0.05", "--max-seconds", "0.1", "--warmup", "0"]
+QUICK = ["--runs", "40", "--warmup", "0"]
 
 
 @pytest.fixture(scope="module")
@@ -41,12 +52,14 @@ def schema():
 
 
 def bench_json(capsys, *arguments: str) -> dict:
-    assert main(["bench", *arguments, "--json", *QUICK]) == 0
+    assert main(["bench", *arguments, "--json"]) == 0
     return json.loads(capsys.readouterr().out)
 
 
 def test_json_fits_its_schema_and_adds_up(model, schema, capsys):
-    report = bench_json(capsys, model, "--threads", "1,2")
+    report = bench_json(
+        capsys, model, "--threads", "1,2", "--seconds", "0.5", "--max-seconds", "0.1"
+    )
     schema.validate(report)
     assert [r["threads"] for r in report["results"]] == [1, 2]
     for r in report["results"]:
@@ -56,6 +69,7 @@ def test_json_fits_its_schema_and_adds_up(model, schema, capsys):
         assert sum(x["runs"] for x in kept) == r["runs"]
         assert len(r["samples"]) == -(-r["runs"] // r["sample_stride"])
         assert r["rounds"][-1]["snapshot"] == len(r["conditions"]) - 2
+        assert {x["process"] for x in r["rounds"]} == set(range(LEAST_PROCESSES))
         assert r["nodes"] and r["kernels"]
         assert r["valid"] is (not r["problems"])
 
@@ -72,10 +86,10 @@ def test_a_source_model_is_converted_on_the_fly_and_that_is_shown(schema, capsys
 
 
 def test_the_schema_refuses_a_wrong_result(model, schema, capsys):
-    report = bench_json(capsys, model)
+    report = bench_json(capsys, model, *QUICK)
     report["results"][0]["p50"] = "fast"
     assert not schema.is_valid(report)
-    report = bench_json(capsys, model) | {"schema": "linnet-bench-1"}
+    report = bench_json(capsys, model, *QUICK) | {"schema": "linnet-bench-1"}
     assert not schema.is_valid(report)
 
 
@@ -109,7 +123,7 @@ def test_table_goes_to_the_screen_and_json_to_the_file(model, tmp_path, capsys):
     target = tmp_path / "out.json"
     assert main(["bench", model, "-o", str(target), *QUICK]) == 0
     assert "p99" in capsys.readouterr().out
-    assert json.loads(target.read_text())["schema"] == "linnet-bench-2"
+    assert json.loads(target.read_text())["schema"] == "linnet-bench-3"
 
 
 def test_flags_of_benchmark_model_are_accepted(model, tmp_path, capsys):
@@ -145,11 +159,12 @@ def test_flags_that_cannot_be_met_are_wrong_usage(arguments, message, model, cap
 def test_inputs_come_from_npz_and_images(model, tmp_path, capsys):
     image = np.load(DIGITS / "heldout.npz")["images"][:1]
     np.savez(tmp_path / "in.npz", image=image)
-    report = bench_json(capsys, model, "--input", str(tmp_path / "in.npz"))
+    report = bench_json(capsys, model, "--input", str(tmp_path / "in.npz"), *QUICK)
     assert report["model"]["inputs"][0]["shape"] == list(image.shape)
     Image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
     Image.new("L", (16, 16), 200).save(tmp_path / "in.png")
-    assert bench_json(capsys, model, "--input", f"image={tmp_path / 'in.png'}")["model"]["inputs"]
+    image = f"image={tmp_path / 'in.png'}"
+    assert bench_json(capsys, model, "--input", image, *QUICK)["model"]["inputs"]
     np.savez(tmp_path / "other.npz", nothing=image)
     assert main(["bench", model, "--input", str(tmp_path / "other.npz")]) == 1
     assert "nothing" in capsys.readouterr().err
@@ -180,18 +195,46 @@ def watch(tmp_path) -> Watch:
     return Watch(System(tmp_path, cpus={0}), FreeCore())
 
 
-def test_rounds_end_when_the_median_is_stable(tmp_path):
+def test_rounds_end_with_the_time_of_a_process(tmp_path):
     steady = Steps([0.010])
-    done = run_rounds(steady.run, Settings(least=0.5, most=60), watch(tmp_path), clock=steady)
-    assert done.stable and 0.5 <= steady.now < 0.7
-    assert len(done.samples) >= 8
+    done = run_rounds(steady.run, Settings(least=0.8), watch(tmp_path), clock=steady)
+    assert 0.8 / PROCESSES <= steady.now < 0.07
+    assert len(done.samples) == len(done.edges) == steady.calls
 
 
-def test_rounds_end_at_the_time_limit_when_it_is_not(tmp_path):
-    rng = np.random.default_rng(0)
-    wild = Steps(list(rng.uniform(0.01, 0.05, 400)))
-    done = run_rounds(wild.run, Settings(least=0.5, most=3.0), watch(tmp_path), clock=wild)
-    assert not done.stable and 3.0 <= wild.now < 3.5
+class Processes:
+    """Measuring processes that take half a second each, and what they find."""
+
+    def __init__(self, medians):
+        self.medians, self.now, self.ready = medians, 0.0, take(System("/nowhere", cpus={0}))
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sit_down(self, index: int) -> Sitting:
+        self.now += 0.5
+        samples = [np.full(3, self.medians[index % len(self.medians)])] * 4
+        edges = [(Reading(3e8, 250.0),) * 2] * 4
+        rounds = Rounds(samples, [0] * 4, edges, [self.ready] * 2, [0] * 4)
+        return Sitting(rounds, {}, set())
+
+
+def test_processes_measure_until_the_median_is_known():
+    steady = Processes([1.0])
+    sittings, stable = take_sittings(steady.sit_down, Settings(), UNKNOWN, clock=steady)
+    assert stable and len(sittings) == PROCESSES
+    whole = joined([sitting.rounds for sitting in sittings])
+    assert whole.spans[-1] == 2 * PROCESSES - 2 and whole.processes[-1] == PROCESSES - 1
+
+
+def test_processes_end_at_the_time_limit_when_it_is_not():
+    wild = Processes([1.0, 1.5])
+    sittings, stable = take_sittings(wild.sit_down, Settings(most=15.2), UNKNOWN, clock=wild)
+    assert not stable and len(sittings) == 30
+    slow = Processes([1.0])
+    assert len(take_sittings(slow.sit_down, Settings(most=1.0), UNKNOWN, clock=slow)[0]) == 5
+    runs = take_sittings(slow.sit_down, Settings(runs=100), UNKNOWN, clock=slow)[0]
+    assert len(runs) == 1
 
 
 def test_sustained_mode_shows_each_minute(tmp_path):
@@ -207,25 +250,32 @@ def test_sustained_mode_shows_each_minute(tmp_path):
     assert sum(row["runs"] for row in rows) == clock.calls
 
 
-def test_a_model_is_loaded_anew_in_each_part_of_the_time(tmp_path):
-    clock, renewed = Steps([0.010]), []
-
-    def renew():
-        renewed.append(clock.now)
-        return clock.run
-
-    done = run_rounds(
-        clock.run, Settings(least=0.8, most=0.8), watch(tmp_path), clock=clock, renew=renew
-    )
-    assert sorted(set(done.sittings)) == [0, 1, 2, 3] and len(renewed) == 3
-
-
-def test_what_sittings_differ_by_widens_the_interval():
-    values = [1.0] * 10 + [1.02] * 10 + [0.99] * 10 + [1.01] * 10
-    sittings = [i // 10 for i in range(40)]
-    low, high = repeat_interval(values, sittings)
+def test_what_processes_differ_by_widens_the_interval():
+    samples = np.repeat([1.0, 1.02, 0.99, 1.01, 1.0, 0.98], 10)
+    processes = np.repeat(range(6), 10)
+    low, high = repeat_interval(samples, processes)
     assert high - low > 0.05
-    assert repeat_interval([1.0] * 40, sittings) == pytest.approx((0.995, 1.005), abs=1e-4)
+    assert repeat_interval(np.ones(60), processes) == pytest.approx((0.995, 1.005), abs=1e-4)
+
+
+def test_one_process_does_not_know_what_another_would_find():
+    low, high = lone_interval([1.0] * 40)
+    assert high - low > 0.05
+
+
+def test_repeats_fall_into_the_interval():
+    rng = np.random.default_rng(2)
+    processes = np.repeat(range(PROCESSES), 5)
+
+    def measured():
+        return np.repeat(rng.normal(1.0, 0.02, PROCESSES), 5) + rng.normal(0, 0.002, 5 * PROCESSES)
+
+    agree = 0
+    for _ in range(100):
+        first, second = measured(), measured()
+        low, high = repeat_interval(first, processes)
+        agree += low <= np.median(second) <= high
+    assert agree >= 95
 
 
 def test_intervals_cover_the_median_and_tell_runs_apart():
@@ -233,7 +283,7 @@ def test_intervals_cover_the_median_and_tell_runs_apart():
     values = 100 + rng.normal(0, 1, 40)
     low, high = bootstrap(values)
     assert low < np.median(values) < high
-    wide = repeat_interval(values)
+    wide = lone_interval(values)
     assert wide[0] <= low and wide[1] >= high
     slower = [v * 1.2 for v in values]
     ratio, least, most = ratio_interval(values, slower, paired=True)

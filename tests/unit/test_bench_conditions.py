@@ -243,12 +243,18 @@ def test_more_is_hidden_where_probes_know_little_of_each_other():
     assert judged(*[FREE] * 31)[0].hidden == 0.0
 
 
-def test_what_is_kept_is_to_come_from_several_loadings():
+def test_what_is_kept_is_to_come_from_several_processes():
     edges = [(FREE, FREE)] * 30 + [(SHARED, SHARED)] * 30
     alone = [True] * 60
     assert gate(edges, alone, UNKNOWN).enough
-    assert not gate(edges, alone, UNKNOWN, [0] * 30 + [1] * 10 + [2] * 10 + [3] * 10).enough
-    assert gate(edges, alone, UNKNOWN, [i // 10 for i in range(60)]).enough
+    assert not gate(edges, alone, UNKNOWN, [i // 10 for i in range(60)]).enough
+    assert gate(edges, alone, UNKNOWN, [i // 5 for i in range(60)]).enough
+
+
+def test_a_process_whose_core_was_shared_for_most_of_its_time_does_not_count():
+    edges = [(FREE, FREE)] * 90 + [(SHARED, SHARED)] * 9 + [(FREE, FREE)]
+    found = gate(edges, [True] * 100, UNKNOWN, [i // 10 for i in range(100)])
+    assert found.kept == (True,) * 90 + (False,) * 10
 
 
 def test_the_firmware_is_asked_where_sysfs_does_not_say(tmp_path):
