@@ -19,16 +19,16 @@ CASES: dict[str, Any] = importlib.import_module("cases").CASES
 bind_op: Any = importlib.import_module("harness").bind_op
 
 THREADS = sorted({1, _core.usable_cpus()})
-ROWS = {
-    row: [name for name, case in CASES.items() if case.bench and row in case.kernels]
+RUNS = [
+    (row, name, threads)
     for row in _core.kernel_rows()
-}
+    for name, case in CASES.items()
+    for threads in THREADS
+    if case.bench and row in case.rows(threads)
+]
 
 
-@pytest.mark.parametrize("threads", THREADS)
-@pytest.mark.parametrize(
-    ("row", "name"), [(row, name) for row, names in ROWS.items() for name in names]
-)
+@pytest.mark.parametrize(("row", "name", "threads"), RUNS)
 @pytest.mark.benchmark(max_time=0.05, min_time=1e-4, warmup=True, warmup_iterations=10)
 def test_kernel(benchmark: Any, row: str, name: str, threads: int, peaks: dict[int, Peaks]) -> None:
     """Time the bound steps of one case, at most ``threads`` threads each."""

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from linnet.types import Array, DType
+from linnet.types import DType
 
 from .base import Step
-from .bind_move import KERNEL_RANK, Axis, canonical, copy, fill, strides
+from .bind_move import KERNEL_RANK, Axis, canonical, copy, fill, kept, strides
 
 # Along which axis of a whole slices lie, and whether from its end.
 Walk = tuple[int, bool]
@@ -42,8 +42,8 @@ def loop(step: Step, carried: int) -> bool:
         return False
     slots, stacked = step.outputs[:carried], step.outputs[carried:]
     _hand_over(step, given[:carried], slots)
-    true, flag = (_kept(step, np.array([value])) for value in (True, False))
-    number = _number(step)
+    true, flag = (kept(step, np.array([value]), np.bool_) for value in (True, False))
+    number = counter(step)
     if condition is not None:
         step.program.begin_if(condition.pointer)
     step.program.begin_loop(number, 0 if limit is None else limit.pointer)
@@ -71,12 +71,12 @@ def scan(step: Step, carried: int, walks: Sequence[Walk], stacks: Sequence[Walk]
     slots, sequences = step.outputs[:carried], step.inputs[carried:split]
     _hand_over(step, step.inputs[:carried], slots)
     length = sequences[0].type.static_shape[walks[0][0]]
-    number = _number(step)
-    step.program.begin_loop(number, _kept(step, np.array([length], np.int64)))
+    number = counter(step)
+    step.program.begin_loop(number, kept(step, np.array([length]), np.int64))
     slices = []
     for sequence, walk in zip(sequences, walks, strict=True):
         size = sequence.type.nbytes // max(length, 1)
-        slices.append(_kept(step, np.zeros(max(size, 1), np.uint8)))
+        slices.append(kept(step, np.zeros(max(size, 1)), np.uint8))
         _move_slice(step, slices[-1], sequence, walk, number, taken=True)
     captured = [item.pointer for item in step.inputs[split:]]
     made = step.bind_body(0, [*(item.pointer for item in slots), *slices, *captured])
@@ -108,15 +108,10 @@ def _fits(step: Step) -> bool:
     return all(item is None or item.type.rank <= KERNEL_RANK for item in items)
 
 
-def _kept(step: Step, array: Array) -> int:
-    """Return where an array of the step's own lies."""
-    return int(step.keep(array).ctypes.data)
-
-
-def _number(step: Step) -> int:
+def counter(step: Step) -> int:
     """Return where a loop counts its iterations, from 0 in every run."""
     zero = np.zeros((), np.int64)
-    number = _kept(step, np.zeros(1, np.int64))
+    number = kept(step, np.zeros(1), np.int64)
     fill(step, number, [], zero)
     return number
 
@@ -132,7 +127,7 @@ def _hand_over(step: Step, sources: Sequence[Any], targets: Sequence[Any]) -> No
     late = []
     for source, target, size in moves:
         if source in taken:
-            held = _kept(step, np.zeros(max(size, 1), np.uint8))
+            held = kept(step, np.zeros(max(size, 1)), np.uint8)
             copy(step, source, held, [Axis(size, 1, 1)], 1)
             late.append((held, target, size))
         else:

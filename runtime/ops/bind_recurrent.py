@@ -9,8 +9,10 @@ import numpy as np
 from linnet.types import Array, DType
 
 from .base import Step
+from .bind_control import counter
 from .bind_float import readable
 from .bind_linear import PANEL, _address, aligned, pack_weights
+from .bind_move import kept
 from .fixed_point import sigmoid_table, tanh_table
 
 if TYPE_CHECKING:
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from .recurrent import _Recurrent
     from .sequence_lstm import SequenceLSTM
     from .sequence_rnn import SVDF
+
+# Recurrent weights from which on threads share the units of every step.
+_WORTH_SHARING = 2**16
 
 # What a factor of 31 bits is multiplied with: the product fits 64 bits.
 _MOST = 2**32
@@ -289,13 +294,22 @@ def walk_f32(op: _Recurrent, step: Step) -> bool:
     if any(s is not None and s.type.dtype is not DType.FLOAT32 for s in states):
         return False
     made = [out.pointer for out in step.outputs]
-    step.program.walk_f32(
-        given=(readable(step, 0), *(0 if i is None else i.pointer for i in (*states, lengths))),
-        made=(*made, 0)[:3],
-        packed=tuple(0 if array is None else array.ctypes.data for array in packed),
-        clip=max(op.clip, 0.0),
-        kind=_KINDS[gates],
-        sizes=(steps, batch, units),
-        flags=(op.backward, getattr(op, "coupled", False), getattr(op, "reset_after", False)),
-    )
+    reset_after = getattr(op, "reset_after", False)
+    arguments = {
+        "given": (readable(step, 0), *(0 if i is None else i.pointer for i in (*states, lengths))),
+        "made": (*made, 0)[:3],
+        "packed": tuple(0 if array is None else array.ctypes.data for array in packed),
+        "clip": max(op.clip, 0.0),
+        "kind": _KINDS[gates],
+        "sizes": (steps, batch, units),
+        "flags": (op.backward, getattr(op, "coupled", False), reset_after),
+    }
+    one = steps > 0 and batch == 1 and lengths is None and (gates != 3 or reset_after)
+    if one and step.program.threads > 1 and step.inputs[1].type.size >= _WORTH_SHARING:
+        done = counter(step)
+        step.program.begin_loop(done, kept(step, np.array([steps]), np.int64))
+        step.program.walk_step_f32(**arguments, done=done)
+        step.program.end_block()
+    else:
+        step.program.walk_f32(**arguments)
     return True

@@ -36,6 +36,8 @@ class Case:
         Inputs that are part of the model.
     kernels : frozenset of str
         Kernel rows that serve the case at every ISA; empty where the op runs as a host step.
+    shared : frozenset of str
+        Kernel rows with several threads, where they are others.
     bound, noise : float
         Largest error of a float output, relative to the element and to the largest element. Other
         outputs are equal bit for bit.
@@ -50,6 +52,7 @@ class Case:
     output_quantization: Quantization | Sequence[Quantization | None] | None = None
     constants: tuple[int, ...] = ()
     kernels: frozenset[str] = frozenset()
+    shared: frozenset[str] = frozenset()
     bound: float = 0.0
     noise: float = 0.0
     bench: bool = False
@@ -59,6 +62,10 @@ class Case:
         """The inputs, made anew: the same ones every time."""
         rng = np.random.default_rng(zlib.crc32(self.name.encode()))
         return [None if make is None else make(rng) for make in self.inputs]
+
+    def rows(self, threads: int) -> frozenset[str]:
+        """Return the kernel rows that serve it."""
+        return self.shared if threads > 1 and self.shared else self.kernels
 
     @property
     def call(self) -> dict[str, Any]:

@@ -10,6 +10,9 @@ from .case import Case, case, floats, just
 
 LENGTHS = just([5, 2, 3], "i4")
 
+# With several threads: a loop over steps and its counter.
+STEPS = frozenset({"fill_strided", "walk_step_f32"})
+
 # Sums over units in another order, through a few steps.
 CLOSE: dict[str, Any] = {"bound": 1e-5, "noise": 5e-6}
 
@@ -37,6 +40,17 @@ CASES: list[Case] = [
          kernels="walk_f32", bench=True, **CLOSE),
     case("RNN kernel", ops.RNN(clip=0.8), floats(5, 3, 20), floats(20, 20, spread=0.3),
          constants=(1,), kernels="walk_f32", **CLOSE),
+    case("LSTM step by step", ops.LSTM(clip=0.9), floats(5, 1, 4 * 133),
+         floats(4 * 133, 133, spread=0.2), floats(1, 133), floats(1, 133), None, floats(3 * 133),
+         constants=(1, 5), kernels="walk_f32", shared=STEPS, bench=True, **CLOSE),
+    case("LSTM step by step from zeros", ops.LSTM(backward=True, coupled=True),
+         floats(4, 1, 4 * 128), floats(4 * 128, 128, spread=0.2), constants=(1,),
+         kernels="walk_f32", shared=STEPS, **CLOSE),
+    case("GRU step by step", ops.GRU(reset_after=True, backward=True), floats(3, 1, 3 * 150),
+         floats(3 * 150, 150, spread=0.2), floats(1, 150), None, floats(450), constants=(1, 4),
+         kernels="walk_f32", shared=STEPS, **CLOSE),
+    case("RNN step by step", ops.RNN(), floats(1, 1, 260), floats(260, 260, spread=0.1),
+         constants=(1,), kernels="walk_f32", shared=STEPS, **CLOSE),
     case("RNN", ops.RNN(), floats(5, 3, 4), floats(4, 4)),
     case("RNN everything",
          ops.RNN(backward=True, clip=0.5, activations=("thresholdedrelu",), alphas=(0.1,),

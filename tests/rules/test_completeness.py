@@ -20,7 +20,7 @@ OPS = ROOT / "runtime" / "ops"
 
 def rows_of(cases) -> set[str]:
     """The rows that cases say they execute; tests/ops/test_cases.py holds them to it."""
-    return {row for case in cases for row in case.kernels}
+    return {row for case in cases for row in case.kernels | case.shared}
 
 
 def test_every_op_has_a_case():

@@ -41,6 +41,7 @@ constexpr double kMostPatience = 32;
 
 Turn Balance::next() {
   if (in_trials()) {
+    std::fill(turn_.begin(), turn_.end(), 0);
     const bool shared = long_ ? trials_ < kSharedOfLong : trials_ / kBlock % 2 == 0;
     return shared ? Turn::timed_shared : Turn::timed_alone;
   }
@@ -50,14 +51,21 @@ Turn Balance::next() {
 
 bool Balance::in_trials() const { return trials_ < (long_ ? kTrialsOfLong : kTrials); }
 
-void Balance::step_took(Turn turn, int step, double nanoseconds) {
-  if (step < begin_ || step >= end_) return;
-  double& least = (turn == Turn::timed_alone ? alone_ : split_)[static_cast<size_t>(step - begin_)];
-  least = std::min(least, nanoseconds);
+void Balance::step_took(int step, double nanoseconds) {
+  if (step >= begin_ && step < end_) turn_[static_cast<size_t>(step - begin_)] += nanoseconds;
+}
+
+void Balance::add_trial(Turn turn) {
+  std::vector<double>& least = turn == Turn::timed_alone ? alone_ : split_;
+  for (size_t i = 0; i < turn_.size(); ++i) {
+    if (turn_[i] > 0) least[i] = std::min(least[i], turn_[i]);
+  }
 }
 
 bool Balance::took(Turn turn, double nanoseconds) {
   if (in_trials()) {
+    add_trial(turn);
+    if (turn == Turn::timed_alone) timed_ += nanoseconds;
     if (trials_++ == 0) long_ = nanoseconds > kLongTrial;
     if (in_trials()) return false;
     settle();
@@ -82,8 +90,9 @@ void Balance::try_again() {
   patience_ = std::min(2 * patience_, kMostPatience);
   idle_ = 0;
   trials_ = 0;
-  std::fill(alone_.begin(), alone_.end(), 1e30);
-  std::fill(split_.begin(), split_.end(), 1e30);
+  timed_ = 0;
+  std::fill(alone_.begin(), alone_.end(), kNever);
+  std::fill(split_.begin(), split_.end(), kNever);
 }
 
 void Balance::watch(double nanoseconds) {
@@ -110,14 +119,17 @@ bool Balance::gains(int step) const {
 
 void Balance::settle() {
   worth_ = true;
-  double best = 0;
-  expected_ = 0;
+  double least = 0, best = 0;
   for (int step = begin_; step < end_; ++step) {
     const size_t i = static_cast<size_t>(step - begin_);
-    expected_ += alone_[i];
+    if (alone_[i] == kNever) continue;
+    least += alone_[i];
     best += gains(step) ? split_[i] : alone_[i];
   }
-  worth_ = best < kGain * expected_ && best < expected_ - kLeastGain;
+  worth_ = best < kGain * least && best < least - kLeastGain;
+  // Later turns meet other clocks than the luckiest steps of trials did.
+  const int alone = long_ ? kTrialsOfLong - kSharedOfLong : kTrials / 2;
+  expected_ = std::min(std::max(timed_ / alone, least), 2 * least);
 }
 
 }  // namespace linnet

@@ -164,7 +164,7 @@ Outcome Program::run_steps(int& at, int end, Balance* balance, Turn turn) noexce
     } else {
       run_part(static_cast<uint32_t>(i), 0, 0);
     }
-    if (timed) balance->step_took(turn, i, now() - start);
+    if (timed) balance->step_took(i, now() - start);
     if (profiling_) {
       times_[static_cast<size_t>(i)] += now() - start;
       starts_[static_cast<size_t>(i)] = start;

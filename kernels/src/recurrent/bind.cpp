@@ -144,10 +144,10 @@ int svdf_s8(Program& program, const std::array<uintptr_t, 4>& tensors,
   return program.add(Kernel::svdf_s8, p, svdf_cost(program, p, 2.0));
 }
 
-int walk_f32(Program& program, const std::array<uintptr_t, 4>& given,
-             const std::array<uintptr_t, 3>& made, const std::array<uintptr_t, 3>& packed,
-             float clip, int32_t kind, const std::array<int64_t, 3>& sizes,
-             const std::array<bool, 3>& flags) {
+WalkF32Params walk_params(const std::array<uintptr_t, 4>& given,
+                          const std::array<uintptr_t, 3>& made,
+                          const std::array<uintptr_t, 3>& packed, float clip, int32_t kind,
+                          const std::array<int64_t, 3>& sizes, const std::array<bool, 3>& flags) {
   WalkF32Params p{};
   p.x = at<const float>(given[0]);
   p.h_before = at<const float>(given[1]);
@@ -162,13 +162,34 @@ int walk_f32(Program& program, const std::array<uintptr_t, 4>& given,
   p.clip = clip, p.kind = kind;
   p.backward = flags[0], p.coupled = flags[1], p.reset_after = flags[2];
   p.steps = sizes[0], p.batch = sizes[1], p.units = sizes[2];
-  const int64_t wide = (kind == kWalkLstm ? 4 : kind == kWalkGru ? 3 : 1) * padded(p.units, kPanel);
-  const double rows = static_cast<double>(p.steps) * static_cast<double>(p.batch);
+  return p;
+}
+
+// What `rows` steps of single sequences cost.
+Cost walk_cost(const Program& program, const WalkF32Params& p, double rows) {
+  const int64_t gates = p.kind == kWalkLstm ? 4 : p.kind == kWalkGru ? 3 : 1;
+  const int64_t wide = gates * padded(p.units, kPanel);
   const double macs = rows * static_cast<double>(wide * p.units);
-  const int64_t scratch = sizeof(float) * (wide + padded(p.units, kPanel));
-  return program.add(
-      Kernel::walk_f32, p,
-      Cost{8 * macs / rate_of(program) + rows * kPerUnit * p.units, static_cast<size_t>(scratch)});
+  return {8 * macs / rate_of(program) + rows * kPerUnit * p.units,
+          sizeof(float) * static_cast<size_t>(wide + padded(p.units, kPanel))};
+}
+
+int walk_f32(Program& program, const std::array<uintptr_t, 4>& given,
+             const std::array<uintptr_t, 3>& made, const std::array<uintptr_t, 3>& packed,
+             float clip, int32_t kind, const std::array<int64_t, 3>& sizes,
+             const std::array<bool, 3>& flags) {
+  const WalkF32Params p = walk_params(given, made, packed, clip, kind, sizes, flags);
+  const double rows = static_cast<double>(p.steps) * static_cast<double>(p.batch);
+  return program.add(Kernel::walk_f32, p, walk_cost(program, p, rows));
+}
+
+int walk_step_f32(Program& program, const std::array<uintptr_t, 4>& given,
+                  const std::array<uintptr_t, 3>& made, const std::array<uintptr_t, 3>& packed,
+                  float clip, int32_t kind, const std::array<int64_t, 3>& sizes,
+                  const std::array<bool, 3>& flags, uintptr_t done) {
+  const WalkF32Params p = walk_params(given, made, packed, clip, kind, sizes, flags);
+  return program.add(Kernel::walk_step_f32, WalkStepF32Params{p, at<const int64_t>(done)},
+                     walk_cost(program, p, 1.0));
 }
 
 }  // namespace
@@ -191,6 +212,9 @@ void bind_recurrent(Methods& program) {
               "Add a layer over multiplied inputs; given = (x, h, c, lengths), made = (y, h, c), "
               "packed = (weights, bias, peepholes), kind = 0 plain, 1 GRU, 2 LSTM, sizes = "
               "(steps, batch, units), flags = (backward, coupled, reset_after).");
+  program.def("walk_step_f32", walk_step_f32,
+              {"given", "made", "packed", "clip", "kind", "sizes", "flags", "done"},
+              "Add one step of such a layer, the one after *done others, for a batch of 1.");
   program.def(
       "lstm_s8", lstm_s8,
       {"given", "made", "packed", "tables", "scales", "cell", "sizes", "coupled", "time_major"},

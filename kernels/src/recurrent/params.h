@@ -169,4 +169,11 @@ struct WalkF32Params {
   int64_t units;
 };
 
+// The step of one sequence that comes after `done` others, threads share its units: of a layer
+// without `lengths`, whose batch is 1, and of a GRU with `reset_after` only.
+struct WalkStepF32Params {
+  WalkF32Params walk;
+  const int64_t* done;
+};
+
 }  // namespace linnet

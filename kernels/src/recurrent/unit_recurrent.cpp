@@ -18,5 +18,9 @@ void svdf_f32(const SvdfF32Params& p, const Worker& worker) noexcept { run_svdf_
 
 void walk_f32(const WalkF32Params& p, const Worker& worker) noexcept { run_walk_f32(p, worker); }
 
+void walk_step_f32(const WalkStepF32Params& p, const Worker& worker) noexcept {
+  run_walk_step_f32(p, worker);
+}
+
 }  // namespace LINNET_ISA
 }  // namespace linnet
