@@ -199,6 +199,11 @@ void take_lanes(Program& program, ConvS8Params& p, uintptr_t lanes, uintptr_t st
   p.starts = at<const int32_t>(starts);
 }
 
+// Scratch for widened weights.
+size_t widened_scratch(const Program& program, int64_t steps) {
+  return program.isa_name() == "avx2" ? static_cast<size_t>(widened_bytes(steps)) : 0;
+}
+
 int conv_s8(Program& program, uintptr_t x, uintptr_t y, uintptr_t weights, uintptr_t bias,
             uintptr_t scale, const std::vector<int32_t>& more, const std::array<int32_t, 5>& image,
             const std::array<int32_t, 8>& window, const Triple& out,
@@ -210,6 +215,7 @@ int conv_s8(Program& program, uintptr_t x, uintptr_t y, uintptr_t weights, uintp
       program, p,
       {x, y, weights, bias, scale, weight_zero, more, image, window, out, steps, zero, bounds},
       layout);
+  cost.scratch += widened_scratch(program, p.steps);
   if (starts != 0) {
     const int64_t panels = padded(p.out_channels, kPanel) / kPanel;
     cost.nanoseconds *= static_cast<double>(count) / static_cast<double>(panels * p.steps);
@@ -260,8 +266,10 @@ int matmul_s8(Program& program, uintptr_t a, uintptr_t b, uintptr_t y, uintptr_t
   const int64_t scratch = offset_bytes(lane_steps(1, p.depth, layout)) +
                           padded(p.block * row_bytes(p.depth, layout) + 64, 64) + packed +
                           2 * columns * static_cast<int64_t>(sizeof(int32_t)) + kSlack;
-  return program.add(Kernel::matmul_s8, p,
-                     Cost{macs / rate_of(program), static_cast<size_t>(scratch)});
+  return program.add(
+      Kernel::matmul_s8, p,
+      Cost{macs / rate_of(program), static_cast<size_t>(scratch) +
+                                        widened_scratch(program, lane_steps(1, p.depth, layout))});
 }
 
 PlainS8 plain_of(uintptr_t weights, const std::array<int64_t, 4>& sizes,

@@ -6,8 +6,13 @@
 namespace linnet {
 namespace LINNET_ISA {
 
+// Copied rows or bands, behind room for widened weights.
+LINNET_INLINE uint8_t* copied_rows(const ConvHere& p, void* scratch) {
+  return (uint8_t*)scratch + (kWidens ? widened_bytes(p.steps) : 0);
+}
+
 // What a group's blocks have in common.
-static BlockS8 group_block(const ConvHere& p, int64_t group) {
+static BlockS8 group_block(const ConvHere& p, void* scratch, int64_t group) {
   const int64_t panels = padded(p.out_channels, kPanel) / kPanel;
   BlockS8 block;
   block.offsets = p.offsets;
@@ -20,6 +25,7 @@ static BlockS8 group_block(const ConvHere& p, int64_t group) {
   block.row_sums = nullptr;
   block.panel_step = p.steps * (int64_t)(kLayout.group * kPanel);
   block.weights = p.weights + group * panels * block.panel_step;
+  block.widened = kWidens && p.starts == nullptr ? scratch : nullptr;
   block.output = p.output;
   block.output.bias += group * panels * kPanel;
   block.output.scale += group * panels * kPanel;
@@ -98,8 +104,8 @@ static void sparse_block(const ConvHere& p, const BlockS8& whole, int rows, int 
 // A range of output pixels of one group against a range of vectors.
 static void conv_pixels(const ConvHere& p, void* scratch, int64_t group, Span pixels,
                         Span vectors) {
-  BlockS8 block = group_block(p, group);
-  uint8_t* rows_at = (uint8_t*)scratch;
+  BlockS8 block = group_block(p, scratch, group);
+  uint8_t* rows_at = copied_rows(p, scratch);
   const bool in_place = kInPlace && p.source == SourceS8::rows;
   int32_t row_sums[kMaxBlock];
   block.a = rows_at;
@@ -157,11 +163,11 @@ static void conv_band(const ConvHere& p, void* scratch, const BandS8& band) {
   const int64_t step = band_step(p, kLayout) * p.stride_h;
   const int64_t pixel = (int64_t)p.channels * p.groups;
   const int end = (p.out_channels + kLanes - 1) / kLanes;
-  uint8_t* rows_at = (uint8_t*)scratch;
+  uint8_t* rows_at = copied_rows(p, scratch);
   copy_band(p, rows_at, p.x + band.image * p.height * p.width * pixel, band.i, band.rows, band.j,
             band.columns);
   for (int64_t group = 0; group < p.groups; ++group) {
-    BlockS8 block = group_block(p, group);
+    BlockS8 block = group_block(p, scratch, group);
     block.a_step = p.stride_w * pixel * kLayout.element;
     block.a = rows_at + group * p.channels * kLayout.element;
     block.y = p.y + band.image * p.y_image + band.i * p.y_row + band.j * p.y_pixel +

@@ -38,7 +38,6 @@ LINNET_INLINE void end_row(uint8_t* row, int64_t depth) {
 
 // Where each lane's worth of k lies: segment s of a window is in its row s / across, s % across
 // pixels from its start.
-constexpr int kLaneBytes = kLayout.group * kLayout.element;
 static void lane_offsets(int32_t* offsets, int64_t segments, int64_t segment, int64_t row_step,
                          int64_t across, int64_t pixel_step) {
   const int64_t steps = lane_steps(1, segment, kLayout);

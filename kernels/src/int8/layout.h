@@ -57,6 +57,12 @@ constexpr int64_t panel_bytes(int64_t segments, int64_t segment, const LayoutS8&
   return lane_steps(segments, segment, layout) * layout.group * kPanel;
 }
 
+// Channels whose weights are widened to 16 bits at a time where that pays, and the bytes of them.
+constexpr int kWidenedChannels = 32;
+constexpr int64_t widened_bytes(int64_t steps) {
+  return steps * kWidenedChannels * 2 * static_cast<int64_t>(sizeof(int16_t));
+}
+
 // Pixels across a band that `columns` output columns read.
 template <class T>
 constexpr int64_t band_width(const ConvParams<T>& p, int64_t columns) {

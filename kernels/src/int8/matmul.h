@@ -105,6 +105,7 @@ struct MatMulScratch {
   int8_t* b;
   int32_t* bias;
   int32_t* weight_zero;
+  void* widened;
 };
 
 LINNET_INLINE MatMulScratch matmul_scratch(const MatMulS8Params& p, void* scratch) {
@@ -115,6 +116,7 @@ LINNET_INLINE MatMulScratch matmul_scratch(const MatMulS8Params& p, void* scratc
   s.b = (int8_t*)s.a + padded(p.block * row_bytes(p.depth, kLayout) + 64, 64);
   s.bias = (int32_t*)(s.b + panels * panel_bytes(1, p.depth, kLayout));
   s.weight_zero = s.bias + panels * kPanel;
+  s.widened = kWidens ? s.weight_zero + panels * kPanel : nullptr;
   return s;
 }
 
@@ -152,6 +154,7 @@ static BlockS8 matmul_block(const MatMulS8Params& p, const MatMulScratch& s) {
   block.wide_bias = nullptr;
   block.row_sums = nullptr;
   block.weights = s.b;
+  block.widened = s.widened;
   block.panel_step = panel_bytes(1, p.depth, kLayout);
   block.output = p.output;
   block.output.bias = s.bias;

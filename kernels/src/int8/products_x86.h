@@ -54,6 +54,9 @@ LINNET_INLINE void sum_rows(int32_t* sums, const uint8_t* a, int64_t a_step, int
 // Independent sums that hide the latency of multiply_add where a tile has few of its own.
 constexpr int ways(int sums) { return sums >= 8 ? 1 : sums >= 4 ? 2 : 4; }
 
+// Rows whose addresses follow from one register: all have their own where they are few.
+constexpr int kRowsPerPointer = kLanes == 16 ? 3 : 1;
+
 // One flat loop over k, whatever the shape of the window: GCC moves accumulators about between the
 // levels of a nest.
 template <int MR, int NV>
@@ -61,9 +64,11 @@ LINNET_INLINE void add_products(I (&sum)[MR][NV], const BlockS8& block, int row,
   constexpr int kWays = ways(MR * NV);
   const int64_t a_step = block.a_step, steps = block.steps;
   const int32_t* offsets = block.offsets;
-  const uint8_t* a[(MR + 2) / 3];
+  const uint8_t* a[(MR + kRowsPerPointer - 1) / kRowsPerPointer];
 #pragma GCC unroll 8
-  for (int i = 0; i < MR; i += 3) a[i / 3] = block.a + (row + i) * a_step;
+  for (int i = 0; i < MR; i += kRowsPerPointer) {
+    a[i / kRowsPerPointer] = block.a + (row + i) * a_step;
+  }
   const int8_t* w[NV];
 #pragma GCC unroll 4
   for (int j = 0; j < NV; ++j) {
@@ -77,7 +82,8 @@ LINNET_INLINE void add_products(I (&sum)[MR][NV], const BlockS8& block, int row,
     const int64_t offset = offsets[k];
 #pragma GCC unroll 16
     for (int i = 0; i < MR; ++i) {
-      const I x = splat_i(load_word(a[i / 3] + i % 3 * a_step + offset));
+      const I x =
+          splat_i(load_word(a[i / kRowsPerPointer] + i % kRowsPerPointer * a_step + offset));
 #pragma GCC unroll 4
       for (int j = 0; j < NV; ++j) to[i][j] = multiply_add(to[i][j], x, b[j]);
     }

@@ -25,6 +25,7 @@ constexpr LayoutS8 kLayout = layout_s8(kProduct);
 // Activations are multiplied as they are stored, so rows need not be copied.
 constexpr bool kInPlace = kLayout.element == (int)sizeof(Code) && kLayout.shift == 0;
 constexpr int kVectorsPerPanel = kPanel / kLanes;
+constexpr int kLaneBytes = kLayout.group * kLayout.element;
 
 // Sums wrap around: the whole one fits int32, partial ones need not.
 typedef uint32_t U __attribute__((vector_size(sizeof(I)), may_alias));
@@ -44,6 +45,7 @@ struct BlockS8 {
   const int64_t* wide_bias;
   const int32_t* row_sums;  // null where the weights' zero points are zero
   const int8_t* weights;
+  void* widened;  // room for widened weights, see layout.h; null where there is none
   int64_t panel_step;
   OutputS8 output;
   Code* y;
@@ -93,6 +95,7 @@ LINNET_INLINE void start_sums(I (&sum)[MR][NV], const BlockS8& block, int row, i
 #else
 #include "int8/finish.h"
 #endif
+#include "int8/widened.h"
 namespace linnet {
 namespace LINNET_ISA {
 
@@ -152,6 +155,7 @@ static void strip_s8(const BlockS8& block, int rows, int vector, int vectors) {
 // cache meanwhile.
 static void strips_s8(BlockS8 block, const StripsS8& strips, int rows, int begin, int end) {
   if (strips_by_hand(block, strips, rows, begin, end)) return;
+  begin = widened_strips(block, strips, rows, begin, end);
   const uint8_t* a = block.a;
   Code* y = block.y;
   for (int vector = begin; vector < end;) {

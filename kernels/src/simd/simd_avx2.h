@@ -92,8 +92,16 @@ LINNET_INLINE void store_u8(uint8_t* p, I x, int n) {
   for (int i = 0; i < n && i < 8; ++i) p[i] = lanes[i];
 }
 LINNET_INLINE I madd16(I a, I b) { return (I)_mm256_madd_epi16(raw(a), raw(b)); }
+// Left to add, GCC sums up products of several steps before, for which registers lack.
 LINNET_INLINE I add_madd16(I c, I a, I b) {
-  return (I)_mm256_add_epi32(raw(c), _mm256_madd_epi16(raw(a), raw(b)));
+  I products;
+  __asm__("vpmaddwd %3, %2, %1\n\tvpaddd %1, %0, %0" : "+x"(c), "=&x"(products) : "x"(a), "x"(b));
+  return c;
+}
+LINNET_INLINE I add_madd16(I c, I a, const I* b) {
+  I products;
+  __asm__("vpmaddwd %3, %2, %1\n\tvpaddd %1, %0, %0" : "+x"(c), "=&x"(products) : "x"(a), "m"(*b));
+  return c;
 }
 LINNET_INLINE I load_pairs_s8(const int8_t* p) {
   return (I)_mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i*)p));
