@@ -1,6 +1,7 @@
 """Pytest plugin of test.sh: skips what needs a package that the machine has no wheel of.
 
-And what reads its own memory map, which 32-bit emulation shows with the emulator's addresses.
+And what reads its own memory map, which 32-bit emulation shows with the emulator's addresses, and
+what starts a browser, which would be the host's.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import pytest
 
 PEERS = ("onnx", "onnxruntime", "ai_edge_litert")
 READS_ITS_MAP = "test_pages.py"
+STARTS_A_BROWSER = "test_the_page_shows_its_charts_in_a_browser"
 
 
 class Absent:
@@ -26,8 +28,10 @@ class Absent:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip the tests that read their memory map, where the emulator shows another."""
+    """Skip the tests that meet the host instead of the board."""
     for item in items:
+        if item.name == STARTS_A_BROWSER:
+            item.add_marker(pytest.mark.skip(reason="the browser here is the host's"))
         if sys.maxsize < 2**32 and item.path.name == READS_ITS_MAP:
             item.add_marker(pytest.mark.skip(reason="/proc/self/smaps is the emulator's"))
 

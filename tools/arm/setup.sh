@@ -29,7 +29,8 @@ fi
 if [ "${2:-suite}" = suite ] && [ ! -d "$packages/tflite" ]; then
   more=()   # PyPI has no armv7l wheels of these; tests that need them skip, see absent.py
   [ "$arch" = armhf ] || more=(onnx onnxruntime ai-edge-litert pillow tokenizers)
-  "$here/pip.sh" "$arch" "$packages" "flatbuffers>=23.5" rich jsonschema "${more[@]}"
+  "$here/pip.sh" "$arch" "$packages" "flatbuffers>=23.5" rich jsonschema pytest-benchmark \
+    "${more[@]}"
   "$here/pip.sh" "$arch" "$packages" --no-deps "tflite>=2.18"
 fi
 rm -rf "$packages/linnet"
