@@ -200,13 +200,17 @@ def _seal(file: BinaryIO) -> None:
 
 
 def _make_room(folder: str, needed: int) -> None:
-    """Remove the oldest files until so many more bytes fit."""
+    """Remove files until so many more bytes fit, those first that nobody read for longest.
+
+    Where the file system keeps no times of access, those that are oldest.
+    """
     found = []
     with os.scandir(folder) as entries:
         for entry in entries:
             with contextlib.suppress(OSError):
                 about = entry.stat()
-                found.append((about.st_mtime_ns, about.st_size, entry.path))
+                used = max(about.st_mtime_ns, about.st_atime_ns)
+                found.append((used, about.st_size, entry.path))
     total = sum(size for _, size, _ in found) + needed
     for _, size, path in sorted(found):
         if total <= _MOST_BYTES:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import linnet
-from linnet import Graph
+from linnet import Graph, plan_writer
 from linnet.commands.models import write_model
 from linnet.graph import State
 from linnet.model_file import ModelFile
@@ -353,3 +353,18 @@ def test_patterns_are_no_addresses(tmp_path: Path) -> None:
     session = linnet.load(path)
     np.testing.assert_array_equal(session.run(feeds)["y"], wanted)
     assert is_restored(session)
+
+
+def test_what_nobody_read_for_longest_makes_room(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    linnet.load(saved(tmp_path, float_model()))
+    files = sorted(folder.iterdir())
+    total = sum(file.stat().st_size for file in files)
+    old, read = folder / "old", folder / "read"
+    for file, accessed in ((old, 1000), (read, 2_000_000_000)):
+        file.write_bytes(bytes(4096))
+        os.utime(file, (accessed, 1000))
+    monkeypatch.setattr(plan_writer, "_MOST_BYTES", total + 4096 + 8192)
+    plan_writer._make_room(str(folder), 8192)
+    assert sorted(folder.iterdir()) == sorted([*files, read])
