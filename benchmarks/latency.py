@@ -19,7 +19,7 @@ from linnet.types import Array
 from .conditions import Verdict, judge
 from .gate import Gate
 from .measured import Rounds, curve, joined
-from .memory import Core, judge_core, recall, remember, survey
+from .memory import Core, core_name, judge_core, recall, remember, survey
 from .peak import SpeedProbe
 from .power import EnergyMeter
 from .settings import PROCESSES, Settings
@@ -62,7 +62,7 @@ def measure(
         One entry of ``results`` as `benchmarks/bench.schema.json` describes it.
     """
     machine = System()
-    core = f"{machine.cpu_model()}, {_core.default_isa()}, {settings.threads} threads"
+    core = core_name(machine, settings.threads)
     how = f"{identity}, {settings.isa or _core.default_isa()}"
     known = recall(core, how)
     if not known.work:

@@ -18,8 +18,11 @@ from typing import Any
 
 import numpy as np
 
+from linnet.kernels import _core
+
 from .conditions import Verdict
 from .peak import Reading, SpeedProbe
+from .system import System
 
 # A sibling hyperthread that is busy takes about half; probes are uncertain by some percent.
 SHARED = 0.75
@@ -55,13 +58,18 @@ def cache_file() -> Path:
     return Path(home) / "linnet" / "cores.json"
 
 
+def core_name(machine: System, threads: int) -> str:
+    """Return under what a core's best is kept: what its work depends on."""
+    return f"{machine.cpu_model()}, {_core.default_isa()}, {threads} threads"
+
+
 def recall(core: str, model: str, file: Path | None = None) -> Core:
     """Return what is known of a core.
 
     Parameters
     ----------
     core : str
-        CPU, instruction set and threads: what the work depends on.
+        See `core_name`.
     model : str
         The model and how it runs: what the clock depends on.
     file : path, optional

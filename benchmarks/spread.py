@@ -18,10 +18,11 @@ _STUDENT = (4.60, 4.03, 3.71, 3.50, 3.36, 3.25, 3.17, 3.11, 3.05, 3.01, 2.98, 2.
 LEAST_PROCESSES = 5
 _PARTS = 4
 _MOST = 120
-# The least half of an interval, and of one that knows one process only: memory lies elsewhere in
-# another. What rounds add in which something may have shared the core unseen: a third of them,
-# slowed down by half.
-_LEAST, _LEAST_ALONE, _UNSEEN = 0.005, 0.03, 0.17
+# The least half of an interval: loops take one of two speeds some percent apart, by where their
+# data lies and what ran before, and most processes of a run may have met the same. More where one
+# process is all that is known. What rounds add in which something may have shared the core unseen:
+# a third of them, slowed down by half.
+_LEAST, _LEAST_ALONE, _UNSEEN = 0.02, 0.03, 0.17
 
 
 def summarize(samples: Array) -> dict[str, float]:
@@ -157,7 +158,7 @@ def repeat_interval(
     Processes are what a repeat draws anew: in each, memory lies elsewhere, it may be on another
     CPU, and meets what else happens on the machine then. The bootstrap's interval of the median is
     root two times as wide, because two runs differ by the noise of both, wider for few processes,
-    and by what the machine drifts from one run to the next. Never narrower than half a percent.
+    and by what the machine drifts from one run to the next. Never narrower than two percent.
 
     Parameters
     ----------
@@ -172,7 +173,7 @@ def repeat_interval(
     --------
     >>> low, high = repeat_interval(np.full(10, 100.0), np.repeat(range(5), 2))
     >>> round(low, 1), high
-    (99.5, 100.5)
+    (98.0, 102.0)
     """
     where = np.asarray(processes)
     parts = [samples[where == process] for process in np.unique(where)]

@@ -33,7 +33,7 @@ from linnet.types import Array, DType, TensorType
 
 from .machine import describe_machine
 from .peak import aligned_data, peak_rate
-from .peers import Worker
+from .worker import Worker
 
 FLOAT, DYNAMIC, QDQ = "model_fp32.onnx", "model_int8_dyn.onnx", "model_int8_qdq.onnx"
 LENGTHS = (16, 128)
@@ -89,7 +89,7 @@ def _encode(
         for worker in workers:
             worker.answer()
             worker.round(seconds)
-            worker.rounds.clear()
+            worker.forget()
         for _ in range(rounds):
             for worker in workers:
                 worker.round(seconds)

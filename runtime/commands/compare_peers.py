@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threads", type=thread_list, default=[1], help="a number or a list like 1,2 (default 1)"
     )
-    parser.add_argument("--rounds", type=int, default=7, help="turns of each engine (default 7)")
+    parser.add_argument("--rounds", type=int, default=7, help="turns that are to count (default 7)")
     parser.add_argument(
         "--seconds", type=float, default=0.25, help="per engine and turn (default 0.25)"
     )

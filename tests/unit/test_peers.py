@@ -31,7 +31,7 @@ def test_engines_take_turns_on_the_same_input(feeds):
     for engine in ("linnet", "onnxruntime"):
         one = found["engines"][engine]
         assert one["status"] == "timed" and one["agreement"]["difference"] < 1e-4
-        assert 0 < one["best"] <= one["median"] and len(one["rounds"]) == 3
+        assert 0 < one["best"] <= one["median"] and 3 <= len(one["rounds"]) <= found["turns"]
     ratio = found["ratio"]
     assert ratio["low"] <= ratio["ratio"] <= ratio["high"]
     assert ratio["peer"] != "linnet"
