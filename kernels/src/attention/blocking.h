@@ -6,9 +6,13 @@
 
 namespace linnet {
 
-// Query rows between two looks at a block of keys: a multiple of every tile's height, whose scores
-// stay in the L1 cache.
-constexpr int64_t kChunkRows = 24;
+// Query rows between two looks at a block of keys: a multiple of every tile's height. Each row of a
+// chunk meets the keys that its last one sees, so that chunks are low where later rows see more.
+constexpr int64_t kChunkRows = 48;
+
+static inline int64_t chunk_rows(const AttentionParams& p) {
+  return p.causal ? kChunkRows / 2 : kChunkRows;
+}
 
 // Keys per block, in even blocks of at most `most`.
 static inline int64_t even_block(int64_t keys, int64_t most) {
@@ -35,12 +39,12 @@ static inline int64_t task_rows(const AttentionParams& p, int threads) {
   while (groups * parts % threads != 0) ++parts;
   if (parts > 1 && p.causal) parts = (6 * threads + groups - 1) / groups;
   const int64_t wanted = (rows + parts - 1) / parts;
-  const int64_t whole = (wanted + kChunkRows - 1) / kChunkRows * kChunkRows;
-  return whole > kMostRows ? kMostRows : whole < kChunkRows ? kChunkRows : whole;
+  const int64_t chunk = chunk_rows(p), whole = (wanted + chunk - 1) / chunk * chunk;
+  return whole > kMostRows ? kMostRows : whole < chunk ? chunk : whole;
 }
 
 // Rows of a chunk, padded to every ISA's vectors.
-constexpr int64_t kRowFloats = 32;
+constexpr int64_t kRowFloats = 64;
 
 // Keys that the float kernel rearranges at a time: whole blocks, which stay in the L2 cache.
 static inline int64_t key_span(int64_t keys) {

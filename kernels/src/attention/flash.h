@@ -71,7 +71,7 @@ static KeyRange pack_span(const AttentionParams& p, const TaskF32& task, int64_t
                           int64_t end) {
   pack_span_keys(p, task, begin, end);
   const StoredRows rows = stored_values(p, task.batch, task.kv_head, begin);
-  const bool once = task.end - task.begin <= kChunkRows;
+  const bool once = task.end - task.begin <= chunk_rows(p);
   if (p.stored == Stored::kFloat32 && (once || rows.step == p.value_depth)) {
     return {begin, end, static_cast<const float*>(rows.data), rows.step};
   }
@@ -123,7 +123,7 @@ static void attend_block(const AttentionParams& p, const TaskF32& task, const Ru
 static void attend_span(const AttentionParams& p, const TaskF32& task, const KeyRange& range) {
   const int64_t step = key_block(p.keys);
   for (int64_t row = task.begin; row < task.end;) {
-    const HeadRows rows = next_rows(p, row, task.end, kChunkRows);
+    const HeadRows rows = next_rows(p, row, task.end, chunk_rows(p));
     const KeySpan seen = seen_keys(p, task.batch, rows);
     const int64_t start = seen.begin / step * step;
     const int64_t end = seen.end < range.end ? seen.end : range.end;

@@ -143,6 +143,19 @@ static TaskS8 task_s8(const AttentionParams& p, void* scratch) {
   return t;
 }
 
+// Four vectors of 0..255 in the form that tiles broadcast.
+LINNET_INLINE void store_weights(uint8_t* to, const I (&q)[4]) {
+#if defined(__AVX512F__)
+  // Packing works within 128-bit lanes: lane L holds four bytes of each q; puts q by q again.
+  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  const __m512i low = _mm512_packs_epi32(raw(q[0]), raw(q[1]));
+  const __m512i high = _mm512_packs_epi32(raw(q[2]), raw(q[3]));
+  _mm512_storeu_si512(to, _mm512_permutexvar_epi32(order, _mm512_packus_epi16(low, high)));
+#else
+  for (int i = 0; i < 4; ++i) store_element(to + i * kLanes * kLayout.element, q[i]);
+#endif
+}
+
 // Byte weights of one row: round(255 * 2^(score * factor - peak) * v_scale / v_most). Returns the
 // powers, to be summed: those too small for a byte count with the mean of the values, which values
 // are less.
@@ -159,12 +172,13 @@ LINNET_INLINE F weigh(uint8_t* to, const float* scores, int64_t width, float fac
       power[i] = fma(load_f(scores + j + i * kLanes), scale, shift);
     }
     exp2_rough(power);
+    I q[kTogether];
 #pragma GCC unroll 4
     for (int i = 0; i < kTogether; ++i) {
-      const I q = to_i_round(power[i] * load_f(share + j + i * kLanes));
-      store_element(to + (j + i * kLanes) * kLayout.element, q);
+      q[i] = to_i_round(power[i] * load_f(share + j + i * kLanes));
       sum[i % 2] = sum[i % 2] + power[i];
     }
+    store_weights(to + j * kLayout.element, q);
   }
   for (; j < width; j += kLanes) {
     const F power = exp2_rough(fma(load_f(scores + j), scale, shift));
@@ -331,7 +345,7 @@ static void run_attention_s8(const AttentionParams& p, const Worker& worker) {
     const int64_t begin = unit % parts * height;
     const int64_t end = rows - begin < height ? rows : begin + height;
     for (int64_t row = begin; row < end;) {
-      const HeadRows chunk = next_rows(p, row, end, kChunkRows);
+      const HeadRows chunk = next_rows(p, row, end, chunk_rows(p));
       attend_rows(p, task, chunk);
       row += chunk.count;
     }
