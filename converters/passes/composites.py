@@ -143,7 +143,7 @@ def _shifted(links: Links, node: Node, x: str) -> bool:
 
 
 def _gelu(links: Links, x: str, name: str) -> Found:
-    """Match erf(x / sqrt(2)) and tanh(sqrt(2 / pi) * (x + 0.044715 * x**3))."""
+    """Match erf(x / sqrt(2)), and tanh(sqrt(2 / pi) * (x + 0.044715 * x**3)) in either form."""
     maker = links.maker(name, ops.Erf, ops.Tanh)
     if maker is None:
         return None
@@ -153,23 +153,39 @@ def _gelu(links: Links, x: str, name: str) -> Found:
     names, total = factors(links, inner)
     if isinstance(maker.op, ops.Erf):
         return (ops.Gelu(), (x,)) if names == [x] and near(total, math.sqrt(0.5)) else None
-    if len(names) != 1 or not near(total, math.sqrt(2 / math.pi)):
-        return None
-    cubic = links.maker(names[0], ops.Add)
-    if cubic is None or x not in cubic.inputs:
-        return None
-    other = cubic.inputs[1 - cubic.inputs.index(x)]
+    found = near(total, math.sqrt(2 / math.pi)) and _is_cubic(links, x, names)
+    return (ops.Gelu(approximate=True), (x,)) if found else None
+
+
+def _is_cubic(links: Links, x: str, names: list[str]) -> bool:
+    """Whether a product is x + 0.044715 * x**3, or x * (1 + 0.044715 * x**2)."""
+    apart = len(names) == 2 and x in names
+    if len(names) != 1 and not apart:
+        return False
+    total = links.maker(names[1 - names.index(x)] if apart else names[0], ops.Add)
+    if total is None:
+        return False
+    if apart:
+        split = split_scalar(links, total)
+        if split is None or not near(split[1], 1.0):
+            return False
+        other = split[0]
+    elif x in total.inputs:
+        other = total.inputs[1 - total.inputs.index(x)]
+    else:
+        return False
     term = links.maker(other, ops.Mul)
     if term is None:
-        return None
-    names, total = factors(links, term)
-    cube = names == [x] * 3 or (len(names) == 1 and _cubed(links, names[0], x))
-    return (ops.Gelu(approximate=True), (x,)) if cube and near(total, 0.044715) else None
+        return False
+    names, factor = factors(links, term)
+    exponent = 2 if apart else 3
+    power = names == [x] * exponent or (len(names) == 1 and _raised(links, names[0], x, exponent))
+    return power and near(factor, 0.044715)
 
 
-def _cubed(links: Links, name: str, x: str) -> bool:
+def _raised(links: Links, name: str, x: str, exponent: int) -> bool:
     maker = links.maker(name, ops.Pow)
-    return maker is not None and maker.inputs[0] == x and scalar(links, maker.inputs[1]) == 3.0
+    return maker is not None and maker.inputs[0] == x and scalar(links, maker.inputs[1]) == exponent
 
 
 def _reciprocal_root(links: Links, name: str) -> str | None:

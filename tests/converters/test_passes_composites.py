@@ -109,6 +109,30 @@ def test_gelu_by_tanh(power: bool) -> None:
     becomes(w, w(ops.Mul(), w(ops.Mul(), "x0", w.number(0.5)), gate), "Gelu")
 
 
+@pytest.mark.parametrize("power", [True, False])
+def test_gelu_by_tanh_with_x_apart(power: bool) -> None:
+    w = Writer((2, 5))
+    square = w(ops.Pow(), "x0", w.number(2.0)) if power else w(ops.Mul(), "x0", "x0")
+    sum_ = w(ops.Add(), w.number(1.0), w(ops.Mul(), w.number(0.044715), square))
+    inner = w(ops.Mul(), w(ops.Mul(), "x0", w.number(0.79788456)), sum_)
+    gate = w(ops.Add(), w.number(1.0), w(ops.Tanh(), inner))
+    becomes(w, w(ops.Mul(), w(ops.Mul(), "x0", w.number(0.5)), gate), "Gelu")
+
+
+@pytest.mark.parametrize(("constant", "factor"), [(2.0, 0.044715), (1.0, 0.05)])
+def test_other_cubics_are_no_gelu(constant: float, factor: float) -> None:
+    w = Writer((2, 5))
+    term = w(ops.Mul(), w(ops.Mul(), "x0", "x0"), w.number(factor))
+    inner = w(
+        ops.Mul(), w(ops.Mul(), "x0", w.number(0.79788456)), w(ops.Add(), term, w.number(constant))
+    )
+    gate = w(ops.Add(), w(ops.Tanh(), inner), w.number(1.0))
+    y = w(ops.Mul(), w(ops.Mul(), "x0", w.number(0.5)), gate)
+    w.graph.outputs = [y]
+    simplify(w.graph)
+    assert not any(isinstance(node.op, ops.Gelu) for node in w.graph.nodes)
+
+
 def test_other_factors_are_no_gelu() -> None:
     w = Writer((2, 5))
     gate = w(ops.Add(), w(ops.Erf(), w(ops.Div(), "x0", w.number(1.5))), w.number(1.0))
