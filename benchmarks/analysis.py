@@ -143,6 +143,18 @@ def _node(
     }
 
 
+def profile_line(profile: Profile) -> str:
+    """Return how long a run takes, and how much of it the profile accounts for."""
+    nodes = sum(float(row["seconds"]) for row in profile.rows)
+    parts = (nodes, profile.call, profile.between)
+    shares = [f"{100 * part / profile.total:.1f} %" for part in parts]
+    return (
+        f"{time_text(profile.total)} per run without clocks; of it {shares[0]} in nodes, "
+        f"{shares[1]} in the call, {shares[2]} from node to node: "
+        f"{100 * profile.accounted:.1f} % accounted for, over {profile.runs} runs"
+    )
+
+
 @dataclass
 class Group:
     """Nodes of one operator."""
@@ -241,11 +253,10 @@ def _costs(nodes: Sequence[dict[str, Any]], profile: Profile) -> list[str]:
             f"({profile.call * 1e6:.1f} us to hand inputs in and outputs out): a larger batch "
             "would spread it."
         )
-    gaps = max(profile.between - profile.clocks, 0.0)
-    if gaps >= 0.05 * profile.total:
+    if profile.between >= 0.05 * profile.total:
         lines.append(
-            f"{100 * gaps / profile.total:.0f} % of the time passes between nodes, of which there "
-            f"are {len(nodes)}."
+            f"{100 * profile.between / profile.total:.0f} % of the time passes between nodes, of "
+            f"which there are {len(nodes)}."
         )
     return lines
 
@@ -285,4 +296,5 @@ def short_name(name: str, most: int = 44) -> str:
     if len(first) <= most:
         return first
     cut = first[-(most - 3) :]
-    return f"...{cut[cut.find('/') + 1 :] if '/' in cut else cut}"
+    slash = cut.find("/")
+    return f"...{cut[slash + 1 :] if slash < most // 4 else cut}"

@@ -44,7 +44,9 @@ def roofline(analysis: Analysis) -> str:
     """Draw every node that multiplies under the machine's measured roofs."""
     peaks, colors = analysis.peaks, colors_of(analysis)
     shown = [n for n in analysis.nodes if n["macs"] and n["bytes"] and n["seconds"] > 0]
-    drawing = Drawing(820, 470, f"Roofline: measured peaks of {peaks.isa}, {peaks.threads} threads")
+    drawing = Drawing(
+        820, 470, f"Roofline: measured peaks of {peaks.isa}, {_threads(peaks.threads)}"
+    )
     dense = [n["macs"] / n["bytes"] for n in shown] or [1.0]
     speeds = [n["gmacs"] for n in shown] or [1.0]
     top = max(peaks.int8_macs, peaks.float_macs) * 1e-9
@@ -125,7 +127,7 @@ def operator_bars(analysis: Analysis) -> str:
     drawing = Drawing(820, 84 + 18 * ((len(found) + 1) // 3 + 1), "Share of the time by operator")
     at = 16.0
     parts = [(group.op, group.seconds, colors[group.op]) for group in found]
-    parts += [("call", profile.call, INK), ("between nodes", profile.between, "#999999")]
+    parts += [("call", profile.call, INK), ("from node to node", profile.between, "#999999")]
     for index, (name, seconds, color) in enumerate(parts):
         width = 788 * seconds / total
         drawing.rect(at, 40, width, 26, color, f"{name}: {100 * seconds / total:.1f} %")
@@ -143,7 +145,7 @@ def histogram(result: dict[str, Any]) -> str:
     low = float(samples.min())
     high = high if high > low else low * 1.01 + 1e-9
     counts, edges = np.histogram(samples, bins=60, range=(low, high))
-    drawing = Drawing(820, 300, f"Latency of {result['runs']} runs, {result['threads']} threads")
+    drawing = Drawing(820, 300, f"Latency of {result['runs']} runs, {_threads(result['threads'])}")
     x = Scale(low, high, 80, 790)
     y = Scale(0.0, float(max(counts.max(), 1)), 240, 44)
     drawing.axes(x, y, "ms, up to the 99th percentile", "runs")
@@ -166,7 +168,7 @@ def over_time(result: dict[str, Any]) -> str:
             between[r["snapshot"]].append(r["median"] * 1e3)
     times = [s["seconds"] - begin for s, found in zip(snapshots[1:], between, strict=True) if found]
     medians = [float(np.median(found)) for found in between if found]
-    title = f"Latency over time, {result['threads']} threads"
+    title = f"Latency over time, {_threads(result['threads'])}"
     drawing = Drawing(820, 300, title)
     x = Scale(0.0, max(times[-1], 1e-9), 80, 740)
     y = Scale(0.0, max(medians) * 1.1, 240, 44)
@@ -184,3 +186,7 @@ def over_time(result: dict[str, Any]) -> str:
             drawing.text(746, z(value) + 4, f"{value:.0f}", size=11)
         drawing.text(782, 142, "degrees C", anchor="middle", turn=True)
     return drawing.svg()
+
+
+def _threads(count: int) -> str:
+    return f"{count} thread{'s' if count > 1 else ''}"

@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from . import charts, document
-from .analysis import Analysis, short_name
+from .analysis import Analysis, profile_line, short_name
 from .machine import describe_machine
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff; margin: 2em auto;
-  max-width: 860px; padding: 0 1em }
+  max-width: 1040px; padding: 0 1em }
 h1 { font-size: 1.5em } h2 { font-size: 1.15em; margin-top: 2em }
-table { border-collapse: collapse; font-size: 13px; display: block; overflow-x: auto;
+table { border-collapse: collapse; font-size: 12.5px; display: block; overflow-x: auto;
   margin: 1em 0 }
-th, td { padding: 2px 9px; text-align: right; border-bottom: 1px solid #ddd; white-space: nowrap }
-th:first-child, td:first-child, td.text { text-align: left }
+th, td { padding: 2px 8px; text-align: right; border-bottom: 1px solid #ddd; white-space: nowrap }
+th:first-child, td:first-child, .text { text-align: left }
 .bad { background: #fbe3dc; padding: .6em 1em } .good { background: #e2f3ec; padding: .6em 1em }
 svg { max-width: 100%; height: auto; margin: .5em 0 }
 """
@@ -77,14 +77,10 @@ def _measured(report: dict[str, Any]) -> list[str]:
 def _explained(analysis: Analysis) -> list[str]:
     profile = analysis.profile
     lines = "".join(f"<li>{escape(line)}</li>" for line in analysis.lines)
-    accounted = (
-        f"{profile.total * 1e3:.4g} ms per run over {profile.runs} runs; "
-        f"{100 * profile.accounted:.1f} % of it accounted for."
-    )
     nodes = sorted(analysis.nodes, key=lambda node: -node["seconds"])
     return [
         "<h2>Where the time goes</h2>",
-        f"<p>{escape(accounted)}</p><ul>{lines}</ul>",
+        f"<p>{escape(profile_line(profile))}.</p><ul>{lines}</ul>",
         charts.operator_bars(analysis),
         charts.node_bars(analysis),
         charts.roofline(analysis),
@@ -117,14 +113,16 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], words: int = 1)
     Examples
     --------
     >>> table(("a",), [("<",)])
-    '<table><tr><th>a</th></tr><tr><td class="text">&lt;</td></tr></table>'
+    '<table><tr><th class="text">a</th></tr><tr><td class="text">&lt;</td></tr></table>'
     """
-    head = "".join(f"<th>{escape(column)}</th>" for column in columns)
-    lines = []
-    for row in rows:
-        cells = (
-            f'<td class="text">{escape(cell)}</td>' if i < words else f"<td>{escape(cell)}</td>"
-            for i, cell in enumerate(row)
-        )
-        lines.append(f"<tr>{''.join(cells)}</tr>")
-    return f"<table><tr>{head}</tr>{''.join(lines)}</table>"
+    lines = [_line("th", columns, words), *(_line("td", row, words) for row in rows)]
+    return f"<table>{''.join(lines)}</table>"
+
+
+def _line(kind: str, cells: Sequence[str], words: int) -> str:
+    text = ' class="text"'
+    marked = (
+        f"<{kind}{text if i < words else ''}>{escape(cell)}</{kind}>"
+        for i, cell in enumerate(cells)
+    )
+    return f"<tr>{''.join(marked)}</tr>"

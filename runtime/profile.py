@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from linnet.kernels._core import Program
+
 from .binding import NodeSpan, Plan
 from .executor import Hosts, make_runner
 from .session import Session
@@ -17,6 +19,8 @@ from .types import Array, DType
 # The first ten runs of a plan are trials that decide which steps are split among threads.
 SETTLING_RUNS = 12
 SETTLING_SECONDS = 5.0
+# Of a program that tells what clocks take.
+EMPTY_STEPS = 50
 Host = Callable[[], None]
 
 
@@ -40,20 +44,20 @@ class Profile:
         reference ran, "view" where nothing had to run), ``seconds`` per run, ``macs``, ``bytes``,
         ``threads`` (most that a step of it was split for), ``int8``.
     total : float
-        Seconds per run, of the same runs as the rows.
+        Seconds per run of plain runs, in turns with the profiled: nothing in them reads clocks.
     call : float
         Seconds per run before the first node and after the last: inputs checked and copied in,
         outputs copied out.
     clocks : float
-        Seconds per run that the clocks cost: plain runs, in turns with the profiled, lack them.
-        They run in ``between``.
+        Seconds per profiled run that reading clocks at every step takes: taken off the rows and
+        ``between``, no part of the total.
     runs : int
         Runs averaged.
     events : list of (float, float, list of Event)
         Start and length of some runs, and their nodes.
     between : float
         Seconds per run inside the native call but in no node: going from step to step, waking
-        threads, reading clocks.
+        threads.
     """
 
     rows: list[dict[str, Any]]
@@ -66,7 +70,10 @@ class Profile:
 
     @property
     def accounted(self) -> float:
-        """Share of the total that nodes, what is between them and the call make up."""
+        """What nodes, what is between them and the call add up to, over the total.
+
+        The parts are of profiled runs and the total is of plain ones, so they need not agree.
+        """
         nodes = sum(float(row["seconds"]) for row in self.rows)
         return (nodes + self.between + self.call) / self.total
 
@@ -82,8 +89,8 @@ def profile_session(
     """Run a session with clocks at every node.
 
     The faster half of the runs is averaged: on a machine that is not idle the slower half measures
-    the others. All figures come from the same runs, so they add up. States are put back to their
-    initial content afterwards.
+    the others. What a clock takes to be read is measured and taken off every step. States are put
+    back to their initial content afterwards.
 
     Parameters
     ----------
@@ -107,32 +114,54 @@ def profile_session(
     try:
         with session.using(plan, make_runner(plan, clocks.hosts())):
             for run in range(runs):
-                plain[run] = _timed_run(session, feeds)[1]
-                plan.program.profile(True)
-                clocks.reset()
-                start, totals[run] = _timed_run(session, feeds)
+                plain[run] = _timed_run(session, feeds, clocks, on=False)[1]
+                start, totals[run] = _timed_run(session, feeds, clocks, on=True)
                 spent[run], between[run] = clocks.read(), clocks.between()
                 call[run] = clocks.around(start, float(totals[run]))
                 if run >= runs - traced:
                     events.append((start, float(totals[run]), clocks.events(spent[run])))
-                plan.program.profile(False)
     finally:
         plan.program.profile(False)
         session.reset()
-    fast = np.argsort(totals, kind="stable")[: (runs + 1) // 2]
-    total = float(totals[fast].mean())
-    means = spent[fast].mean(axis=0)
+    half = (runs + 1) // 2
+    fast = np.argsort(totals, kind="stable")[:half]
+    reading, steps = _clock_seconds(), np.array([span.end - span.begin for span in plan.spans])
+    means = np.maximum(spent[fast].mean(axis=0) - reading * steps, 0.0)
     rows = [_row(span, plan, float(s)) for span, s in zip(plan.spans, means, strict=True)]
-    around = float(call[fast].mean())
-    clocks_cost = max(float(np.median(totals - plain)), 0.0)
-    gaps = float(between[fast].mean())
-    return Profile(rows, total, around, clocks_cost, len(fast), events, gaps)
+    return Profile(
+        rows,
+        float(np.sort(plain)[:half].mean()),
+        max(float(call[fast].mean()) - reading, 0.0),
+        2 * reading * (len(plan.program) + 1),
+        half,
+        events,
+        max(float(between[fast].mean()) - reading * (len(plan.program) + 1), 0.0),
+    )
 
 
-def _timed_run(session: Session, feeds: Mapping[str, Array]) -> tuple[float, float]:
-    start = time.perf_counter()
-    session.run(feeds)
-    return start, time.perf_counter() - start
+def _clock_seconds() -> float:
+    """Return what a profiled program takes to read a clock once: it does so twice a step."""
+    program, done, sink = Program(0, "", 1), np.zeros(1, np.int64), np.zeros(1, np.float32)
+    for _ in range(EMPTY_STEPS):
+        program.peak_chain(0, 0, 0, done.ctypes.data, sink.ctypes.data)
+    found = []
+    for _ in range(EMPTY_STEPS):
+        program.profile(True)
+        program.run()
+        found.append(min(sum(program.times), program.elapsed - sum(program.times)))
+    return float(min(found)) * 1e-9 / EMPTY_STEPS
+
+
+def _timed_run(
+    session: Session, feeds: Mapping[str, Array], clocks: _Clocks, on: bool
+) -> tuple[float, float]:
+    """Time a run that follows one of its kind, which leaves caches and branches as itself does."""
+    for _ in range(2):
+        clocks.begin(on)
+        start = time.perf_counter()
+        session.run(feeds)
+        seconds = time.perf_counter() - start
+    return start, seconds
 
 
 class _Clocks:
@@ -158,8 +187,9 @@ class _Clocks:
 
         return run
 
-    def reset(self) -> None:
-        """Begin anew."""
+    def begin(self, on: bool) -> None:
+        """Begin anew, with or without the program's clocks."""
+        self.plan.program.profile(on)
         for times in (self.begun, self.ended, self.took):
             times.clear()
 

@@ -14,7 +14,7 @@ from linnet.opening import open_graph
 
 from . import compare_peers
 from .bench_flags import add_bench_arguments, settle
-from .models import make_feeds
+from .models import make_feeds, naming_dims
 from .tables import json_text, progress, show_table, time_text
 
 NAME = "bench"
@@ -46,7 +46,8 @@ def run(options: argparse.Namespace) -> int:
         linnet.load(graph, threads=options.threads[-1]).plan({n: a.shape for n, a in feeds.items()})
         print(f"{options.model}: loads and plans", file=sys.stderr)
         return 0
-    report = measure_model(options, graph, feeds, convert_seconds)
+    with naming_dims(graph, options):
+        report = measure_model(options, graph, feeds, convert_seconds)
     _deliver(options, report)
     if options.html:
         write_html(options, graph, feeds, report)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -117,6 +117,23 @@ def make_feeds(graph: Graph, options: argparse.Namespace) -> dict[str, Array]:
     check_feeds(graph, {name: feeds[name] for name in (*files, *arrays)})
     image = getattr(options, "image", None)
     return feeds if image is None else feeds | feeds_of(graph, image)
+
+
+@contextlib.contextmanager
+def naming_dims(graph: Graph, options: argparse.Namespace) -> Iterator[None]:
+    """Say which dimensions were taken as 1, where a model does not run with the inputs made so."""
+    try:
+        yield
+    except LinnetError as error:
+        given = {text.partition("=")[0] for text in options.dim}
+        types = [graph.type_of(name) for name in graph.caller_inputs]
+        taken = sorted({d for t in types for d in t.shape if isinstance(d, str)} - given)
+        if not taken or options.input or getattr(options, "shapes", None):
+            raise
+        flags = " ".join(f"--dim {name}=N" for name in taken)
+        raise InputError(
+            f"{error}; sizes that no file tells were taken as 1: give {flags}"
+        ) from error
 
 
 def random_array(type_: TensorType, sizes: dict[str, int], generator: np.random.Generator) -> Array:

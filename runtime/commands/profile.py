@@ -9,7 +9,7 @@ from typing import Any
 
 from linnet.opening import open_graph
 
-from .models import MODEL_HELP, add_input_arguments, make_feeds
+from .models import MODEL_HELP, add_input_arguments, make_feeds, naming_dims
 from .tables import bytes_text, show_json, show_table, time_text
 
 NAME = "profile"
@@ -50,8 +50,9 @@ def run(options: argparse.Namespace) -> int:
         options.wrong_usage("--threads and --runs take positive numbers")
     graph = open_graph(options.model)
     feeds = make_feeds(graph, options)
-    runs = options.runs or _runs_of(graph, feeds, options)
-    analysis = analyze_model(graph, feeds, options.threads, runs, options.isa)
+    with naming_dims(graph, options):
+        runs = options.runs or _runs_of(graph, feeds, options)
+        analysis = analyze_model(graph, feeds, options.threads, runs, options.isa)
     if options.json:
         from linnet.benchmarks.machine import describe_machine
 
@@ -94,6 +95,8 @@ def _write(options: argparse.Namespace, analysis: Any) -> None:
 
 
 def _show(analysis: Any, top: int) -> None:
+    from linnet.benchmarks.analysis import profile_line
+
     peaks, profile = analysis.peaks, analysis.profile
     reads = ", ".join(f"{bytes_text(n)} {r / 1e9:.3g}" for n, r in peaks.bandwidth.items())
     print(
@@ -106,21 +109,16 @@ def _show(analysis: Any, top: int) -> None:
     columns = ("node", "op", "kernel", "time", "share", "MMAC", "bytes", "GMAC/s", "GB/s", "bound",
                "of peak", "threads")  # fmt: skip
     show_table("", columns, rows)
-    print(
-        f"{time_text(profile.total)} per run over {profile.runs} runs; "
-        f"{100 * profile.accounted:.1f} % accounted for"
-    )
+    print(profile_line(profile))
     for line in analysis.lines:
         print(f"- {line}")
 
 
 def _around(profile: Any) -> list[tuple[str, float]]:
-    """Return what a profiled run takes beside its nodes."""
-    clocks = min(profile.clocks, profile.between)
+    """Return what a run takes beside its nodes."""
     return [
         ("(the call: inputs in, outputs out)", profile.call),
-        ("(between nodes)", profile.between - clocks),
-        ("(clocks of this profile)", clocks),
+        ("(from node to node)", profile.between),
     ]
 
 
