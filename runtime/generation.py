@@ -186,8 +186,8 @@ def _generate(
     if len(tokens) > capacity:
         raise InputError(f"the prompt has {len(tokens)} tokens; the model's cache holds {capacity}")
     logits = _prefill(session, ports, tokens, block)
-    position = np.array([len(tokens)], np.int64)
-    token = np.zeros((1, 1), np.int64)
+    at = len(tokens)
+    position, token = np.zeros(1, np.int64), np.zeros((1, 1), np.int64)
     feeds = {ports.tokens: token, ports.position: position}
     for made in range(count):
         chosen = sampling.choose(logits, tokens, rng)
@@ -195,11 +195,11 @@ def _generate(
             return
         yield chosen
         tokens.append(chosen)
-        if made + 1 == count or position[0] >= capacity:
+        if made + 1 == count or at >= capacity:
             return
-        token[0, 0] = chosen
+        token[0, 0], position[0] = chosen, at
         logits = _last(session.run(feeds)[ports.logits])
-        position += 1
+        at += 1
 
 
 def _last(logits: Array) -> Array:
