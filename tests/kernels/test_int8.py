@@ -76,6 +76,12 @@ def test_every_depth(depth):
     dense((7,), 19, depth, weight_zero=depth % 3)
 
 
+@pytest.mark.parametrize("depth", range(0, 36))
+def test_every_depth_of_one_row_and_of_many(depth):
+    dense((1,), 70, depth, weight_zero=depth % 2)
+    dense((14,), 70, depth, weight_zero=depth % 3)
+
+
 @pytest.mark.parametrize("rows", [25, 100, 203])
 @pytest.mark.parametrize("channels", [33, 80, 130])
 def test_several_blocks_of_rows(rows, channels):
