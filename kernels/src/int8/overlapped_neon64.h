@@ -146,31 +146,46 @@ struct TileS8 {
 };
 }  // namespace
 
-// `count` tiles against four channels; y is written four bytes at a time, at the first tile's place
-// twice. Another tile follows the last one, whose first chunk is read and no more.
-template <bool kSums>
-static void overlapped_rows(const SixteensS8& job, const FourRowsOutput& out,
-                            const int32_t* row_sums, const TileS8* tiles, int64_t count, int8_t* to,
-                            int64_t y_step) {
+// `count` tiles of one chunk, two, or more (3), the last of which may be half empty, against four
+// channels; y is written four bytes at a time, at the first tile's place twice. Another tile
+// follows the last one, whose first chunk is read and no more. No loop straddles a page.
+template <bool kSums, int kChunks, bool kHalf>
+__attribute__((aligned(2048))) static void overlapped_rows(const SixteensS8& job,
+                                                           const FourRowsOutput& out,
+                                                           const int32_t* row_sums,
+                                                           const TileS8* tiles, int64_t count,
+                                                           int8_t* to, int64_t y_step) {
   const int8_t *a0, *a1, *a2, *a3, *w;
   const int32_t* o;
   int8_t* y;
   int64_t next = tiles->y, k, n;
   int32_t row = tiles->row;
-  const int64_t chunks = job.chunks + (job.half ? 1 : 0), chunks_left = chunks - 3;
-  if (chunks == 1 && job.half) {
+  const int64_t chunks_left = job.chunks + (kHalf ? 1 : 0) - 3;
+  if constexpr (kChunks == 1 && kHalf) {
     LINNET_TILES_OF(LINNET_CHUNK_AND_ALL(LINNET_NO_MLA, saddlp));
-  } else if (chunks == 1) {
+  } else if constexpr (kChunks == 1) {
     LINNET_TILES_OF(LINNET_CHUNK_AND_ALL(LINNET_MLA, saddlp));
-  } else if (chunks == 2 && job.half) {
+  } else if constexpr (kChunks == 2 && kHalf) {
     LINNET_TILES_OF(LINNET_CHUNK(saddlp) LINNET_CHUNK_AND_ALL(LINNET_NO_MLA, sadalp));
-  } else if (chunks == 2) {
+  } else if constexpr (kChunks == 2) {
     LINNET_TILES_OF(LINNET_CHUNK(saddlp) LINNET_CHUNK_AND_ALL(LINNET_MLA, sadalp));
-  } else if (job.half) {
+  } else if constexpr (kHalf) {
     LINNET_TILES_OF(LINNET_MANY(LINNET_NO_MLA));
   } else {
     LINNET_TILES_OF(LINNET_MANY(LINNET_MLA));
   }
+}
+
+using OverlappedRows = void (*)(const SixteensS8&, const FourRowsOutput&, const int32_t*,
+                                const TileS8*, int64_t, int8_t*, int64_t);
+template <bool kSums>
+static OverlappedRows overlapped_rows_of(const SixteensS8& job) {
+  const int64_t chunks = job.chunks + (job.half ? 1 : 0);
+  if (chunks == 1)
+    return job.half ? overlapped_rows<kSums, 1, true> : overlapped_rows<kSums, 1, false>;
+  if (chunks == 2)
+    return job.half ? overlapped_rows<kSums, 2, true> : overlapped_rows<kSums, 2, false>;
+  return job.half ? overlapped_rows<kSums, 3, true> : overlapped_rows<kSums, 3, false>;
 }
 
 }  // namespace LINNET_ISA

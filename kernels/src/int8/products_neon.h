@@ -160,8 +160,9 @@ LINNET_INLINE void add_products(I (&sum)[MR][NV], const BlockS8& block, int row,
 
 #endif
 
-// Rows of the tiles of so many vectors that are written by hand, and those: `count` tiles, or whole
-// strips; outputs of fewer channels than the tile's take a detour.
+// Rows of the tiles of so many vectors that are written by hand, and those: `count` tiles; or whole
+// strips, up to the vector that `strips_by_hand` returns. Outputs of fewer channels than the tile's
+// take a detour.
 #if defined(__ARM_FEATURE_DOTPROD)
 
 }  // namespace LINNET_ISA
@@ -169,30 +170,6 @@ LINNET_INLINE void add_products(I (&sum)[MR][NV], const BlockS8& block, int row,
 #include "int8/quads_neon64.h"
 namespace linnet {
 namespace LINNET_ISA {
-
-constexpr int rows_by_hand(int vectors) { return vectors == 4 ? 4 : 0; }
-
-static bool tiles_by_hand(const BlockS8& block, int row, int count, int vector) {
-  if (!block.output.small_outputs || block.row_sums != nullptr || block.steps == 0 ||
-      block.steps != block.segments * block.segment_steps) {
-    return false;
-  }
-  const int channel = vector * kLanes, left = block.channels - channel;
-  const QuadsOutput out = quads_output(block.output, channel);
-  const int8_t* w = block.weights + vector / 4 * block.panel_step;
-  const int8_t* a = (const int8_t*)block.a + row * block.a_step;
-  int8_t* y = block.y + row * block.y_step + channel;
-  if (left >= 4 * kLanes) {
-    four_rows_of_quads(block, a, w, out, count, y, block.y_step);
-    return true;
-  }
-  for (; count > 0; --count, a += 4 * block.a_step) {
-    int8_t bytes[4][4 * kLanes];
-    four_rows_of_quads(block, a, w, out, 1, bytes[0], sizeof bytes[0]);
-    for (int i = 0; i < 4; ++i, y += block.y_step) memcpy(y, bytes[i], (size_t)left);
-  }
-  return true;
-}
 
 #elif defined(__aarch64__)
 
@@ -255,7 +232,8 @@ static void overlapped_tiles(const BlockS8& block, const TileS8* tiles, int coun
       sixteens_of(block, (const int8_t*)block.a, sixteens_weights(block, vector));
   const FourRowsOutput out = four_rows_output(block, channel);
   const int32_t* sums = block.row_sums;
-  const auto rows = sums != nullptr ? overlapped_rows<true> : overlapped_rows<false>;
+  const auto rows =
+      sums != nullptr ? overlapped_rows_of<true>(job) : overlapped_rows_of<false>(job);
   int8_t* y = block.y + channel;
   if (left >= kLanes) return rows(job, out, sums, tiles, count, y, block.y_step);
   for (const TileS8* end = tiles + count; tiles < end; ++tiles) {
@@ -269,9 +247,9 @@ static void overlapped_tiles(const BlockS8& block, const TileS8* tiles, int coun
 }
 
 // A last tile of few rows makes some of those before it once more.
-static bool strips_by_hand(const BlockS8& block, const StripsS8& strips, int rows, int begin,
-                           int end) {
-  if (block.careful || block.steps == 0 || rows < 4 || core_in_order()) return false;
+static int strips_by_hand(const BlockS8& block, const StripsS8& strips, int rows, int begin,
+                          int end) {
+  if (block.careful || block.steps == 0 || rows < 4 || core_in_order()) return begin;
   TileS8 tiles[kMostTiles + 1];
   int count = 0;
   for (int64_t strip = 0; strip < strips.count; ++strip) {
@@ -287,18 +265,20 @@ static bool strips_by_hand(const BlockS8& block, const StripsS8& strips, int row
       count = 0;
     }
   }
-  return true;
+  return end;
 }
 
 #else
 
-constexpr int rows_by_hand(int) { return 0; }
-static inline bool tiles_by_hand(const BlockS8&, int, int, int) { return false; }
+static inline int strips_by_hand(const BlockS8&, const StripsS8&, int, int begin, int) {
+  return begin;
+}
 
 #endif
 
 #if defined(__ARM_FEATURE_DOTPROD) || !defined(__aarch64__)
-static inline bool strips_by_hand(const BlockS8&, const StripsS8&, int, int, int) { return false; }
+constexpr int rows_by_hand(int) { return 0; }
+static inline bool tiles_by_hand(const BlockS8&, int, int, int) { return false; }
 #endif
 
 // Vectors of the next tile; tiles do not straddle panels.

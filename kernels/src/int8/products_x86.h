@@ -145,7 +145,9 @@ LINNET_INLINE void add_products(I (&sum)[MR][NV], const BlockS8& block, int row,
 
 constexpr int rows_by_hand(int) { return 0; }
 static inline bool tiles_by_hand(const BlockS8&, int, int, int) { return false; }
-static inline bool strips_by_hand(const BlockS8&, const StripsS8&, int, int, int) { return false; }
+static inline int strips_by_hand(const BlockS8&, const StripsS8&, int, int begin, int) {
+  return begin;
+}
 
 // Most rows of a tile by its number of vectors: accumulators, weights and one broadcast fit the
 // registers (32 with 16 lanes, 16 otherwise).

@@ -154,7 +154,7 @@ static void strip_s8(const BlockS8& block, int rows, int vector, int vectors) {
 // Rows [0, rows), at least one, of every strip against vectors [begin, end): weights stay in the
 // cache meanwhile.
 static void strips_s8(BlockS8 block, const StripsS8& strips, int rows, int begin, int end) {
-  if (strips_by_hand(block, strips, rows, begin, end)) return;
+  begin = strips_by_hand(block, strips, rows, begin, end);
   begin = widened_strips(block, strips, rows, begin, end);
   const uint8_t* a = block.a;
   Code* y = block.y;

@@ -9,7 +9,6 @@ namespace LINNET_ISA {
 // A full register of bytes; half a register of bytes, which widens to a full register of int16.
 constexpr int kBytes = 4 * kLanes;
 typedef int8_t B __attribute__((vector_size(4 * kLanes), may_alias));
-typedef int8_t HalfBytes __attribute__((vector_size(2 * kLanes), may_alias));
 typedef int16_t S __attribute__((vector_size(4 * kLanes), may_alias));
 
 LINNET_INLINE B load_b(const int8_t* p) {
@@ -32,11 +31,7 @@ LINNET_INLINE S load_s(const int16_t* p) {
 }
 LINNET_INLINE void store_s(int16_t* p, S x) { memcpy(p, &x, sizeof x); }
 // 2 * kLanes bytes as int16.
-LINNET_INLINE S load_bytes_s(const int8_t* p) {
-  HalfBytes x;
-  memcpy(&x, p, sizeof x);
-  return __builtin_convertvector(x, S);
-}
+LINNET_INLINE S load_bytes_s(const int8_t* p) { return (S)load_pairs_s8(p); }
 LINNET_INLINE void widen_add(S sum, I* low, I* high) {
   int16_t lanes[2 * kLanes];
   store_s(lanes, sum);

@@ -79,9 +79,13 @@ LINNET_INLINE int32_t load_word(const void* p) {
 // kLanes int16, or the first n of them, widened to int32; and back, where every lane fits.
 typedef int16_t HalfWords __attribute__((vector_size(2 * kLanes), may_alias));
 LINNET_INLINE I load_s16(const int16_t* p) {
+#if defined(LINNET_NEON)  // GCC 12 would convert lane by lane
+  return (I)vmovl_s16(vld1_s16(p));
+#else
   HalfWords x;
   memcpy(&x, p, sizeof x);
   return __builtin_convertvector(x, I);
+#endif
 }
 LINNET_INLINE I load_s16(const int16_t* p, int n) {
   int16_t lanes[kLanes] = {0};
