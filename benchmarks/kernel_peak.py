@@ -1,6 +1,6 @@
 """Kernels as a fraction of what the machine can do, peak and kernel taking turns.
 
-``python -m linnet.benchmarks.kernel_peak [--float] [--isa avx2] [--seconds 0.2] [NAME...]``
+``python -m linnet.benchmarks.kernel_peak [--float] [--isa LIST] [--seconds 0.2] [--json FILE]``
 
 Products, convolutions and depthwise convolutions of bytes, or with ``--float`` of floats, are held
 against the peak of multiplying by the same instructions, products of one row against reading as
@@ -28,6 +28,8 @@ from linnet.types import DType, Quantization, TensorType
 
 from .machine import describe_machine
 from .peak import aligned_data, peak_rate
+
+SCHEMA = "linnet-kernel-peak-1"
 
 
 @dataclass(frozen=True)
@@ -204,30 +206,30 @@ def _seconds(run: Callable[[], Any], guess: float) -> float:
 
 
 def main() -> int:
-    """Print the table, or write it as JSON."""
+    """Print the table, and write it as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("names", nargs="*", help="substrings of the shapes to measure")
     parser.add_argument("--float", action="store_true", dest="floats", help="kernels of floats")
-    parser.add_argument("--isa", default="", choices=["", *_core.available_isas()])
+    parser.add_argument("--isa", default=_core.default_isa(), metavar="LIST")
     parser.add_argument("--seconds", type=float, default=0.2)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=Path, help="join a result for linnet.benchmarks.report")
     options = parser.parse_args()
     rows = []
-    for name in FLOAT if options.floats else INT8:
-        if options.names and not any(part in name for part in options.names):
-            continue
-        rows.append(measure(name, options.floats, options.isa, options.seconds))
-        found = rows[-1]
-        print(
-            f"{found.name:28s} {found.seconds * 1e6:9.2f} us {found.rate:8.1f} of "
-            f"{found.peak:6.1f} {found.unit} = {found.fraction:.0%}"
-        )
+    for isa in options.isa.split(","):
+        for name in FLOAT if options.floats else INT8:
+            if options.names and not any(part in name for part in options.names):
+                continue
+            found = measure(name, options.floats, isa, options.seconds)
+            facts = {"isa": isa, "type": "float" if options.floats else "int8"}
+            rows.append(facts | asdict(found) | {"fraction": found.fraction})
+            print(
+                f"{isa:10s} {found.name:28s} {found.seconds * 1e6:9.2f} us {found.rate:8.1f} of "
+                f"{found.peak:6.1f} {found.unit} = {found.fraction:.0%}"
+            )
     if options.json:
-        report = {
-            "machine": describe_machine(),
-            "isa": options.isa or _core.default_isa(),
-            "kernels": [asdict(row) | {"fraction": row.fraction} for row in rows],
-        }
+        before = json.loads(options.json.read_text())["kernels"] if options.json.exists() else []
+        made = {(row["isa"], row["type"], row["name"]): row for row in (*before, *rows)}
+        report = {"schema": SCHEMA, "machine": describe_machine(), "kernels": list(made.values())}
         options.json.write_text(json.dumps(report, indent=1) + "\n")
     return 0
 

@@ -1,6 +1,7 @@
-"""Write the performance tables of README.md from committed results.
+"""Write the performance tables of README.md and PERFORMANCE.md from committed results.
 
-``python -m linnet.benchmarks.report README.md benchmarks/results/RESULTS.json``
+``python -m linnet.benchmarks.report PAGE.md benchmarks/results/RESULTS.json``, a result of ``linnet
+compare-peers`` or of `linnet.benchmarks.kernel_peak`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,32 @@ PACKAGES = {"ai-edge-litert", "tflite-runtime", "onnxruntime", "openvino", "ncnn
 
 
 def table(results: dict[str, Any], source: str) -> str:
-    """Return the Markdown of one results file: its machine, a row per model, the geometric mean."""
+    """Return the Markdown of one results file."""
+    return (_kernels if "kernels" in results else _peers)(results, source)
+
+
+def _kernels(results: dict[str, Any], source: str) -> str:
+    """Return a row per layer: what share of the peak its kernel reaches on each ISA."""
+    isas = list(dict.fromkeys(row["isa"] for row in results["kernels"]))
+    shares: dict[tuple[str, str, str], dict[str, float]] = {}
+    for row in results["kernels"]:
+        of = "multiplying" if row["unit"] == "GMAC/s" else "reading weights"
+        shares.setdefault((row["name"], row["type"], of), {})[row["isa"]] = row["fraction"]
+    lines = [
+        f"Kernels of one thread on {results['machine']['cpu']} as a share of the peak, measured by "
+        f"turns in the same process with the same instructions; from [{source}]({source}).",
+        "",
+        "| layer | type | of the peak of | " + " | ".join(isas) + " |",
+        "|---|---|---|" + "---:|" * len(isas),
+    ]
+    for key, by in shares.items():
+        cells = [f"{by[isa]:.0%}" if isa in by else "-" for isa in isas]
+        lines.append("| " + " | ".join((*key, *cells)) + " |")
+    return "\n".join(lines)
+
+
+def _peers(results: dict[str, Any], source: str) -> str:
+    """Return its machine, a row per model, the geometric mean."""
     machine = results["machine"]
     versions = ", ".join(v for v in machine["extras"] if v.split()[0] in PACKAGES)
     found = [f for by in results["models"].values() for f in by.values()]

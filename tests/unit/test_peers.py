@@ -134,6 +134,19 @@ def test_readme_shows_committed_results():
     assert report.table(results, name) in readme
 
 
+def test_the_table_of_kernels_is_that_of_committed_results():
+    page = (ROOT / "PERFORMANCE.md").read_text()
+    name = page.split("from [")[1].split("]")[0]
+    assert report.table(json.loads((ROOT / name).read_text()), name) in page
+    rows = [
+        {"name": "gemm", "type": "int8", "unit": "GMAC/s", "isa": "avx2", "fraction": 0.5},
+        {"name": "gemv", "type": "int8", "unit": "GB/s", "isa": "base", "fraction": 0.25},
+    ]
+    text = report.table({"machine": {"cpu": "a CPU"}, "kernels": rows}, "kernels.json")
+    assert "| gemm | int8 | multiplying | 50% | - |" in text
+    assert "| gemv | int8 | reading weights | - | 25% |" in text
+
+
 def test_report_needs_its_marks(tmp_path, capsys):
     page, source = tmp_path / "page.md", tmp_path / "results.json"
     page.write_text("no marks")
