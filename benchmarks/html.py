@@ -78,6 +78,8 @@ def _explained(analysis: Analysis) -> list[str]:
     profile = analysis.profile
     lines = "".join(f"<li>{escape(line)}</li>" for line in analysis.lines)
     nodes = sorted(analysis.nodes, key=lambda node: -node["seconds"])
+    # The last column is of threads.
+    shown = len(NODE_COLUMNS) - (analysis.single is None)
     return [
         "<h2>Where the time goes</h2>",
         f"<p>{escape(profile_line(profile))}.</p><ul>{lines}</ul>",
@@ -85,7 +87,7 @@ def _explained(analysis: Analysis) -> list[str]:
         charts.node_bars(analysis),
         charts.roofline(analysis),
         "<h2>Every node</h2>",
-        table(NODE_COLUMNS, [_cells(node) for node in nodes], words=3),
+        table(NODE_COLUMNS[:shown], [_cells(node)[:shown] for node in nodes], words=3),
     ]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 import linnet
-from linnet.errors import InputError, LinnetError
+from linnet.errors import InputError, LinnetError, ShapeError
 from linnet.graph import Graph
 from linnet.model_file import FINE_NANOSECONDS
 from linnet.plan_store import folder
@@ -124,7 +124,7 @@ def naming_dims(graph: Graph, options: argparse.Namespace) -> Iterator[None]:
     """Say which dimensions were taken as 1, where a model does not run with the inputs made so."""
     try:
         yield
-    except LinnetError as error:
+    except ShapeError as error:
         given = {text.partition("=")[0] for text in options.dim}
         types = [graph.type_of(name) for name in graph.caller_inputs]
         taken = sorted({d for t in types for d in t.shape if isinstance(d, str)} - given)
