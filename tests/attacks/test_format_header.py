@@ -355,5 +355,5 @@ def test_panels_that_others_read_are_unpacked(tmp_path):
     forgery.value("t")["layout"] = "panels"
     path = tmp_path / "table.linnet"
     path.write_bytes(forgery.seal(revision=2))
-    found = linnet.load(path).run({"i": np.array([3, 15])})["y"]
+    found = linnet.load(path).run({"i": np.array([3, 15], np.int64)})["y"]
     np.testing.assert_array_equal(found, table[[3, 15]])

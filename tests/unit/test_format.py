@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import linnet
 from linnet import kernels
 from linnet.errors import FormatError, GraphError, UnsupportedError
-from linnet.format import REVISION, encode, read, read_file, write
+from linnet.format import REVISION, encode, read, read_file, reader, write
 from linnet.format.header import Header
 from linnet.format.layout import Prologue, read_prologue
 from linnet.graph import Graph
@@ -442,3 +442,15 @@ def test_other_weights_are_stored_plain(changes):
     graph = packed_sample()
     graph.outputs.append("w")
     assert b"layout" not in encode(graph)
+
+
+@pytest.mark.parametrize("error", [msgspec.MsgspecError("cut"), SystemError("NULL")])
+def test_what_other_builds_of_msgspec_raise_is_damage(monkeypatch, error):
+    class Decoder:
+        def decode(self, packed):
+            raise error
+
+    encoded = encode(Graph("empty"))
+    monkeypatch.setattr(reader, "_decoder", Decoder())
+    with pytest.raises(FormatError, match=f"header: {error}"):
+        read(encoded)
