@@ -15,10 +15,11 @@ from pathlib import Path
 LLVM = Path("/usr/lib/llvm-19/bin")
 UNITS = ("int8/unit_int8", "depthwise/unit_s8", "depthwise/unit_f32", "float/unit_float")
 # Cores that run an ISA, by LLVM's models (LLVM's Cortex-A76 is its A57; the N1 is of its family).
+# No Raspberry Pi has i8mm; the Neoverse N2 does.
 CORES = {
     "base": ("cortex-a53", "cortex-a72"),
     "dotprod": ("neoverse-n1",),
-    "i8mm": ("neoverse-n1",),
+    "i8mm": ("neoverse-n2",),
 }
 # Multiply-adds per instruction.
 MACS = (
@@ -32,6 +33,7 @@ BOUNDS = {
     "cortex-a53": "A53: one 128-bit operation per cycle: 5.3 int8 (smull, smlal, sadalp), 4 float",
     "cortex-a72": "A72: multiplies on one pipe: 8 int8, 4 float (8 by LLVM's model)",
     "neoverse-n1": "A76: two pipes: 32 int8 by sdot, 8 float",
+    "neoverse-n2": "N2: two pipes: 64 int8 by smmla, 8 float",
 }
 MOST_LISTED = 3
 

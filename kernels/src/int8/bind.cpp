@@ -226,7 +226,8 @@ int conv_s8(Program& program, uintptr_t x, uintptr_t y, uintptr_t weights, uintp
     p.careful =
         needs_care(p.weights, padded(p.out_channels, kPanel) * p.groups * p.steps * layout.group);
   }
-  if (product_of(program) == ProductS8::quads) measure_sums(p, layout);
+  const ProductS8 product = product_of(program);
+  if (product == ProductS8::quads || product == ProductS8::eights) measure_sums(p, layout);
   return program.add(Kernel::conv_s8, p, cost);
 }
 

@@ -27,7 +27,8 @@ constexpr int64_t kSlack = 128;
 inline ProductS8 product_of(const Program& program) {
   const std::string& isa = program.isa_name();
   if (isa == "avx512vnni") return ProductS8::bytes;
-  if (isa == "dotprod" || isa == "i8mm") return ProductS8::quads;
+  if (isa == "dotprod") return ProductS8::quads;
+  if (isa == "i8mm") return ProductS8::eights;
   return kArm ? ProductS8::sixteens : ProductS8::words;
 }
 
@@ -41,7 +42,7 @@ inline LayoutS8 word_layout_of(const Program& program) {
 // Multiply-accumulates per nanosecond, rough: they only decide how many threads are worth waking.
 inline double rate_of(const Program& program) {
   const std::string& isa = program.isa_name();
-  if (kArm) return product_of(program) == ProductS8::quads ? 40.0 : 7.0;
+  if (kArm) return isa == "i8mm" ? 80.0 : isa == "dotprod" ? 40.0 : 7.0;
   return isa == "avx512vnni" ? 150.0 : isa == "avx2" ? 45.0 : 14.0;
 }
 

@@ -15,14 +15,16 @@ struct LayoutS8 {
 };
 
 // What an ISA multiplies: pairs of 16-bit numbers (words), four u8 * s8 (bytes), four s8 * s8
-// (quads), or 16 s8 * s8 that it adds up in 16 bits first (sixteens).
-enum class ProductS8 { words, bytes, quads, sixteens };
+// (quads), eight s8 * s8 of two rows and two channels (eights), or 16 s8 * s8 that it adds up in 16
+// bits first (sixteens).
+enum class ProductS8 { words, bytes, quads, eights, sixteens };
 
 constexpr LayoutS8 layout_s8(ProductS8 product) {
-  return product == ProductS8::words   ? LayoutS8{2, 0, 2}
-         : product == ProductS8::bytes ? LayoutS8{4, 128, 1}
-         : product == ProductS8::quads ? LayoutS8{4, 0, 1}
-                                       : LayoutS8{16, 0, 1};
+  return product == ProductS8::words    ? LayoutS8{2, 0, 2}
+         : product == ProductS8::bytes  ? LayoutS8{4, 128, 1}
+         : product == ProductS8::quads  ? LayoutS8{4, 0, 1}
+         : product == ProductS8::eights ? LayoutS8{8, 0, 1}
+                                        : LayoutS8{16, 0, 1};
 }
 
 constexpr int64_t padded(int64_t size, int64_t step) { return (size + step - 1) / step * step; }

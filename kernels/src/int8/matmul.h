@@ -21,37 +21,30 @@ LINNET_INLINE Bytes16 bytes_high(Bytes16 a, Bytes16 b) {
   return __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15,
                                  31);
 }
-LINNET_INLINE Bytes16 pairs_low(Bytes16 a, Bytes16 b) {
-  return __builtin_shufflevector(a, b, 0, 1, 16, 17, 2, 3, 18, 19, 4, 5, 20, 21, 6, 7, 22, 23);
-}
-LINNET_INLINE Bytes16 pairs_high(Bytes16 a, Bytes16 b) {
-  return __builtin_shufflevector(a, b, 8, 9, 24, 25, 10, 11, 26, 27, 12, 13, 28, 29, 14, 15, 30,
-                                 31);
-}
-
-// Every round of interleaving rows that are half the rows apart turns the bits of a byte's row and
-// column by one place.
-LINNET_INLINE void transpose16(Bytes16* out, const Bytes16* row) {
-  Bytes16 a[16], b[16];
-  for (int i = 0; i < 8; ++i) {
-    a[2 * i] = bytes_low(row[i], row[i + 8]), a[2 * i + 1] = bytes_high(row[i], row[i + 8]);
+// The bytes of kRows rows column by column. Every round of interleaving rows that are half the rows
+// apart turns the bits of a byte's row and column by one place.
+template <int kRows>
+LINNET_INLINE void transpose(Bytes16* out, const Bytes16 (&row)[kRows]) {
+  Bytes16 from[kRows];
+  memcpy(from, row, sizeof from);
+#pragma GCC unroll 4
+  for (int round = 1; round < kRows; round *= 2) {
+    Bytes16 to[kRows];
+#pragma GCC unroll 8
+    for (int i = 0; i < kRows / 2; ++i) {
+      to[2 * i] = bytes_low(from[i], from[i + kRows / 2]);
+      to[2 * i + 1] = bytes_high(from[i], from[i + kRows / 2]);
+    }
+    memcpy(from, to, sizeof from);
   }
-  for (int i = 0; i < 8; ++i) {
-    b[2 * i] = bytes_low(a[i], a[i + 8]), b[2 * i + 1] = bytes_high(a[i], a[i + 8]);
-  }
-  for (int i = 0; i < 8; ++i) {
-    a[2 * i] = bytes_low(b[i], b[i + 8]), a[2 * i + 1] = bytes_high(b[i], b[i + 8]);
-  }
-  for (int i = 0; i < 8; ++i) {
-    out[2 * i] = bytes_low(a[i], a[i + 8]), out[2 * i + 1] = bytes_high(a[i], a[i + 8]);
-  }
+  memcpy(out, from, sizeof from);
 }
 
 // One lane's worth of rows of b (depth, columns), 16 columns each: rows beyond the depth and
 // columns beyond the last are zero.
 LINNET_INLINE void pack_lane(int8_t* to, const int8_t* b, int64_t columns, int rows, int width) {
   Bytes16 row[kLayout.group];
-#pragma GCC unroll 4
+#pragma GCC unroll 16
   for (int g = 0; g < kLayout.group; ++g) {
     if (g < rows && width == kPanel) {
       row[g] = load16(b + g * columns);
@@ -61,23 +54,7 @@ LINNET_INLINE void pack_lane(int8_t* to, const int8_t* b, int64_t columns, int r
       row[g] = load16(bytes);
     }
   }
-  Bytes16* out = (Bytes16*)to;
-  if constexpr (kLayout.group == 16) {
-    transpose16(out, row);
-    return;
-  }
-  const Bytes16 low = bytes_low(row[0], row[1]), high = bytes_high(row[0], row[1]);
-  if constexpr (kLayout.group == 2) {
-    out[0] = low;
-    out[1] = high;
-  } else {
-    const Bytes16 low2 = bytes_low(row[kLayout.group - 2], row[kLayout.group - 1]);
-    const Bytes16 high2 = bytes_high(row[kLayout.group - 2], row[kLayout.group - 1]);
-    out[0] = pairs_low(low, low2);
-    out[1] = pairs_high(low, low2);
-    out[2] = pairs_low(high, high2);
-    out[3] = pairs_high(high, high2);
-  }
+  transpose((Bytes16*)to, row);
 }
 
 static void pack_panel(int8_t* to, const int8_t* b, const MatMulS8Params& p, int column) {

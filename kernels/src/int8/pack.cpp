@@ -73,6 +73,7 @@ void put_panel(const PlainS8& p, const LayoutS8& layout, const std::vector<int64
                bool as_they_are, int64_t first, int64_t count, int8_t* to) {
   if (as_they_are && layout.group == 2) return put_rows<2>(p, first, count, to);
   if (as_they_are && layout.group == 4) return put_rows<4>(p, first, count, to);
+  if (as_they_are && layout.group == 8) return put_rows<8>(p, first, count, to);
   if (as_they_are && layout.group == 16) return put_rows<16>(p, first, count, to);
   const int64_t steps = lane_steps(p.segments, p.segment, layout), bytes = kPanel * layout.group;
   for (int64_t step = 0; step < steps; ++step, to += bytes) {

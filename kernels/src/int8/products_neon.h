@@ -1,8 +1,8 @@
 // Products of activations and packed weights on Arm: what tile.h leaves to the ISA.
 //
-// With dot products (dotprod, i8mm) a lane's worth is four k; without, a chunk of 16 k is
-// multiplied in two halves into 16-bit sums of two products each, which fit unless all four factors
-// are -128.
+// With dot products (dotprod) a lane's worth is four k; with matrix products (i8mm) it is eight, of
+// two rows and two channels at once; without, a chunk of 16 k is multiplied in two halves into
+// 16-bit sums of two products each, which fit unless all four factors are -128.
 #pragma once
 
 #include "core/order.h"
@@ -14,7 +14,12 @@ namespace LINNET_ISA {
 
 // Adds to each of kLanes channels the sum of its lane's worth of weights.
 LINNET_INLINE I add_weights(I sum, const int8_t* w) {
-#if defined(__ARM_FEATURE_DOTPROD)
+#if defined(__ARM_FEATURE_MATMUL_INT8)
+  const I ones = splat_i(0x01010101), none = splat_i(0);
+  const I first = dot_s8s8(none, load_i((const int32_t*)w), ones);
+  const I second = dot_s8s8(none, load_i((const int32_t*)(w + 16)), ones);
+  return sum + (I)add_pairs(raw(first), raw(second));
+#elif defined(__ARM_FEATURE_DOTPROD)
   return dot_s8s8(sum, load_i((const int32_t*)w), splat_i(0x01010101));
 #else
   int32x4_t part[4];
@@ -50,7 +55,82 @@ static void sum_rows(int32_t* sums, const uint8_t* a, int64_t a_step, int rows, 
   }
 }
 
-#if defined(__ARM_FEATURE_DOTPROD)
+#if defined(__ARM_FEATURE_MATMUL_INT8)
+
+constexpr int kMaxVectors = 4;
+constexpr int kMaxRows = 8;
+constexpr int most_rows(int vectors) { return vectors <= 2 ? 8 : 4; }
+
+// Eight k of pairs of rows times those of pairs of channels: four sums in each vector.
+template <int kRows, int kColumns>
+LINNET_INLINE void add_eights(int32x4_t (&sum)[kRows][kColumns], const int8x16_t (&a)[kRows],
+                              const int8_t* w) {
+#pragma GCC unroll 8
+  for (int n = 0; n < kColumns; ++n) {
+    const int8x16_t b = vld1q_s8(w + 16 * n);
+#pragma GCC unroll 4
+    for (int i = 0; i < kRows; ++i) {
+      // As an intrinsic GCC 12 moves sums about between registers.
+      __asm__("smmla %0.4s, %1.16b, %2.16b" : "+w"(sum[i][n]) : "w"(a[i]), "w"(b));
+    }
+  }
+}
+
+LINNET_INLINE int64x2_t longs(int8x16_t x) { return vreinterpretq_s64_s8(x); }
+LINNET_INLINE int64x2_t longs(int32x4_t x) { return vreinterpretq_s64_s32(x); }
+
+// An odd last row is multiplied twice.
+template <int MR, int NV>
+LINNET_INLINE void add_products(I (&sum)[MR][NV], const BlockS8& block, int row, int vector) {
+  constexpr int kPairs = (MR + 1) / 2;
+  const int8_t* base[2 * kPairs];
+#pragma GCC unroll 8
+  for (int i = 0; i < 2 * kPairs; ++i) {
+    base[i] = (const int8_t*)block.a + (row + (i < MR ? i : MR - 1)) * block.a_step;
+  }
+  const int8_t* w = block.weights + vector / 4 * block.panel_step + vector % 4 * 32;
+  int32x4_t found[kPairs][2 * NV];
+#pragma GCC unroll 4
+  for (int i = 0; i < kPairs; ++i) {
+#pragma GCC unroll 8
+    for (int n = 0; n < 2 * NV; ++n) found[i][n] = vdupq_n_s32(0);
+  }
+  int8x16_t a[kPairs], b[kPairs];
+  const auto add_one = [&](int64_t k) __attribute__((always_inline)) {
+#pragma GCC unroll 4
+    for (int i = 0; i < kPairs; ++i) {
+      a[i] = vcombine_s8(vld1_s8(base[2 * i] + k), vld1_s8(base[2 * i + 1] + k));
+    }
+    add_eights(found, a, w);
+    w += 128;
+  };
+  const int64_t runs = block.segments * block.segment_steps;
+  for (int64_t segment = 0; segment < runs; segment += block.segment_steps) {
+    int64_t lanes = block.segment_steps, k = block.offsets[segment];
+    for (; lanes >= 2; lanes -= 2, k += 16, w += 256) {
+#pragma GCC unroll 4
+      for (int i = 0; i < kPairs; ++i) {
+        const int8x16_t x = vld1q_s8(base[2 * i] + k), y = vld1q_s8(base[2 * i + 1] + k);
+        a[i] = vreinterpretq_s8_s64(vzip1q_s64(longs(x), longs(y)));
+        b[i] = vreinterpretq_s8_s64(vzip2q_s64(longs(x), longs(y)));
+      }
+      add_eights(found, a, w);
+      add_eights(found, b, w + 128);
+    }
+    if (lanes > 0) add_one(k);
+  }
+  for (int64_t step = runs; step < block.steps; ++step) add_one(block.offsets[step]);
+#pragma GCC unroll 8
+  for (int i = 0; i < MR; ++i) {
+#pragma GCC unroll 4
+    for (int j = 0; j < NV; ++j) {
+      const int64x2_t x = longs(found[i / 2][2 * j]), y = longs(found[i / 2][2 * j + 1]);
+      sum[i][j] += (I)(i % 2 == 0 ? vzip1q_s64(x, y) : vzip2q_s64(x, y));
+    }
+  }
+}
+
+#elif defined(__ARM_FEATURE_DOTPROD)
 
 constexpr int kMaxVectors = 4;
 constexpr int kMaxRows = 8;
@@ -163,7 +243,7 @@ LINNET_INLINE void add_products(I (&sum)[MR][NV], const BlockS8& block, int row,
 // Rows of the tiles of so many vectors that are written by hand, and those: `count` tiles; or whole
 // strips, up to the vector that `strips_by_hand` returns. Outputs of fewer channels than the tile's
 // take a detour.
-#if defined(__ARM_FEATURE_DOTPROD)
+#if defined(__ARM_FEATURE_DOTPROD) && !defined(__ARM_FEATURE_MATMUL_INT8)
 
 }  // namespace LINNET_ISA
 }  // namespace linnet
@@ -171,7 +251,7 @@ LINNET_INLINE void add_products(I (&sum)[MR][NV], const BlockS8& block, int row,
 namespace linnet {
 namespace LINNET_ISA {
 
-#elif defined(__aarch64__)
+#elif defined(__aarch64__) && !defined(__ARM_FEATURE_DOTPROD)
 
 }  // namespace LINNET_ISA
 }  // namespace linnet

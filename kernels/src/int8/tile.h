@@ -14,7 +14,9 @@ typedef int16_t Code;
 constexpr ProductS8 kProduct = ProductS8::words;
 #elif defined(LINNET_NEON) && !defined(LINNET_WORD_TILES)
 typedef int8_t Code;
-constexpr ProductS8 kProduct = kHasDotS8 ? ProductS8::quads : ProductS8::sixteens;
+constexpr ProductS8 kProduct = kHasMatrixS8 ? ProductS8::eights
+                               : kHasDotS8  ? ProductS8::quads
+                                            : ProductS8::sixteens;
 #else
 typedef int8_t Code;
 constexpr ProductS8 kProduct = kHasDot ? ProductS8::bytes : ProductS8::words;

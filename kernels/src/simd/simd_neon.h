@@ -12,6 +12,11 @@ namespace LINNET_ISA {
 constexpr int kLanes = 4;
 constexpr bool kHasFma = true;
 constexpr bool kHasDot = false;
+#if defined(__ARM_FEATURE_MATMUL_INT8)
+constexpr bool kHasMatrixS8 = true;
+#else
+constexpr bool kHasMatrixS8 = false;
+#endif
 typedef int32_t I __attribute__((vector_size(16), may_alias));
 
 LINNET_INLINE int32x4_t raw(I x) { return (int32x4_t)x; }
