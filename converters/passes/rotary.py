@@ -67,8 +67,8 @@ def _fuse(graph: Graph, links: Links, node: Node) -> bool:
 
 
 def _heads_last(shape: Shape) -> bool:
-    """Whether a table of angles goes with rows before heads, [1, L, 1, D]."""
-    return len(shape) == 4 and shape[2] == 1 and shape[1] != 1
+    """Whether a table of angles goes with rows before heads, [1, L, 1, D] or [L, 1, D]."""
+    return len(shape) in (3, 4) and shape[-2] == 1 and shape[-3] != 1
 
 
 class _Heads(NamedTuple):

@@ -83,6 +83,16 @@ def test_rotary_embedding_by_halves(split: bool) -> None:
     becomes(w, rotated(w, cos, sin, split), "RotaryEmbedding", run=simplify)
 
 
+@pytest.mark.parametrize("shape", [(5, 1, 4), (1, 5, 1, 4)])
+def test_rotary_embedding_of_rows_before_heads(shape: tuple[int, ...]) -> None:
+    w = Writer((2, 5, 3, 4))
+    angle = RNG.standard_normal((5, 2)).astype(np.float32)
+    twice = np.concatenate([angle, angle], axis=1).reshape(shape)
+    cos, sin = (w.graph.add_constant(n, f(twice)) for n, f in (("c", np.cos), ("s", np.sin)))
+    graph = becomes(w, rotated(w, cos, sin, False), "RotaryEmbedding", run=simplify)
+    assert graph.nodes[0].op == ops.RotaryEmbedding(heads_last=True)
+
+
 def test_angles_that_differ_between_halves_stay() -> None:
     w = Writer(SHAPE)
     y = rotated(w, w.random(1, 1, 5, 4), w.random(1, 1, 5, 4), split=False)
