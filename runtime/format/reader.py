@@ -36,9 +36,8 @@ Source = str | os.PathLike[str] | bytes | bytearray | memoryview
 
 _decoder = msgspec.msgpack.Decoder(Header)
 _EMPTY = bytes(NO_ATTRIBUTES)
-# What bytes that are no record raise. Errors of msgspec before 0.20 are no ValueError; on 32-bit
-# systems a length of 2**32 - 1 is a SystemError.
-_DAMAGE = (msgspec.MsgspecError, ValueError, OverflowError, SystemError)
+# What bytes that are no record raise. Errors of msgspec before 0.20 are no ValueError.
+_DAMAGE = (msgspec.MsgspecError, ValueError, OverflowError)
 
 
 def read(source: Source, verify: bool = True) -> Graph:
@@ -125,6 +124,8 @@ def _decode(packed: memoryview) -> Header:
         return _decoder.decode(packed)
     except RecursionError:
         raise problem("header", "too deep a nesting", "flat records") from None
+    except SystemError:  # of msgspec on 32-bit systems
+        raise problem("header", "a length of 4294967295", "what the file holds") from None
     except _DAMAGE as error:
         raise FormatError(f"header: {error}") from error
 
@@ -225,7 +226,11 @@ def _value(
         raise problem(f"constant '{record.name}'", f"a bool of {content.max()}", "0 or 1")
     data = content.view(record.dtype.numpy.newbyteorder("<"))
     if record.layout is None:
-        return Value(record.name, type_, data.reshape(type_.static_shape))
+        try:
+            return Value(record.name, type_, data.reshape(type_.static_shape))
+        except ValueError:  # an empty array may promise more than 32-bit systems can count
+            where, shape = f"constant '{record.name}'", f"the shape {list(type_.static_shape)}"
+            raise problem(where, shape, "one that this system can address") from None
     panels: Any = Panels(data, type_.static_shape)
     if panels.padding.any():
         raise problem(f"constant '{record.name}'", "numbers behind its last row", "zeros")
@@ -253,7 +258,7 @@ def _op(
         # msgspec takes the tag of a struct, "type", as one of its keys; the format does not.
         if b"type" not in bytes(record.attributes):
             return op
-    except (*_DAMAGE, RecursionError) as error:
+    except (*_DAMAGE, RecursionError, SystemError) as error:
         failure = error
     unknown = _unknown_attributes(record, kind)
     if unknown:
@@ -269,7 +274,7 @@ def _op(
 def _unknown_attributes(record: NodeRecord, kind: type[Op]) -> list[str]:
     try:
         found = msgspec.msgpack.decode(record.attributes, type=dict[str, msgspec.Raw])
-    except (*_DAMAGE, RecursionError):
+    except (*_DAMAGE, RecursionError, SystemError):
         return []
     return sorted(set(found) - set(kind.__struct_encode_fields__))
 

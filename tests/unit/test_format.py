@@ -444,13 +444,16 @@ def test_other_weights_are_stored_plain(changes):
     assert b"layout" not in encode(graph)
 
 
-@pytest.mark.parametrize("error", [msgspec.MsgspecError("cut"), SystemError("NULL")])
-def test_what_other_builds_of_msgspec_raise_is_damage(monkeypatch, error):
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(msgspec.MsgspecError("cut"), "header: cut"), (SystemError("NULL"), "a length of 4294967295")],
+)
+def test_what_other_builds_of_msgspec_raise_is_damage(monkeypatch, error, said):
     class Decoder:
         def decode(self, packed):
             raise error
 
     encoded = encode(Graph("empty"))
     monkeypatch.setattr(reader, "_decoder", Decoder())
-    with pytest.raises(FormatError, match=f"header: {error}"):
+    with pytest.raises(FormatError, match=said):
         read(encoded)
