@@ -51,12 +51,12 @@ ISA_UNIT_FLAGS = ["-fno-exceptions", "-fno-rtti", "-fno-asynchronous-unwind-tabl
 SCHEDULED_UNITS = {"unit_activation.cpp", "unit_unary.cpp"}
 
 
-# Release wheels (LINNET_PORTABLE) run with glibc 2.17: what the static libstdc++ takes from newer
-# ones is wrapped, and the unwinder is the system's, because the static one needs a newer loader.
+# Release wheels (LINNET_PORTABLE) run with glibc 2.17: what the static libstdc++ and kernels take
+# from newer ones is wrapped, and the unwinder is the system's, because the static one needs a newer loader.
 OLD_GLIBC = "core/old_glibc.cpp"
 WRAPPED = (
     "pthread_create", "pthread_once", "pthread_detach", "pthread_mutex_trylock",
-    "__pthread_key_create", "fstat64",
+    "__pthread_key_create", "fstat64", "exp",
 )  # fmt: skip
 PORTABLE_LINK = [f"-Wl,--wrap={name}" for name in WRAPPED]
 

@@ -1,5 +1,6 @@
-// What the static libstdc++ takes from a newer glibc than the wheels promise (2.17), in its older
-// form. Linked into release wheels only, where setup.py wraps these names (LINNET_PORTABLE).
+// What the static libstdc++ and kernels take from a newer glibc than the wheels promise (2.17), in
+// its older form. Linked into release wheels only, where setup.py wraps these names
+// (LINNET_PORTABLE).
 #include <pthread.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -24,6 +25,8 @@ LINNET_OLD(pthread_once);
 LINNET_OLD(pthread_detach);
 LINNET_OLD(pthread_mutex_trylock);
 LINNET_OLD(pthread_key_create);
+LINNET_OLD(exp);
+double old_exp(double);
 int old_pthread_create(pthread_t*, const pthread_attr_t*, void* (*)(void*), void*);
 int old_pthread_once(pthread_once_t*, void (*)());
 int old_pthread_detach(pthread_t);
@@ -44,6 +47,7 @@ int __wrap_pthread_mutex_trylock(pthread_mutex_t* mutex) {
 int __wrap___pthread_key_create(pthread_key_t* key, void (*destructor)(void*)) {
   return old_pthread_key_create(key, destructor);
 }
+double __wrap_exp(double x) { return old_exp(x); }
 int __wrap_fstat64(int file, struct stat64* status) {
   return static_cast<int>(syscall(LINNET_FSTAT, file, status));
 }
