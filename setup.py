@@ -52,7 +52,8 @@ SCHEDULED_UNITS = {"unit_activation.cpp", "unit_unary.cpp"}
 
 
 # Release wheels (LINNET_PORTABLE) run with glibc 2.17: what the static libstdc++ and kernels take
-# from newer ones is wrapped, and the unwinder is the system's, because the static one needs a newer loader.
+# from newer ones is wrapped, and the unwinder is the system's, because the static one needs a newer
+# loader.
 OLD_GLIBC = "core/old_glibc.cpp"
 WRAPPED = (
     "pthread_create", "pthread_once", "pthread_detach", "pthread_mutex_trylock",
