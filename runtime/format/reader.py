@@ -36,8 +36,9 @@ Source = str | os.PathLike[str] | bytes | bytearray | memoryview
 
 _decoder = msgspec.msgpack.Decoder(Header)
 _EMPTY = bytes(NO_ATTRIBUTES)
-# What bytes that are no record raise. Errors of msgspec before 0.20 are no ValueError.
-_DAMAGE = (msgspec.MsgspecError, ValueError, OverflowError)
+# What bytes that are no record raise. Errors of msgspec before 0.20 are no ValueError; on 32-bit
+# systems a length of 2**32 - 1 is a SystemError.
+_DAMAGE = (msgspec.MsgspecError, ValueError, OverflowError, RecursionError, SystemError)
 
 
 def read(source: Source, verify: bool = True) -> Graph:
@@ -124,7 +125,7 @@ def _decode(packed: memoryview) -> Header:
         return _decoder.decode(packed)
     except RecursionError:
         raise problem("header", "too deep a nesting", "flat records") from None
-    except SystemError:  # of msgspec on 32-bit systems
+    except SystemError:
         raise problem("header", "a length of 4294967295", "what the file holds") from None
     except _DAMAGE as error:
         raise FormatError(f"header: {error}") from error
@@ -258,7 +259,7 @@ def _op(
         # msgspec takes the tag of a struct, "type", as one of its keys; the format does not.
         if b"type" not in bytes(record.attributes):
             return op
-    except (*_DAMAGE, RecursionError, SystemError) as error:
+    except _DAMAGE as error:
         failure = error
     unknown = _unknown_attributes(record, kind)
     if unknown:
@@ -274,7 +275,7 @@ def _op(
 def _unknown_attributes(record: NodeRecord, kind: type[Op]) -> list[str]:
     try:
         found = msgspec.msgpack.decode(record.attributes, type=dict[str, msgspec.Raw])
-    except (*_DAMAGE, RecursionError, SystemError):
+    except _DAMAGE:
         return []
     return sorted(set(found) - set(kind.__struct_encode_fields__))
 
