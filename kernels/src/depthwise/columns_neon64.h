@@ -183,7 +183,8 @@ static void row_by_hand(const DepthwiseShape& s, const ImageRows& rows,
       : [s0] "r"(rows.step[0]), [s1] "r"(rows.step[1]), [s2] "r"(rows.step[2]),
         [s3] "r"(rows.step[3]), [constants] "r"(&constants), [weights] "r"(weights),
         [step] "r"((int64_t)s.outputs), [padding] "r"((int)*rows.padding), [left] "r"(left),
-        [right] "r"(right), [stride] "r"((int64_t)s.stride_w), [more_weights] "i"(kRowWeights > 9), [clips] "i"(kClips)
+        [right] "r"(right), [stride] "r"((int64_t)s.stride_w),
+        [more_weights] "i"(kRowWeights > 9), [clips] "i"(kClips)
       : "cc", "memory", "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11",
         "v12", "v13", "v14", "v15", "v16", "v17", "v18", "v19", "v20", "v21", "v22", "v23", "v24",
         "v25", "v26", "v27", "v28", "v29", "v30", "v31");

@@ -128,7 +128,8 @@ __attribute__((aligned(1024))) static void four_rows_of_quads(const BlockS8& blo
       ".endif\n"
       ".if %c[odd]\n"
       "ldr q6, [%[out], #160]\n"
-      LINNET_ADD_ZERO(16, 18) LINNET_ADD_ZERO(20, 22) LINNET_ADD_ZERO(24, 26) LINNET_ADD_ZERO(28, 30)
+      LINNET_ADD_ZERO(16, 18) LINNET_ADD_ZERO(20, 22)
+      LINNET_ADD_ZERO(24, 26) LINNET_ADD_ZERO(28, 30)
       ".endif\n"
       LINNET_NARROW(16, 18) LINNET_NARROW(20, 22) LINNET_NARROW(24, 26) LINNET_NARROW(28, 30)
       ".if %c[clips]\n"
@@ -148,8 +149,9 @@ __attribute__((aligned(1024))) static void four_rows_of_quads(const BlockS8& blo
         [a3] "=&r"(a3), [w] "=&r"(w), [o] "=&r"(o), [k] "=&r"(k), [n] "=&r"(n),
         [segment] "=&r"(segment)
       : [a_step] "r"(block.a_step), [weights] "r"(weights), [offsets] "r"(block.offsets),
-        [segments] "r"(block.segments), [lanes] "r"(block.segment_steps), [steps] "r"(block.steps), [out] "r"(&out),
-        [y_step] "r"(y_step), [odd] "i"(kKind & kQuadsOdd), [clips] "i"(kKind & kQuadsClips),
+        [segments] "r"(block.segments), [lanes] "r"(block.segment_steps), [steps] "r"(block.steps),
+        [out] "r"(&out), [y_step] "r"(y_step), [odd] "i"(kKind & kQuadsOdd),
+        [clips] "i"(kKind & kQuadsClips),
         [converts] "i"(kKind & kQuadsConverts), [rest] "i"(kRest)
       : "cc", "memory", "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v16", "v17", "v18", "v19",
         "v20", "v21", "v22", "v23", "v24", "v25", "v26", "v27", "v28", "v29", "v30", "v31");
