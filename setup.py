@@ -286,7 +286,8 @@ def main() -> None:
         package_data={
             "linnet": ["py.typed", "format/*.md"],
             "linnet.kernels": ["*.pyi", "py.typed"],
-            "linnet.benchmarks": ["bench.schema.json", "instructions.json"],
+            "linnet.benchmarks": ["instructions.json"],
+            "linnet.benchmarks.latency": ["bench.schema.json"],
         },
         cmdclass={"build_ext": BuildIsaExt, "mirror": Mirror},
         ext_modules=[native_core(), *cython_modules()] if builds else [],

@@ -25,7 +25,7 @@ from linnet.converters.quantization import Samples
 from linnet.graph import Graph
 from linnet.types import DType, TensorType
 
-from .machine import describe_machine
+from .machine.describe import describe_machine
 from .quantization import Subject
 
 NEAR = 0.15

@@ -26,8 +26,8 @@ from linnet.kernels import _core
 from linnet.ops import Conv2D, DepthwiseConv2D, FullyConnected, Op
 from linnet.types import DType, Quantization, TensorType
 
-from .machine import describe_machine
-from .peak import aligned_data, peak_rate
+from .machine.describe import describe_machine
+from .machine.peak import aligned_data, peak_rate
 
 SCHEMA = "linnet-kernel-peak-1"
 

@@ -23,14 +23,14 @@ from linnet.commands.tables import progress, time_text
 from linnet.converters.quantization import Samples
 from linnet.opening import open_graph
 
-from .conditions import judge
-from .machine import describe_machine
+from .latency.spread import ratio_interval
+from .machine.conditions import judge
+from .machine.describe import describe_machine
+from .machine.system import System
+from .machine.watch import Watch
 from .quantization import Feeds, Subject
 from .quantization import judge as answers
-from .spread import ratio_interval
-from .system import System
 from .threads import stretch
-from .watch import Watch
 
 _WARM_RUNS = 14
 LESS_WORK, LESS_TIME = 0.35, 0.20

@@ -28,7 +28,7 @@ from linnet.commands.tables import progress, show_table
 from linnet.graph import Graph
 from linnet.types import Array
 
-from .machine import describe_machine
+from .machine.describe import describe_machine
 from .onnx_export import export
 
 Feeds = dict[str, Array]

@@ -19,7 +19,7 @@ from typing import Any
 
 from linnet.commands.tables import show_table
 
-from .spread import ratio_interval
+from .latency.spread import ratio_interval
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from typing import Any
 
 from linnet.commands.tables import progress, time_text
 
-from .machine import describe_machine
+from .machine.describe import describe_machine
 
 KEPT = ("threads", "valid", "problems", "stable", "runs", "p50", "interval", "cpus")
 Run = dict[str, Any]

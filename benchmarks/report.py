@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .engines import ENGINES
+from .peers.engines import ENGINES
 
 BEGIN, END = "<!-- performance:begin -->", "<!-- performance:end -->"
 PACKAGES = {"ai-edge-litert", "tflite-runtime", "onnxruntime", "openvino", "ncnn"}

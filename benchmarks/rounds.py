@@ -24,10 +24,10 @@ from typing import Any
 
 from linnet.commands.tables import json_text, progress
 
-from .conditions import judge
-from .machine import describe_machine
-from .system import System
-from .watch import Watch
+from .machine.conditions import judge
+from .machine.describe import describe_machine
+from .machine.system import System
+from .machine.watch import Watch
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -74,7 +74,8 @@ class Tree:
 
     def _note(self, report: dict[str, Any]) -> None:
         for one in report["benchmarks"]:
-            name = one["fullname"].partition("benchmarks/")[2] or one["fullname"]
+            file, _, test = one["fullname"].partition("::")
+            name = f"{Path(file).name}::{test}"
             found = self.found.setdefault(name, {"group": one["group"], "rounds": []})
             found["rounds"].append(one["stats"]["median"])
             found["facts"] = one["extra_info"]

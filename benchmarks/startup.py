@@ -21,7 +21,7 @@ from typing import Any
 
 import linnet
 
-from .machine import describe_machine
+from .machine.describe import describe_machine
 
 _PAGE_KIB = os.sysconf("SC_PAGE_SIZE") // 1024
 _RESIDENT = "int(open('/proc/self/statm').read().split()[1])"

@@ -21,7 +21,7 @@ import numpy as np
 import linnet
 from linnet.opening import open_graph
 
-from .machine import describe_machine
+from .machine.describe import describe_machine
 
 _WARM_RUNS = 14
 

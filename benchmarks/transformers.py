@@ -32,9 +32,9 @@ from linnet.graph import Graph
 from linnet.profile import profile_session
 from linnet.types import Array, DType, TensorType
 
-from .machine import describe_machine
-from .peak import aligned_data, peak_rate
-from .worker import Worker
+from .machine.describe import describe_machine
+from .machine.peak import aligned_data, peak_rate
+from .peers.worker import Worker
 
 FLOAT, DYNAMIC, QDQ = "model_fp32.onnx", "model_int8_dyn.onnx", "model_int8_qdq.onnx"
 LENGTHS = (16, 128)

@@ -68,10 +68,10 @@ def open_timed(path: str) -> tuple[Graph, float | None]:
 def measure_model(
     options: argparse.Namespace, graph: Graph, feeds: dict[str, Any], converted: float | None
 ) -> dict[str, Any]:
-    """Return the whole result of one model as `linnet.benchmarks.document` describes it."""
-    from linnet.benchmarks.document import describe_model, document
-    from linnet.benchmarks.latency import measure
-    from linnet.benchmarks.machine import describe_machine
+    """Return the whole result of one model as `linnet.benchmarks.latency.document` describes it."""
+    from linnet.benchmarks.latency.document import describe_model, document
+    from linnet.benchmarks.latency.measure import measure
+    from linnet.benchmarks.machine.describe import describe_machine
 
     settings = settings_of(options)
     source: str | Graph = options.model if converted is None else graph
@@ -102,8 +102,8 @@ def measure_model(
 
 
 def settings_of(options: argparse.Namespace) -> Any:
-    """Return the options as `linnet.benchmarks.settings.Settings`."""
-    from linnet.benchmarks.settings import Settings
+    """Return the options as `linnet.benchmarks.latency.settings.Settings`."""
+    from linnet.benchmarks.latency.settings import Settings
 
     return Settings(
         warmup=options.warmup,
@@ -133,8 +133,8 @@ def write_html(
     options: argparse.Namespace, graph: Graph, feeds: dict[str, Any], report: dict[str, Any]
 ) -> None:
     """Write the report with charts; the profile is of the last thread count."""
-    from linnet.benchmarks.analysis import analyze_model
-    from linnet.benchmarks.html import html_report
+    from linnet.benchmarks.profile.analysis import analyze_model
+    from linnet.benchmarks.profile.html import html_report
 
     last = report["results"][-1]
     runs = max(3, min(200, int(0.3 / max(last["p50"], 1e-6))))
@@ -143,7 +143,7 @@ def write_html(
 
 
 def _deliver(options: argparse.Namespace, report: dict[str, Any]) -> None:
-    from linnet.benchmarks import document
+    from linnet.benchmarks.latency import document
 
     forms = {"csv": document.csv_text, "md": document.markdown}
     form = next((make for name, make in forms.items() if getattr(options, name)), None)
@@ -161,7 +161,7 @@ def _deliver(options: argparse.Namespace, report: dict[str, Any]) -> None:
 
 def show_report(report: dict[str, Any]) -> None:
     """Print a result's tables and what speaks against it."""
-    from linnet.benchmarks import document as page
+    from linnet.benchmarks.latency import document as page
 
     machine = report["machine"]
     print(f"{machine['cpu']}, {machine['isa']}, {machine['cpus']} CPUs, linnet {machine['linnet']}")

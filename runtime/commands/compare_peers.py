@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Compare each model; exit with 1 where linnet's own outputs are not the reference's."""
-    from linnet.benchmarks.machine import describe_machine
+    from linnet.benchmarks.machine.describe import describe_machine
 
     results: dict[str, Any] = {
         "schema": "linnet-peers-1",
@@ -100,7 +100,7 @@ def run_for_bench(options: argparse.Namespace) -> int:
 
 
 def _compare(given: str, options: argparse.Namespace, share: Any) -> dict[str, Any]:
-    from linnet.benchmarks.peers import case_of, compare
+    from linnet.benchmarks.peers.compare import case_of, compare
     from linnet.opening import open_graph
 
     if Path(given).is_dir():

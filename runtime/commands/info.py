@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Collect and show the facts."""
-    from linnet.benchmarks.machine import describe_machine
+    from linnet.benchmarks.machine.describe import describe_machine
 
     facts = describe_machine()
     if options.json:

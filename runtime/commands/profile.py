@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Profile, show the table and what it means, write the chosen files."""
-    from linnet.benchmarks.analysis import analyze_model
+    from linnet.benchmarks.profile.analysis import analyze_model
 
     if options.threads < 1 or options.runs < 0:
         options.wrong_usage("--threads and --runs take positive numbers")
@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
         runs = options.runs or _runs_of(graph, feeds, options)
         analysis = analyze_model(graph, feeds, options.threads, runs, options.isa)
     if options.json:
-        from linnet.benchmarks.machine import describe_machine
+        from linnet.benchmarks.machine.describe import describe_machine
 
         facts = {"model": options.model, "threads": options.threads, "machine": describe_machine()}
         show_json({"schema": "linnet-profile-1", **facts, **analysis.as_dict()})
@@ -78,10 +78,10 @@ def _runs_of(graph: Any, feeds: dict[str, Any], options: argparse.Namespace) -> 
 
 
 def _write(options: argparse.Namespace, analysis: Any) -> None:
-    from linnet.benchmarks import charts
+    from linnet.benchmarks.profile import charts
 
     if options.chrome_trace:
-        from linnet.benchmarks.trace import chrome_trace
+        from linnet.benchmarks.profile.trace import chrome_trace
 
         Path(options.chrome_trace).write_text(json.dumps(chrome_trace(analysis.profile)) + "\n")
     if options.roofline:
@@ -89,13 +89,13 @@ def _write(options: argparse.Namespace, analysis: Any) -> None:
     if options.chart:
         charts.write_chart(options.chart, charts.node_bars(analysis))
     if options.html:
-        from linnet.benchmarks.html import html_report
+        from linnet.benchmarks.profile.html import html_report
 
         Path(options.html).write_text(html_report(options.model, analysis, None))
 
 
 def _show(analysis: Any, top: int) -> None:
-    from linnet.benchmarks.analysis import profile_line
+    from linnet.benchmarks.profile.analysis import profile_line
 
     peaks, profile = analysis.peaks, analysis.profile
     reads = ", ".join(f"{bytes_text(n)} {r / 1e9:.3g}" for n, r in peaks.bandwidth.items())
@@ -127,7 +127,7 @@ def _cost(name: str, seconds: float, total: float) -> tuple[str, ...]:
 
 
 def _cells(node: dict[str, Any]) -> tuple[str, ...]:
-    from linnet.benchmarks.analysis import short_name
+    from linnet.benchmarks.profile.analysis import short_name
 
     macs, efficiency = node["macs"], node["efficiency"]
     return (

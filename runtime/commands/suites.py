@@ -26,7 +26,7 @@ def run_suite(options: argparse.Namespace) -> int:
 
 def _tiny(options: argparse.Namespace) -> dict[str, Any]:
     """Measure the four tasks as `linnet bench` does each."""
-    from linnet.benchmarks.tiny import find_models
+    from linnet.benchmarks.suites.tiny import find_models
 
     from .bench import measure_model, open_timed
 
@@ -40,7 +40,7 @@ def _tiny(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _show_tiny(report: dict[str, Any]) -> None:
-    from linnet.benchmarks.document import ms, notes, size
+    from linnet.benchmarks.latency.document import ms, notes, size
 
     rows: list[tuple[str, ...]] = []
     said: dict[str, None] = {}
@@ -69,13 +69,13 @@ def _show_tiny(report: dict[str, Any]) -> None:
 
 def _kernels(options: argparse.Namespace) -> dict[str, Any]:
     """Time typical layers beside peaks measured before and after them."""
-    from linnet.benchmarks.analysis import best_of
-    from linnet.benchmarks.conditions import judge
-    from linnet.benchmarks.kernels import time_layers
-    from linnet.benchmarks.machine import describe_machine
-    from linnet.benchmarks.peak import measure_peaks
-    from linnet.benchmarks.system import System
-    from linnet.benchmarks.watch import Watch
+    from linnet.benchmarks.machine.conditions import judge
+    from linnet.benchmarks.machine.describe import describe_machine
+    from linnet.benchmarks.machine.peak import measure_peaks
+    from linnet.benchmarks.machine.system import System
+    from linnet.benchmarks.machine.watch import Watch
+    from linnet.benchmarks.profile.analysis import best_of
+    from linnet.benchmarks.suites.kernels import time_layers
 
     watch = Watch(System())
     snapshots = [watch.look()]

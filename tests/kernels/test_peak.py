@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from linnet.benchmarks import peak
+from linnet.benchmarks.machine import peak
 from linnet.errors import InputError
 from linnet.kernels import _core
 

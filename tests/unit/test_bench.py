@@ -13,22 +13,22 @@ import numpy as np
 import pytest
 from paths import ROOT
 
-from linnet.benchmarks.conditions import take
-from linnet.benchmarks.latency import take_sittings
-from linnet.benchmarks.measured import Rounds, curve, joined
-from linnet.benchmarks.memory import UNKNOWN
-from linnet.benchmarks.peak import Reading
-from linnet.benchmarks.settings import PROCESSES, Settings
-from linnet.benchmarks.sitting import Sitting, run_rounds
-from linnet.benchmarks.spread import (
+from linnet.benchmarks.latency.measure import take_sittings
+from linnet.benchmarks.latency.measured import Rounds, curve, joined
+from linnet.benchmarks.latency.settings import PROCESSES, Settings
+from linnet.benchmarks.latency.sitting import Sitting, run_rounds
+from linnet.benchmarks.latency.spread import (
     LEAST_PROCESSES,
     bootstrap,
     lone_interval,
     ratio_interval,
     repeat_interval,
 )
-from linnet.benchmarks.system import System
-from linnet.benchmarks.watch import Watch
+from linnet.benchmarks.machine.conditions import take
+from linnet.benchmarks.machine.memory import UNKNOWN
+from linnet.benchmarks.machine.peak import Reading
+from linnet.benchmarks.machine.system import System
+from linnet.benchmarks.machine.watch import Watch
 from linnet.cli import main
 
 DIGITS = ROOT / "examples" / "digits"
@@ -46,7 +46,7 @@ def model(tmp_path_factory):
 @pytest.fixture(scope="module")
 def schema():
     jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed")
-    described = json.loads((ROOT / "benchmarks" / "bench.schema.json").read_text())
+    described = json.loads((ROOT / "benchmarks" / "latency" / "bench.schema.json").read_text())
     jsonschema.Draft202012Validator.check_schema(described)
     return jsonschema.Draft202012Validator(described)
 

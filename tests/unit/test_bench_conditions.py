@@ -8,13 +8,13 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from linnet.benchmarks.conditions import Snapshot, Verdict, judge, take
-from linnet.benchmarks.gate import gate
-from linnet.benchmarks.machine import describe_machine
-from linnet.benchmarks.memory import UNKNOWN, Core, judge_core, recall, remember, survey
-from linnet.benchmarks.peak import Reading
-from linnet.benchmarks.power import NO_SENSOR, EnergyMeter, pmic_watts
-from linnet.benchmarks.system import System
+from linnet.benchmarks.latency.gate import gate
+from linnet.benchmarks.machine.conditions import Snapshot, Verdict, judge, take
+from linnet.benchmarks.machine.describe import describe_machine
+from linnet.benchmarks.machine.memory import UNKNOWN, Core, judge_core, recall, remember, survey
+from linnet.benchmarks.machine.peak import Reading
+from linnet.benchmarks.machine.power import NO_SENSOR, EnergyMeter, pmic_watts
+from linnet.benchmarks.machine.system import System
 
 THROTTLED = "sys/devices/platform/soc/soc:firmware/get_throttled"
 ZONE = "sys/class/thermal/thermal_zone0"

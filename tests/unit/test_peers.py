@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from paths import ROOT
 
-from linnet.benchmarks import peers, report
-from linnet.benchmarks.agreement import compare_outputs
-from linnet.benchmarks.engines import ENGINES, OWNERS, PACKAGES, installed, suits
+from linnet.benchmarks import report
+from linnet.benchmarks.peers import compare as peers
+from linnet.benchmarks.peers.agreement import compare_outputs
+from linnet.benchmarks.peers.engines import ENGINES, OWNERS, PACKAGES, installed, suits
 from linnet.cli import main
 
 DIGITS = ROOT / "examples" / "digits"

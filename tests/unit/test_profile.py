@@ -13,12 +13,18 @@ import pytest
 from paths import MODELS, NO_MODELS, ROOT
 
 import linnet
-from linnet.benchmarks.analysis import analyze, analyze_model, short_name
-from linnet.benchmarks.charts import histogram, node_bars, operator_bars, over_time, roofline
-from linnet.benchmarks.html import html_report
-from linnet.benchmarks.peak import Peaks
-from linnet.benchmarks.peers import inputs_of
-from linnet.benchmarks.trace import chrome_trace
+from linnet.benchmarks.machine.peak import Peaks
+from linnet.benchmarks.peers.compare import inputs_of
+from linnet.benchmarks.profile.analysis import analyze, analyze_model, short_name
+from linnet.benchmarks.profile.charts import (
+    histogram,
+    node_bars,
+    operator_bars,
+    over_time,
+    roofline,
+)
+from linnet.benchmarks.profile.html import html_report
+from linnet.benchmarks.profile.trace import chrome_trace
 from linnet.cli import main
 from linnet.graph import Graph
 from linnet.opening import open_graph
@@ -181,7 +187,7 @@ def test_files_of_every_kind_are_written(tmp_path, capsys):
 
 def test_charts_become_pictures(tmp_path, analysis):
     pytest.importorskip("resvg_py", reason="resvg_py is not installed (extra 'charts')")
-    from linnet.benchmarks.charts import write_chart
+    from linnet.benchmarks.profile.charts import write_chart
 
     target = tmp_path / "roof.png"
     write_chart(str(target), roofline(analysis))

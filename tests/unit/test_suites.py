@@ -9,8 +9,8 @@ import pytest
 from paths import ROOT
 
 import linnet
-from linnet.benchmarks.kernels import FLOAT_ONLY, LAYERS, layer_graph
-from linnet.benchmarks.tiny import find_models
+from linnet.benchmarks.suites.kernels import FLOAT_ONLY, LAYERS, layer_graph
+from linnet.benchmarks.suites.tiny import find_models
 from linnet.cli import main
 from linnet.errors import InputError
 from linnet.reference import evaluate

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 import linnet
-from linnet.benchmarks.kernels import FLOAT_ONLY, LAYERS, layer_graph
-from linnet.benchmarks.peak import Peaks
+from linnet.benchmarks.machine.peak import Peaks
+from linnet.benchmarks.suites.kernels import FLOAT_ONLY, LAYERS, layer_graph
 
 CASES = {
     f"{layer.name} {'int8' if int8 else 'float'}": (layer, int8)

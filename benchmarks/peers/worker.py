@@ -20,9 +20,9 @@ import numpy as np
 from linnet.graph import Graph
 from linnet.types import Array
 
+from ..latency.gate import Edges
+from ..machine.peak import Reading, SpeedProbe
 from .engines import ENGINES
-from .gate import Edges
-from .peak import Reading, SpeedProbe
 
 # Seconds: a shared core changes hands every few milliseconds.
 ROUND = 0.005
@@ -62,7 +62,7 @@ class Worker:
 
     def __init__(self, engine: str, path: str, feeds: Path, threads: int) -> None:
         self.outputs_file = feeds.with_name(f"{engine}.npz")
-        command = [sys.executable, "-m", "linnet.benchmarks.worker", engine, path, str(feeds)]
+        command = [sys.executable, "-m", "linnet.benchmarks.peers.worker", engine, path, str(feeds)]
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
         self.process = subprocess.Popen(
             [*command, str(threads), str(self.outputs_file)],

@@ -1,6 +1,6 @@
 """A matrix product with block-sparse weights beside the dense one.
 
-``python -m linnet.benchmarks.bench_sparse [SHARE]`` prints both times and their ratio.
+``python -m linnet.benchmarks.suites.bench_sparse [SHARE]`` prints both times and their ratio.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from linnet.ops import FullyConnected
 from linnet.session import Session
 from linnet.types import Array, DType, Quantization, TensorType
 
-from .threads import stretch
+from ..threads import stretch
 
 SIZES = ((64, 512, 512), (128, 768, 768), (196, 256, 1024))
 TYPES = (DType.FLOAT32, DType.INT8)

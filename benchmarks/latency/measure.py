@@ -16,16 +16,16 @@ from linnet.graph import Graph
 from linnet.kernels import _core
 from linnet.types import Array
 
-from .conditions import Verdict, judge
+from ..machine.conditions import Verdict, judge
+from ..machine.memory import Core, core_name, judge_core, recall, remember, survey
+from ..machine.peak import SpeedProbe
+from ..machine.power import EnergyMeter
+from ..machine.system import System
 from .gate import Gate
 from .measured import Rounds, curve, joined
-from .memory import Core, core_name, judge_core, recall, remember, survey
-from .peak import SpeedProbe
-from .power import EnergyMeter
 from .settings import PROCESSES, Settings
 from .sitting import Share, Sitting, Task, sit
 from .spread import LEAST_PROCESSES, summarize
-from .system import System
 
 Sit = Callable[[int], Sitting]
 Clock = Callable[[], float]
@@ -59,7 +59,7 @@ def measure(
     Returns
     -------
     dict
-        One entry of ``results`` as `benchmarks/bench.schema.json` describes it.
+        One entry of ``results`` as `benchmarks/latency/bench.schema.json` describes it.
     """
     machine = System()
     core = core_name(machine, settings.threads)

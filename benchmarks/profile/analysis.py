@@ -12,7 +12,7 @@ from linnet.graph import Graph
 from linnet.profile import Profile, profile_session
 from linnet.types import Array
 
-from .peak import Peaks, measure_peaks
+from ..machine.peak import Peaks, measure_peaks
 
 # Operators that only move data.
 MOVING = {

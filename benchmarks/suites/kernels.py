@@ -29,8 +29,8 @@ from linnet.ops import (
 from linnet.profile import profile_session
 from linnet.types import Array, DType, Quantization, TensorType
 
-from .analysis import analyze
-from .peak import Peaks
+from ..machine.peak import Peaks
+from ..profile.analysis import analyze
 
 Share = Callable[[float], None]
 

@@ -11,9 +11,9 @@ import numpy as np
 
 from linnet.types import Array
 
-from .conditions import Snapshot, foreign, is_busy
+from ..machine.conditions import Snapshot, foreign, is_busy
+from ..machine.memory import Core
 from .gate import Edges, Gate, gate
-from .memory import Core
 from .spread import LEAST_PROCESSES, lone_interval, repeat_interval, summarize
 
 # So many samples, evenly spaced, are drawn anew for an interval.

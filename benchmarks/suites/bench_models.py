@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 import linnet
-from linnet.benchmarks.peers import case_of
+from linnet.benchmarks.peers.compare import case_of
 from linnet.kernels import _core
 from linnet.opening import open_graph
 from linnet.types import Array
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 DIGITS = ROOT / "examples" / "digits"
 REAL = Path(os.environ.get("LINNET_MODELS", ROOT.parent / "shared" / "models"))
 NAMES = (

@@ -40,7 +40,7 @@ class Core:
     Parameters
     ----------
     work : float
-        Multiply-accumulates per link of a chain, see `linnet.benchmarks.peak.SpeedProbe`.
+        Multiply-accumulates per link of a chain, see `linnet.benchmarks.machine.peak.SpeedProbe`.
     speed : float
         Links per second while a certain model runs: wide instructions lower a clock.
     """

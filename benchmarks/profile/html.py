@@ -7,9 +7,10 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from . import charts, document
+from ..latency import document
+from ..machine.describe import describe_machine
+from . import charts
 from .analysis import Analysis, profile_line, short_name
-from .machine import describe_machine
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff; margin: 2em auto;

@@ -23,12 +23,12 @@ from linnet.errors import InputError, LinnetError
 from linnet.session import Session
 from linnet.types import Array
 
+from ..machine.peak import SpeedProbe
+from ..machine.pin import one_cpu
+from ..machine.system import System
+from ..machine.watch import Watch
 from .measured import Rounds
-from .peak import SpeedProbe
-from .pin import one_cpu
 from .settings import Settings
-from .system import System
-from .watch import Watch
 
 Share = Callable[[float], None]
 Clock = Callable[[], float]
@@ -92,7 +92,7 @@ def sit(task: Task, folder: Path, share: Share) -> Sitting:
         As loading and running the model do.
     """
     (folder / "task").write_bytes(pickle.dumps(task))
-    code = "import sys; from linnet.benchmarks.sitting import main; main(sys.argv[1])"
+    code = "import sys; from linnet.benchmarks.latency.sitting import main; main(sys.argv[1])"
     command = [sys.executable, "-c", code, str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

@@ -14,9 +14,9 @@ import numpy as np
 
 from linnet.types import Array
 
-from .conditions import Verdict
-from .memory import SLOW, Core
-from .peak import Reading
+from ..machine.conditions import Verdict
+from ..machine.memory import SLOW, Core
+from ..machine.peak import Reading
 from .spread import LEAST_PROCESSES
 
 Edges = tuple[Reading, Reading]

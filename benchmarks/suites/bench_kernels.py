@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from linnet.benchmarks.peak import Peaks
+from linnet.benchmarks.machine.peak import Peaks
 from linnet.kernels import _core
 from linnet.types import DType, NodeTypes
 
 # The table and the harness are plain modules of the test suite, beside this folder.
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 CASES: dict[str, Any] = importlib.import_module("cases").CASES
 bind_op: Any = importlib.import_module("harness").bind_op
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from linnet.benchmarks.peak import Peaks, measure_peaks
+from linnet.benchmarks.machine.peak import Peaks, measure_peaks
 from linnet.kernels import _core
 
 

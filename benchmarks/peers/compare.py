@@ -19,9 +19,9 @@ import numpy as np
 
 from linnet.types import Array
 
+from ..latency.spread import ratio_interval
 from .agreement import compare_outputs
 from .engines import ENGINES, OWNERS, installed, suits
-from .spread import ratio_interval
 from .turns import take_turns
 from .worker import Worker
 
@@ -56,7 +56,7 @@ def compare(
     expected : list of ndarray, optional
         The right outputs; by default what the format's own runtime gives.
     tolerance : float
-        Allowed difference, see `linnet.benchmarks.agreement`; 0 takes the usual one.
+        Allowed difference, see `linnet.benchmarks.peers.agreement`; 0 takes the usual one.
     engines : list of str, optional
         By default all that are installed and read the format.
     share : callable

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from .conditions import Snapshot, judge
-from .gate import gate
-from .memory import Core, core_name, recall, survey
-from .peak import SpeedProbe
-from .system import System
-from .watch import Watch
+from ..latency.gate import gate
+from ..machine.conditions import Snapshot, judge
+from ..machine.memory import Core, core_name, recall, survey
+from ..machine.peak import SpeedProbe
+from ..machine.system import System
+from ..machine.watch import Watch
 from .worker import Worker
 
 # Until as many count as were asked for, at most so many times as many are taken.

@@ -1,0 +1,1 @@
+"""The measurement behind ``linnet bench``: processes, samples, intervals, the document."""

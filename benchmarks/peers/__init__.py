@@ -1,0 +1,1 @@
+"""linnet beside other runtimes, taking turns: ``linnet compare-peers``."""

@@ -1,0 +1,1 @@
+"""pytest-benchmark suites, and what ``linnet bench --suite`` runs."""
