@@ -54,6 +54,13 @@ LINNET_INLINE F exp_f(F x) {
   return scale_f(splat_f(1.0f) + expm1_reduced(parts.r), parts.n);
 }
 
+// exp_f(-|x|).
+LINNET_INLINE F exp_minus_abs_f(F x) {
+  const F negative = as_f(as_i(x) | splat_i(INT32_MIN));
+  const ExpParts parts = split_exp(max_f(splat_f(-104.0f), negative));
+  return scale_f(splat_f(1.0f) + expm1_reduced(parts.r), parts.n);
+}
+
 // At most 4 ulp for x <= 0.
 LINNET_INLINE F expm1_nonpositive(F x) {
   const ExpParts parts = split_exp(max_f(splat_f(-18.0f), x));
@@ -106,7 +113,7 @@ LINNET_INLINE F log1p_unit(F e) {
 // At most 4 ulp.
 LINNET_INLINE F sigmoid_f(F x) {
   const F one = splat_f(1.0f);
-  const F e = exp_f(-abs_f(x));
+  const F e = exp_minus_abs_f(x);
   return divide_f(select(x >= splat_f(0.0f), one, e), one + e);
 }
 

@@ -90,7 +90,7 @@ struct Elu {
 };
 struct Softplus {
   F a, b;
-  F operator()(F x) const { return max_f(splat_f(0.0f), x) + log1p_unit(exp_f(-abs_f(x))); }
+  F operator()(F x) const { return max_f(splat_f(0.0f), x) + log1p_unit(exp_minus_abs_f(x)); }
 };
 struct Floor {
   F a, b;

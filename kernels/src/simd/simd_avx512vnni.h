@@ -51,12 +51,9 @@ LINNET_INLINE I to_i_round(F x) { return (I)_mm512_cvtps_epi32(x); }
 LINNET_INLINE I to_i_trunc(F x) { return (I)_mm512_cvttps_epi32(x); }
 LINNET_INLINE I as_i(F x) { return (I)_mm512_castps_si512(x); }
 LINNET_INLINE F as_f(I x) { return _mm512_castsi512_ps(raw(x)); }
-LINNET_INLINE F select(I mask, F a, F b) {
-  return _mm512_mask_blend_ps(_mm512_movepi32_mask(raw(mask)), b, a);
-}
-LINNET_INLINE I select(I mask, I a, I b) {
-  return (I)_mm512_mask_blend_epi32(_mm512_movepi32_mask(raw(mask)), raw(b), raw(a));
-}
+// Written so that a comparison's mask is used as it is.
+LINNET_INLINE F select(I mask, F a, F b) { return mask ? a : b; }
+LINNET_INLINE I select(I mask, I a, I b) { return mask ? a : b; }
 LINNET_INLINE F abs_f(F x) { return _mm512_abs_ps(x); }
 LINNET_INLINE F sqrt_f(F x) { return _mm512_sqrt_ps(x); }
 LINNET_INLINE F floor_f(F x) { return _mm512_floor_ps(x); }
