@@ -13,6 +13,7 @@ from linnet.kernels import _core
 
 from .buffers import BufferMap, assign_buffers
 from .errors import InputError, UnsupportedError
+from .fusion import fuse_bytes
 from .graph import Graph, Node
 from .ops import Body, Op
 from .plan_check import check_plan
@@ -172,6 +173,7 @@ def bind_concrete(
     record : bool
         Whether the program is to keep a tape of the calls that fill it.
     """
+    concrete = fuse_bytes(concrete, outputs)
     buffers = assign_buffers(concrete, inputs, outputs)
     memory = plan_memory(buffers.requests())
     _check(buffers, memory)

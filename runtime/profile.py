@@ -238,7 +238,7 @@ def _row(span: NodeSpan, plan: Plan, seconds: float) -> dict[str, Any]:
     first = types.inputs[0] if types.inputs else None
     return {
         "name": node.name,
-        "op": type(node.op).__name__,
+        "op": node.op.title,
         "kernel": "+".join(kernels) or "view",
         "seconds": seconds,
         "macs": int(cost.macs),

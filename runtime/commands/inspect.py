@@ -83,7 +83,7 @@ def _describe_node(span: NodeSpan, plan: Plan) -> dict[str, Any]:
     names = [plan.program.steps[i][0] for i in range(span.begin, span.end)]
     return {
         "name": span.item.node.name,
-        "op": type(op).__name__,
+        "op": op.title,
         "inputs": [None if t is None else str(t) for t in types.inputs],
         "outputs": [str(t) for t in types.outputs],
         "quantization": [_quantization(t) for t in types.outputs],

@@ -128,7 +128,8 @@ class Op(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True, kw_o
     Class-level facts: ``arity`` is the least and most number of inputs, ``since`` the format
     revision that knows the op, ``in_place`` the inputs whose buffer output 0 may take, ``alias``
     whether output 0 is input 0's bytes under another shape, ``pure`` whether equal inputs give
-    equal outputs (so constants fold), ``outputs`` the number of outputs.
+    equal outputs (so constants fold), ``outputs`` the number of outputs, ``elementwise`` whether
+    each element of the output depends on one element of each input alone (NumPy broadcasting).
     """
 
     arity: ClassVar[tuple[int, int]] = (1, 1)
@@ -137,6 +138,7 @@ class Op(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True, kw_o
     alias: ClassVar[bool] = False
     pure: ClassVar[bool] = True
     runs_bodies: ClassVar[bool] = False
+    elementwise: ClassVar[bool] = False
     registry: ClassVar[Registry] = Registry()
 
     def __init_subclass__(cls, **config: Any) -> None:
@@ -144,6 +146,11 @@ class Op(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True, kw_o
         if cls.__name__.startswith("_"):
             return
         Op.registry[cls.__name__] = cls
+
+    @property
+    def title(self) -> str:
+        """What a plan's listing calls the op."""
+        return type(self).__name__
 
     @property
     def outputs(self) -> int:

@@ -95,8 +95,8 @@ def every_byte(tensor: TensorType) -> Array:
     return np.arange(256, dtype=np.uint8).view(tensor.dtype.numpy)
 
 
-def _per_tensor(*types: TensorType) -> bool:
-    """Whether every type of one byte has at most one scale."""
+def has_bytes(*types: TensorType) -> bool:
+    """Whether every type is of one byte with at most one scale."""
     return all(
         item.dtype in _BYTES and (item.quantization is None or item.quantization.per_tensor)
         for item in types
@@ -106,7 +106,7 @@ def _per_tensor(*types: TensorType) -> bool:
 def table(op: Op, step: Step) -> bool:
     """Bind an op of one operand, both ends bytes, by its reference on all 256 stored values."""
     (x,), (y,) = step.types
-    if x is None or not _per_tensor(x, y):
+    if x is None or not has_bytes(x, y):
         return False
     ends = (x.with_(shape=(256,), value=None),), (y.with_(shape=(256,), value=None),)
     (result,) = op.reference(NodeTypes(*ends), every_byte(x))
@@ -182,9 +182,9 @@ def pair_table(op: Op, step: Step) -> bool:
     """Bind any op of two quantized bytes by its reference on all pairs of stored values."""
     x, y = step.types.inputs
     (z,) = step.types.outputs
-    if x is None or y is None or not _per_tensor(x, y):
+    if x is None or y is None or not has_bytes(x, y):
         return False
-    if z.dtype is not DType.BOOL and not _per_tensor(z):
+    if z.dtype is not DType.BOOL and not has_bytes(z):
         return False
     route = walk(step)
     if route is None:

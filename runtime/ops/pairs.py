@@ -27,6 +27,7 @@ class _Binary(Op, frozen=True):
 
     arity: ClassVar[tuple[int, int]] = (2, 2)
     in_place: ClassVar[tuple[int, ...]] = (0, 1)
+    elementwise: ClassVar[bool] = True
     exact: ClassVar[bool] = False
     vectorized: ClassVar[bool] = True
     whole: ClassVar[bool] = True

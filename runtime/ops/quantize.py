@@ -29,6 +29,7 @@ class Quantize(Op, frozen=True):
 
     dtype: DType = DType.INT8
     in_place: ClassVar[tuple[int, ...]] = (0,)
+    elementwise: ClassVar[bool] = True
 
     def infer(self, *types: TensorType | None) -> tuple[TensorType, ...]:
         """Return the input's shape in the storage type."""

@@ -60,6 +60,7 @@ class _Unary(Op, frozen=True):
     """
 
     in_place: ClassVar[tuple[int, ...]] = (0,)
+    elementwise: ClassVar[bool] = True
     integers: ClassVar[bool] = False
     operations: ClassVar[int] = 1
 

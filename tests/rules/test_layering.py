@@ -27,6 +27,10 @@ MAY_IMPORT = {
     "linnet.planner": ("linnet.types", "linnet.errors"),
     "linnet.plan_check": ("linnet.errors",),
     "linnet.specialize": ("linnet.graph", "linnet.ops", "linnet.types", "linnet.errors"),
+    "linnet.byte_function": ("linnet.ops", "linnet.types"),
+    "linnet.fusion": (
+        "linnet.byte_function", "linnet.graph", "linnet.specialize", "linnet.types",
+    ),
     "linnet.buffers": ("linnet.planner", "linnet.specialize", "linnet.types"),
     "linnet.reference": ("linnet.graph", "linnet.ops", "linnet.types"),
     "linnet.format": (
@@ -39,8 +43,8 @@ MAY_IMPORT = {
         "linnet.dims", "linnet.format.writer", "linnet.reference", "linnet.specialize",
     ),
     "linnet.binding": (
-        "linnet.kernels", "linnet.buffers", "linnet.errors", "linnet.graph", "linnet.plan_check",
-        "linnet.planner", "linnet.specialize", "linnet.types", "linnet.ops",
+        "linnet.kernels", "linnet.buffers", "linnet.errors", "linnet.fusion", "linnet.graph",
+        "linnet.plan_check", "linnet.planner", "linnet.specialize", "linnet.types", "linnet.ops",
     ),
     "linnet.executor": (
         "linnet.kernels", "linnet.binding", "linnet.errors", "linnet.graph", "linnet.ops",
