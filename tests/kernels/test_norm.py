@@ -8,8 +8,15 @@ from linnet import ops
 from linnet.types import Quantization
 
 RNG = np.random.default_rng(17)
+START = RNG.bit_generator.state
 LEVELS = pytest.mark.parametrize(("isa", "threads"), list(levels()))
 LENGTHS = (1, 2, 3, 7, 8, 15, 16, 17, 31, 63, 64, 65, 100, 255, 256, 257, 1000)
+
+
+@pytest.fixture(autouse=True)
+def numbers():
+    """Draw the same whatever tests ran before."""
+    RNG.bit_generator.state = START
 
 
 def floats_of(shape, spread=3.0, middle=0.0):
@@ -100,9 +107,9 @@ def test_float_softmax_of_infinities(isa, threads):
 
 @LEVELS
 def test_long_sums_keep_their_digits(isa, threads):
-    x = floats_of((1, 200_003), 0.1, 5.0)
+    x = np.random.default_rng(10).normal(5.0, 0.1, (1, 200_003)).astype(np.float32)
     check_floats(ops.Softmax(), [x], isa, threads, rtol=2e-6, atol=0)
-    check_floats(ops.LayerNormalization(), [x], isa, threads, rtol=1e-5, atol=2e-5)
+    check_floats(ops.LayerNormalization(), [x], isa, threads, rtol=1e-5, atol=1e-5)
     check_floats(ops.RMSNormalization(), [x], isa, threads, rtol=2e-6, atol=0)
 
 

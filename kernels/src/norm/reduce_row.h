@@ -43,7 +43,7 @@ static float sum_row(int64_t n, Term term) {
   constexpr int kChains = 4;
   constexpr int64_t kStep = kChains * kLanes;
   constexpr int64_t kBlock = 16 * kStep;
-  F total = splat_f(0.0f);
+  BlockSum total;
   int64_t i = 0;
   while (i + kStep <= n) {
     const int64_t limit = i + kBlock < n ? i + kBlock : n;
@@ -52,14 +52,14 @@ static float sum_row(int64_t n, Term term) {
 #pragma GCC unroll 4
       for (int c = 0; c < kChains; ++c) part[c] = part[c] + term(i + c * kLanes, kLanes);
     }
-    total = total + ((part[0] + part[1]) + (part[2] + part[3]));
+    total.add((part[0] + part[1]) + (part[2] + part[3]));
   }
   for (; i < n; i += kLanes) {
     const int lanes = static_cast<int>(n - i < kLanes ? n - i : kLanes);
     const F x = term(i, lanes);
-    total = total + select(lanes_below(lanes), x, splat_f(0.0f));
+    total.add(select(lanes_below(lanes), x, splat_f(0.0f)));
   }
-  return sum_f(total);
+  return sum_f(total.sum());
 }
 
 static float max_row(const float* x, int64_t n) {
