@@ -24,20 +24,25 @@ def lame() -> Graph:
     """A model with a product so deep that no int8 kernel can hold its sums."""
     rng = np.random.default_rng(0)
     graph = Graph("lame")
-    y = graph.add_input("x", TensorType(DType.FLOAT32, (1, 200, 200, 8)))
-    for channels in (32, 4):
+    y = graph.add_input("x", TensorType(DType.FLOAT32, (1, 100, 100, 2)))
+    for channels in (4, 4):
         depth = graph.type_of(y).shape[-1]
         w = rng.standard_normal((channels, 3, 3, depth)).astype(np.float32)
         y = graph.add(ops.Conv2D(pads=(1, 1, 1, 1)), [y, graph.add_constant("w", w)], "conv")
-    a = graph.add(ops.Reshape(shape=(4, 40000)), [y])
-    b = graph.add(ops.Reshape(shape=(40000, 4)), [y])
+    a = graph.add(ops.Reshape(shape=(1, 40000)), [y])
+    b = graph.add(ops.Reshape(shape=(40000, 1)), [y])
     y = graph.add(ops.MatMul(), [a, b], "deep")
     graph.outputs = [y]
     return graph
 
 
-@pytest.fixture(autouse=True)
-def clock(monkeypatch):
+def images() -> list[np.ndarray]:
+    data = np.random.default_rng(1).standard_normal((3, 1, 100, 100, 2))
+    return list(data.astype(np.float32))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def clock():
     """Times by rule instead of by clock: products gain from int8, those named "deep" lose."""
 
     def seconds(node, int8):
@@ -67,15 +72,16 @@ def clock(monkeypatch):
             found += 3e-6 if converts else seconds(node, int8)
         return found
 
-    monkeypatch.setattr(advising, "measure_times", times)
-    monkeypatch.setattr(advising, "measure_models", models)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(advising, "measure_times", times)
+        patch.setattr(advising, "measure_models", models)
+        yield
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def advice():
     graph = lame()
-    data = np.random.default_rng(1).standard_normal((3, 1, 200, 200, 8)).astype(np.float32)
-    return Adviser(graph, Samples(list(data), graph)).advise()
+    return Adviser(graph, Samples(images(), graph)).advise()
 
 
 def test_a_layer_that_int8_makes_slower_stays_float(advice):
@@ -106,8 +112,7 @@ def test_what_a_run_takes_beside_its_nodes_is_spread_over_them():
 def test_the_recipe_makes_the_same_model(advice):
     options = recipe(advice)
     assert options["keep"] == ["deep"]
-    data = np.random.default_rng(1).standard_normal((3, 1, 200, 200, 8)).astype(np.float32)
-    made = linnet.quantize(lame(), list(data), **options)
+    made = linnet.quantize(lame(), images(), **options)
     kinds = [(type(n.op), made.type_of(n.outputs[0]).dtype) for n in made.nodes]
     assert kinds == [
         (type(n.op), advice.graph.type_of(n.outputs[0]).dtype) for n in advice.graph.nodes

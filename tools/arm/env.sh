@@ -16,3 +16,8 @@ triplet_of() {
 machine_of() {
   case $1 in arm64) echo aarch64 ;; armhf) echo armv7l ;; esac
 }
+
+# compile_all FOLDER: the emulator would compile at every start; bytecode is the same everywhere.
+compile_all() {
+  PYTHONDONTWRITEBYTECODE= "$python" -m compileall -q -j0 "$1" > /dev/null || true
+}

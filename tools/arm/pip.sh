@@ -14,5 +14,4 @@ mkdir -p "$dest"
 "$python" -m pip install --quiet --quiet --disable-pip-version-check --no-compile --upgrade \
   --only-binary=:all: "${platforms[@]}" --python-version "$version" --implementation cp \
   --target "$dest" "$@"
-# The emulator would compile at every start: bytecode is the same on every architecture.
-PYTHONDONTWRITEBYTECODE= "$python" -m compileall -q -j0 "$dest" > /dev/null || true
+compile_all "$dest"

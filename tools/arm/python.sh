@@ -6,4 +6,5 @@ qemu=qemu-aarch64-static
 [ $arch = arm64 ] || qemu=qemu-arm-static
 # Tests that start sys.executable come back through this script (sitecustomize of the root).
 export LINNET_ARM_PYTHON=$here/python.sh LINNET_ARM=$out
+export OPENBLAS_NUM_THREADS=1   # NumPy's: starting more takes each process a quarter of a second
 with_cpuinfo "$qemu" -cpu "$cpu" -L "$root" "$root/usr/bin/python3" "$@"

@@ -36,3 +36,4 @@ fi
 rm -rf "$packages/linnet"
 "$python" -m zipfile -e "$wheel" "$packages"
 cp "$here/sitecustomize.py" "$packages/"
+compile_all "$packages/linnet"
