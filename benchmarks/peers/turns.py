@@ -79,7 +79,9 @@ class Turns:
             f"the core was free for every engine in {kept} of {len(counting)} turns"
             "{}: something shares it (another process, a sibling hyperthread, another guest)"
         )
-        if not self.enough:
+        if not self._free:
+            verdict.problems[:] = ["nothing was measured"]
+        elif not self.enough:
             verdict.problems.append(told.format(" only"))
         elif kept < len(counting):
             verdict.warnings.append(told.format(", which count"))

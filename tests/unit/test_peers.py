@@ -54,6 +54,7 @@ def test_an_engine_that_fails_is_named_with_its_reason(tmp_path, feeds):
     found = peers.compare(str(broken), feeds, 1, 2, 0.01, engines=["onnxruntime"])
     assert found["engines"]["onnxruntime"]["status"] == "failed"
     assert found["engines"]["onnxruntime"]["reason"]
+    assert (found["valid"], found["problems"]) == (False, ["nothing was measured"])
 
 
 def test_outputs_agree_by_their_spread():
