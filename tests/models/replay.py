@@ -40,11 +40,11 @@ class Cases:
         return {name: self.arrays[f"{case['id']}_in{k}"] for k, name in enumerate(names)}
 
     def run(self, session: Any, case: dict[str, Any]) -> dict[str, np.ndarray]:
-        """Run a case; a model with state gets its inputs step by step."""
+        """Run a case from the initial state; stateful models get their inputs step by step."""
+        session.reset()
         feeds = self.feeds(case)
         if not self.about["stateful"]:
             return session.run(feeds)
-        session.reset()
         count = len(next(iter(feeds.values())))
         steps = [session.run({name: a[i] for name, a in feeds.items()}) for i in range(count)]
         return {name: np.stack([step[name] for step in steps]) for name in steps[0]}

@@ -103,7 +103,7 @@ def test_the_command_writes_what_the_report_reads(tmp_path, capsys):
     target.write_text(json.dumps(results))
     assert main(["compare-peers", other, *quick, "-o", str(target), "--add"]) == 1
     assert "other versions" in capsys.readouterr().err
-    assert main(["bench", FLOAT, "--peers", "--seconds", "0.01", "--json"]) == 0
+    assert main(["bench", FLOAT, "--peers", "--seconds", "0.01", "--runs", "5", "--json"]) == 0
     assert "linnet-peers-1" in capsys.readouterr().out
 
 
