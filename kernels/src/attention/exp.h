@@ -1,17 +1,10 @@
 // The exponentials that attention needs.
 #pragma once
 
-#include "simd/simd.h"
+#include "elementwise/math.h"
 
 namespace linnet {
 namespace LINNET_ISA {
-
-// Calls step(i) for every vector of a few, which so take turns: none waits for itself.
-template <int N, class Step>
-LINNET_INLINE void each_of(Step step) {
-#pragma GCC unroll 4
-  for (int i = 0; i < N; ++i) step(i);
-}
 
 #if defined(__AVX512F__)
 // x less the nearest whole number, 0 for -infinity.

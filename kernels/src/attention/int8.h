@@ -16,6 +16,8 @@ namespace {
 
 // out[row, key] = sum * scale[key].
 struct ScoreBody {
+  static constexpr bool kStreams = false;
+
   struct Block {
     BlockS8 tile;
     const int32_t* bias;
@@ -50,6 +52,8 @@ struct ScoreBody {
 
 // out[row, d] = out[row, d] * keep[row] + sum * factor[row], whole panels of columns.
 struct MixBody {
+  static constexpr bool kStreams = false;
+
   struct Block {
     BlockS8 tile;
     const float* keep;
@@ -143,19 +147,6 @@ static TaskS8 task_s8(const AttentionParams& p, void* scratch) {
   return t;
 }
 
-// Four vectors of 0..255 in the form that tiles broadcast.
-LINNET_INLINE void store_weights(uint8_t* to, const I (&q)[4]) {
-#if defined(__AVX512F__)
-  // Packing works within 128-bit lanes: lane L holds four bytes of each q; puts q by q again.
-  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-  const __m512i low = _mm512_packs_epi32(raw(q[0]), raw(q[1]));
-  const __m512i high = _mm512_packs_epi32(raw(q[2]), raw(q[3]));
-  _mm512_storeu_si512(to, _mm512_permutexvar_epi32(order, _mm512_packus_epi16(low, high)));
-#else
-  for (int i = 0; i < 4; ++i) store_element(to + i * kLanes * kLayout.element, q[i]);
-#endif
-}
-
 // Byte weights of one row: round(255 * 2^(score * factor - peak) * v_scale / v_most). Returns the
 // powers, to be summed: those too small for a byte count with the mean of the values, which values
 // are less.
@@ -178,7 +169,7 @@ LINNET_INLINE F weigh(uint8_t* to, const float* scores, int64_t width, float fac
       q[i] = to_i_round(power[i] * load_f(share + j + i * kLanes));
       sum[i % 2] = sum[i % 2] + power[i];
     }
-    store_weights(to + j * kLayout.element, q);
+    store_elements(to + j * kLayout.element, q);
   }
   for (; j < width; j += kLanes) {
     const F power = exp2_rough(fma(load_f(scores + j), scale, shift));

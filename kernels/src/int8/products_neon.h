@@ -364,5 +364,12 @@ static inline bool tiles_by_hand(const BlockS8&, int, int, int) { return false; 
 // Vectors of the next tile; tiles do not straddle panels.
 LINNET_INLINE int next_vectors(int left) { return left < kMaxVectors ? left : kMaxVectors; }
 
+// As without `beside`, which is for machines that ask to be told what they read next.
+template <int MR, int NV, class Beside>
+LINNET_INLINE void add_products(I (&sum)[MR][NV], const BlockS8& block, int row, int vector,
+                                Beside) {
+  add_products(sum, block, row, vector);
+}
+
 }  // namespace LINNET_ISA
 }  // namespace linnet

@@ -62,10 +62,16 @@ LINNET_INLINE bool in_one_piece(const int32_t* offsets, int64_t steps) {
   return steps > 0 && offsets[steps - 1] - offsets[0] == (steps - 1) * kLaneBytes;
 }
 
+// What a tile does beside its products every second step: nothing.
+struct NothingBeside {
+  __attribute__((always_inline)) void operator()(int64_t) const {}
+};
+
 // One flat loop over k, whatever the shape of the window: GCC moves accumulators about between the
 // levels of a nest.
-template <int MR, int NV>
-LINNET_INLINE void add_products(I (&sum)[MR][NV], const BlockS8& block, int row, int vector) {
+template <int MR, int NV, class Beside = NothingBeside>
+LINNET_INLINE void add_products(I (&sum)[MR][NV], const BlockS8& block, int row, int vector,
+                                Beside beside = {}) {
   constexpr int kWays = ways(MR * NV);
   const int64_t a_step = block.a_step, steps = block.steps;
   const int32_t* offsets = block.offsets;
@@ -135,6 +141,7 @@ LINNET_INLINE void add_products(I (&sum)[MR][NV], const BlockS8& block, int row,
   if constexpr (kWays == 1) {
 #pragma GCC unroll 1
     for (; k + 2 <= steps; k += 2) {
+      beside(k);
       add(sum, k);
       add(sum, k + 1);
     }

@@ -9,6 +9,9 @@
 namespace linnet {
 namespace LINNET_ISA {
 
+// Floats of which an L1 cache holds twice as many.
+constexpr int64_t kNearFloats = 4096;
+
 // What belongs to the rows of a block.
 struct DynamicRows {
   float step[kMaxBlock];
@@ -19,6 +22,8 @@ struct DynamicRows {
 namespace {
 
 struct DynamicBody {
+  static constexpr bool kStreams = true;
+
   struct Block {
     BlockS8 tile;
     const DynamicLinearParams* p;
@@ -80,18 +85,38 @@ struct DynamicBody {
 
 }  // namespace
 
+// Rows whose ranges are found together: they should still lie in the L1 cache when they are
+// quantized.
+static int rows_together(int64_t depth) {
+  const int64_t fit = kNearFloats / (depth > 0 ? depth : 1);
+  return static_cast<int>(fit < 1 ? 1 : fit < kLanes ? fit : kLanes);
+}
+
 // Quantizes rows [row, row + count) into the block.
 static void fill_block(const DynamicLinearParams& p, uint8_t* to, int64_t step, DynamicRows& rows,
                        int64_t row, int count) {
-  for (int r = 0; r < count; ++r, to += step) {
-    const float* x = p.x + (row + r) * p.depth;
-    const RowScale scale =
-        scale_of(p.range != nullptr ? Range{p.range[0], p.range[1]} : range_of(x, p.depth));
-    quantize_row(to, x, p.depth, scale, p.range != nullptr);
-    rows.step[r] = scale.step;
-    rows.zero_pair[r] = scale.zero | scale.zero * 128 << 16;
-    if (p.weight_zero != nullptr) {
-      rows.sum[r] = row_sum(to, p.depth) - static_cast<int32_t>(p.depth) * scale.zero;
+  const int most = rows_together(p.depth);
+  for (int first = 0; first < count; first += most) {
+    const int some = count - first < most ? count - first : most;
+    const float* x = p.x + (row + first) * p.depth;
+    const bool given = p.range != nullptr;
+    const RowScales scales = scales_of(given ? Ranges{splat_f(p.range[0]), splat_f(p.range[1])}
+                                             : ranges_of(x, p.depth, some, p.depth));
+    for (int i = 0; i < some; ++i, to += step, x += p.depth) {
+      const F scale = splat_f(scales.step[i]), inverse = splat_f(scales.inverse[i]);
+      const int32_t zero = scales.zero[i];
+      // With a range, x / step as ONNX has it.
+      if (given && scales.inverse[i] != 0.0f) {
+        quantize_row(to, x, p.depth, zero, [&](F value) { return value / scale; });
+      } else {
+        quantize_row(to, x, p.depth, zero, [&](F value) { return value * inverse; });
+      }
+      const int r = first + i;
+      rows.step[r] = scales.step[i];
+      rows.zero_pair[r] = zero | zero * 128 << 16;
+      if (p.weight_zero != nullptr) {
+        rows.sum[r] = row_sum(to, p.depth) - static_cast<int32_t>(p.depth) * zero;
+      }
     }
   }
 }

@@ -1,7 +1,8 @@
 // Strips of int8 tiles whose sums begin and end as a body says.
 //
 // A body has a type Block with a member `tile` (BlockS8), and start(sum, block, row, channel) and
-// store(sum, block, row, channel) for sums of MR rows and NV vectors.
+// store(sum, block, row, channel) for sums of MR rows and NV vectors. With kStreams its weights
+// come from beyond the L2 cache: each tile fetches a part of those that the next strip reads.
 #pragma once
 
 #include "int8/gather.h"
@@ -9,14 +10,31 @@
 namespace linnet {
 namespace LINNET_ISA {
 
+constexpr int64_t kLine = 64;
+
+// Fetches a part of the next strip's weights, a line every second step.
+struct FetchAhead {
+  const int8_t* from;
+  __attribute__((always_inline)) void operator()(int64_t k) const {
+    prefetch_second(from + k / 2 * kLine);
+  }
+};
+
 template <class Body, int MR, int NV>
 static __attribute__((noinline)) void body_tiles(const typename Body::Block& block, int row,
                                                  int count, int vector) {
+  const int8_t* next =
+      block.tile.weights + (vector + NV) / kVectorsPerPanel * block.tile.panel_step;
 #pragma GCC unroll 1
   for (const int end = row + count * MR; row < end; row += MR) {
     I sum[MR][NV];
     Body::start(sum, block, row, vector * kLanes);
-    add_products(sum, block.tile, row, vector);
+    if constexpr (Body::kStreams) {
+      add_products(sum, block.tile, row, vector,
+                   FetchAhead{next + row / MR * (block.tile.steps / 2) * kLine});
+    } else {
+      add_products(sum, block.tile, row, vector);
+    }
     Body::store(sum, block, row, vector * kLanes);
   }
 }

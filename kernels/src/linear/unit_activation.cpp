@@ -5,52 +5,63 @@
 namespace linnet {
 namespace LINNET_ISA {
 
-template <Activation kKind>
-LINNET_INLINE F activated(F x) {
-  switch (kKind) {
-    case Activation::kRelu:
-      return max_f(splat_f(0.0f), x);
-    case Activation::kGelu:
-      return gelu_f(x);
-    case Activation::kGeluTanh:
-      return gelu_tanh_f(x);
-    case Activation::kSilu:
-      return x * sigmoid_f(x);
-    default:
-      return x;
+template <Activation kKind, int N>
+LINNET_INLINE void activate(F (&x)[N]) {
+  if constexpr (kKind == Activation::kGelu) {
+    gelu_f(x);
+  } else {
+    each_of<N>([&](int i) {
+      if (kKind == Activation::kRelu) x[i] = max_f(splat_f(0.0f), x[i]);
+      if (kKind == Activation::kGeluTanh) x[i] = gelu_tanh_f(x[i]);
+      if (kKind == Activation::kSilu) x[i] = x[i] * sigmoid_f(x[i]);
+    });
+  }
+}
+
+// Rows that take turns: activations are long chains, of which an ISA with 32 registers holds twice
+// as many.
+constexpr int kRowsTogether = kLanes == 16 ? 2 : 1;
+
+template <Activation kKind, bool kAdds, int kRows>
+static void finish_some(float* y, const float* residual, int64_t step, int columns) {
+  constexpr int kVectors = 4, kTogether = kRows * kVectors;
+  int j = 0;
+  for (; j + kVectors * kLanes <= columns; j += kVectors * kLanes) {
+    const auto at = [&](int i) { return i / kVectors * step + j + i % kVectors * kLanes; };
+    F value[kTogether];
+    each_of<kTogether>([&](int i) { value[i] = load_f(y + at(i)); });
+    activate<kKind>(value);
+    if (kAdds) each_of<kTogether>([&](int i) { value[i] = value[i] + load_f(residual + at(i)); });
+    each_of<kTogether>([&](int i) { store_f(y + at(i), value[i]); });
+  }
+  for (; j < columns; j += kLanes) {
+    const int lanes = columns - j < kLanes ? columns - j : kLanes;
+    for (int64_t at = j; at < kRows * step; at += step) {
+      F value[1] = {load_f(y + at, lanes)};
+      activate<kKind>(value);
+      if (kAdds) value[0] = value[0] + load_f(residual + at, lanes);
+      store_f(y + at, value[0], lanes);
+    }
   }
 }
 
 template <Activation kKind, bool kAdds>
-static void finish_row(float* y, const float* residual, int columns) {
-  constexpr int kTogether = 4;
-  int j = 0;
-  for (; j + kTogether * kLanes <= columns; j += kTogether * kLanes) {
-    F value[kTogether];
-#pragma GCC unroll 4
-    for (int i = 0; i < kTogether; ++i) {
-      value[i] = activated<kKind>(load_f(y + j + i * kLanes));
-      if (kAdds) value[i] = value[i] + load_f(residual + j + i * kLanes);
-    }
-#pragma GCC unroll 4
-    for (int i = 0; i < kTogether; ++i) store_f(y + j + i * kLanes, value[i]);
+static void finish_all(float* y, const float* residual, int64_t step, int rows, int columns) {
+  int i = 0;
+  for (; i + kRowsTogether <= rows; i += kRowsTogether) {
+    finish_some<kKind, kAdds, kRowsTogether>(y + i * step, residual + i * step, step, columns);
   }
-  for (; j < columns; j += kLanes) {
-    const int lanes = columns - j < kLanes ? columns - j : kLanes;
-    F value = activated<kKind>(load_f(y + j, lanes));
-    if (kAdds) value = value + load_f(residual + j, lanes);
-    store_f(y + j, value, lanes);
+  for (; i < rows; ++i) {
+    finish_some<kKind, kAdds, 1>(y + i * step, residual + i * step, step, columns);
   }
 }
 
 template <Activation kKind>
 static void finish_rows(float* y, const float* residual, int64_t step, int rows, int columns) {
-  for (int i = 0; i < rows; ++i, y += step) {
-    if (residual == nullptr) {
-      finish_row<kKind, false>(y, nullptr, columns);
-    } else {
-      finish_row<kKind, true>(y, residual + i * step, columns);
-    }
+  if (residual == nullptr) {
+    finish_all<kKind, false>(y, y, step, rows, columns);
+  } else {
+    finish_all<kKind, true>(y, residual, step, rows, columns);
   }
 }
 

@@ -16,9 +16,9 @@ void dynamic_linear(const DynamicLinearParams& p, const Worker& worker) noexcept
 
 void range_f32(const RangeParams& p, const Worker& worker) noexcept {
   if (worker.thread > 0) return;
-  const Range range = range_of(p.x, p.count);
-  p.out[0] = range.low;
-  p.out[1] = range.high;
+  const Ranges range = ranges_of(p.x, p.count, 1, p.count);
+  p.out[0] = range.low[0];
+  p.out[1] = range.high[0];
 }
 
 void embedding_s8(const EmbeddingParams& p, const Worker& worker) noexcept {

@@ -40,19 +40,31 @@ static void affine_row(const RowNormParams& p, const float* x, float* y, float c
 }
 
 void layer_norm_f32(const RowNormParams& p, const Worker& worker) noexcept {
+  // Rows that take turns: what follows a sum waits long for it.
+  constexpr int kTogether = 4;
   const Span rows = split(p.rows, worker);
   const float count = static_cast<float>(p.length);
-  for (int64_t r = rows.begin; r < rows.end; ++r) {
-    const float* x = p.x + r * p.length;
-    const float mean =
-        sum_row(p.length, [&](int64_t i, int lanes) { return load_lanes(x + i, lanes); }) / count;
-    const F middle = splat_f(mean);
-    const float squares = sum_row(p.length, [&](int64_t i, int lanes) {
-      const F away = load_lanes(x + i, lanes) - middle;
-      return away * away;
-    });
-    const float deviation = __builtin_sqrtf(squares / count + p.epsilon);
-    affine_row(p, x, p.y + r * p.length, mean, 1.0f / deviation);
+  for (int64_t first = rows.begin; first < rows.end; first += kTogether) {
+    const int some = static_cast<int>(rows.end - first < kTogether ? rows.end - first : kTogether);
+    const float* x = p.x + first * p.length;
+    float mean[kTogether], gain[kTogether];
+    for (int r = 0; r < some; ++r) {
+      const float* row = x + r * p.length;
+      mean[r] = sum_row(p.length, [&](int64_t i, int lanes) { return load_lanes(row + i, lanes); });
+    }
+    for (int r = 0; r < some; ++r) {
+      const float* row = x + r * p.length;
+      mean[r] /= count;
+      const F middle = splat_f(mean[r]);
+      gain[r] = sum_row(p.length, [&](int64_t i, int lanes) {
+        const F away = load_lanes(row + i, lanes) - middle;
+        return away * away;
+      });
+    }
+    for (int r = 0; r < some; ++r) {
+      const float deviation = __builtin_sqrtf(gain[r] / count + p.epsilon);
+      affine_row(p, x + r * p.length, p.y + (first + r) * p.length, mean[r], 1.0f / deviation);
+    }
   }
 }
 
