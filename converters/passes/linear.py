@@ -153,7 +153,9 @@ def _activation(op: ops.Op) -> str:
         return "gelu_tanh" if op.approximate else "gelu"
     if isinstance(op, ops.Silu):
         return "silu"
-    return "relu" if op == ops.Clip(minimum=0.0) else ""
+    if op == ops.Clip(minimum=0.0):
+        return "relu"
+    return "relu6" if op == ops.Clip(minimum=0.0, maximum=6.0) else ""
 
 
 _RULES: dict[type[ops.Op], Callable[[Graph, Links, Node], bool]] = {

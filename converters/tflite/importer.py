@@ -34,7 +34,8 @@ def import_tflite(data: bytes, name: str = "model", signature: str | None = None
     """Convert the content of a TFLite file.
 
     Fully connected operators of dynamic-range ("hybrid") models, int8 weights beside float
-    activations, keep their weights and quantize rows of activations as they come, as TFLite does.
+    activations, keep their weights and quantize rows of activations as they come, as TFLite does;
+    so do 1 x 1 convolutions of one image, which is a row there.
     Weights of the other hybrid operators become float32 constants; TFLite's own results stray from
     the float ones by up to the rounding of activations.
 

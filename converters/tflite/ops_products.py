@@ -31,6 +31,10 @@ def conv_2d(node: TfliteNode) -> None:
     dilations = pair_option(node, "DilationHFactor", "DilationWFactor", (1, 1))
     pads, auto_pad = padding(node, x, kernel, strides, dilations)
     channels, per_group = x.shape[-1], weights.static_shape[3]
+    if strides == kernel == (1, 1) and channels == per_group and _is_one_row(node):
+        shape = (weights.static_shape[0], per_group)
+        flat = node.step(Reshape(shape=shape), [node.input(1)], "rows")
+        return _dynamic(node, [node.input(0), flat, node.optional(2)], per_tensor=True)
     if not isinstance(channels, int) or not per_group or channels % per_group:
         raise UnsupportedError(f"{channels} input channels for a filter of {weights}")
     node.emit(
@@ -121,19 +125,22 @@ def fully_connected(node: TfliteNode) -> None:
     if (not keeps and node.type(0).rank != 2) or node.type(0).shape[-1:] != (depth,):
         x = node.step(Reshape(shape=(-1, depth)), [x], "rows")
     if _is_hybrid(node):
-        operands = [x, node.input(1), node.optional(2)]
-        activation = _HYBRID_ACTIVATIONS.get(node.clamp)
-        if activation is not None:
-            return node.emit(DynamicLinear(activation=activation), operands)
-        sums = node.step(DynamicLinear(), operands, "sums")
-        return node.emit(Clip(minimum=node.clamp[0], maximum=node.clamp[1]), [sums])
+        return _dynamic(node, [x, node.input(1), node.optional(2)])
     blocks = node.importer.blocks(node.operator.inputs[1]) if node.clamp == NO_CLAMP else None
     if blocks is not None and node.type(0).dtype is DType.FLOAT32:
         return node.emit(BlockLinear(whole=True), [x, *blocks, "", node.optional(2)])
     node.emit(FullyConnected(clamp=node.clamp), [x, node.real_weights(1), node.optional(2)])
 
 
-_HYBRID_ACTIVATIONS = {NO_CLAMP: "", (0.0, math.inf): "relu"}
+_HYBRID_ACTIVATIONS = {NO_CLAMP: "", (0.0, math.inf): "relu", (0.0, 6.0): "relu6"}
+
+
+def _dynamic(node: TfliteNode, operands: list[str], per_tensor: bool = False) -> None:
+    activation = _HYBRID_ACTIVATIONS.get(node.clamp)
+    if activation is not None:
+        return node.emit(DynamicLinear(activation=activation, per_tensor=per_tensor), operands)
+    sums = node.step(DynamicLinear(per_tensor=per_tensor), operands, "sums")
+    return node.emit(Clip(minimum=node.clamp[0], maximum=node.clamp[1]), [sums])
 
 
 def _is_hybrid(node: TfliteNode) -> bool:
@@ -141,6 +148,16 @@ def _is_hybrid(node: TfliteNode) -> bool:
     weights = node.graph.known_type(node.input(1))
     known = weights.value is not None and weights.dtype is DType.INT8
     return known and weights.quantization is not None and node.type(0).dtype is DType.FLOAT32
+
+
+def _is_one_row(node: TfliteNode) -> bool:
+    """Whether a hybrid convolution has one image, which TFLite quantizes as one row.
+
+    Weights of a single scale are left out: TFLite quantizes beside them without a zero point.
+    """
+    quantization = node.type(1).quantization
+    per_channel = quantization is not None and quantization.axis == 0
+    return _is_hybrid(node) and per_channel and node.type(0).shape[0] == 1
 
 
 def batch_matmul(node: TfliteNode) -> None:

@@ -20,7 +20,7 @@ from .unary import Gelu, Silu
 
 __all__ = ["DynamicLinear", "Embedding"]
 
-ACTIVATIONS = ("", "relu", "gelu", "gelu_tanh", "silu")
+ACTIVATIONS = ("", "relu", "gelu", "gelu_tanh", "silu", "relu6")
 _MOST_SPLITS = 4
 _SMALLEST_STEP = np.float32(1e-35)
 
@@ -29,6 +29,8 @@ def activate(name: str, x: Array) -> Array:
     """Return the activation of float64 numbers."""
     if name == "relu":
         return np.maximum(x, 0.0)
+    if name == "relu6":
+        return np.clip(x, 0.0, 6.0)
     if name in ("gelu", "gelu_tanh"):
         return Gelu(approximate=name == "gelu_tanh")._function(x)
     return Silu()._function(x) if name == "silu" else x
@@ -66,7 +68,7 @@ class DynamicLinear(Op, frozen=True):
     Parameters
     ----------
     activation : str
-        "", "relu", "gelu", "gelu_tanh" or "silu".
+        "", "relu", "relu6", "gelu", "gelu_tanh" or "silu".
     per_tensor : bool
         Quantize all of x with one scale and zero point, as ONNX DynamicQuantizeLinear does, and
         not every row with its own.

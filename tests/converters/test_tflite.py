@@ -70,23 +70,54 @@ def test_hybrid_fully_connected_keeps_its_weights():
     assert graph.type_of(weights) == TensorType(DType.INT8, (2, 3), Quantization(0.5, 1))
 
 
+def hybrid(kind, x, weights, quantization, options, version):
+    """Return a product of floats with int8 weights, and what linnet and LiteRT make of x."""
+    random, outputs = np.random.default_rng(3), weights.shape[0]
+    builder = ModelBuilder()
+    builder.add("x", "float32", x.shape)
+    builder.add("w", "int8", weights.shape, weights, quantization)
+    builder.add("b", "float32", (outputs,), random.normal(0, 1, outputs).astype(np.float32))
+    builder.add("y", "float32", (*x.shape[:-1], outputs))
+    operator = Operator(kind[0], [0, 1, 2], [3], options, kind[1])
+    operator.version = version
+    builder.operators, builder.inputs, builder.outputs = [operator], [0], [3]
+    graph = linnet.convert(builder.build())
+    found = linnet.load(graph, threads=1).run({"x": x})["y"]
+    return graph, found, litert(builder.build(), {"x": x})[0]
+
+
 @pytest.mark.parametrize("activation", [0, 1, 2, 3])
 def test_hybrid_fully_connected_rounds_rows_like_litert(activation):
     random = np.random.default_rng(2)
     weights = random.integers(-127, 128, (9, 32)).astype(np.int8)
     x = random.normal(0.3, 1, (4, 32)).astype(np.float32)
-    builder = ModelBuilder()
-    builder.add("x", "float32", x.shape)
-    builder.add("w", "int8", weights.shape, weights, Quantization(0.01, 0))
-    builder.add("b", "float32", (9,), random.normal(0, 1, 9).astype(np.float32))
-    builder.add("y", "float32", (4, 9))
     options = {"FusedActivationFunction": activation, "AsymmetricQuantizeInputs": True}
-    operator = Operator("FULLY_CONNECTED", [0, 1, 2], [3], options, "FullyConnectedOptions")
-    operator.version = 9
-    builder.operators, builder.inputs, builder.outputs = [operator], [0], [3]
-    (wanted,) = litert(builder.build(), {"x": x})
-    found = linnet.load(linnet.convert(builder.build()), threads=1).run({"x": x})["y"]
+    kind = "FULLY_CONNECTED", "FullyConnectedOptions"
+    _, found, wanted = hybrid(kind, x, weights, Quantization(0.01, 0), options, 9)
     np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("activation", [0, 1, 2, 3])
+def test_hybrid_pointwise_convolution_rounds_the_image_like_litert(activation):
+    random = np.random.default_rng(2)
+    weights = random.integers(-127, 128, (9, 1, 1, 32)).astype(np.int8)
+    x = random.normal(0.3, 1, (1, 5, 4, 32)).astype(np.float32)
+    x[0, 3] *= 9  # rows of their own would differ
+    options = {"FusedActivationFunction": activation, "Padding": 1, "StrideH": 1, "StrideW": 1}
+    scales = Quantization(random.uniform(0.01, 0.02, 9), 0, 0)
+    graph, found, wanted = hybrid(("CONV_2D", "Conv2DOptions"), x, weights, scales, options, 5)
+    assert any(isinstance(n.op, DynamicLinear) and n.op.per_tensor for n in graph.nodes)
+    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-4)
+
+
+def test_hybrid_convolution_of_several_images_stays_float():
+    x = np.ones((2, 5, 4, 8), np.float32)
+    weights = np.arange(24, dtype=np.int8).reshape(3, 1, 1, 8)
+    scales = Quantization(np.full(3, 0.5), 0, 0)
+    options = {"Padding": 1, "StrideH": 1, "StrideW": 1}
+    graph, found, wanted = hybrid(("CONV_2D", "Conv2DOptions"), x, weights, scales, options, 5)
+    assert [type(n.op) for n in graph.nodes] == [Conv2D]
+    np.testing.assert_allclose(found, wanted, rtol=1e-5)
 
 
 def test_int4_weights_are_unpacked_low_half_first():

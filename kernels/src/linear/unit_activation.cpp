@@ -14,6 +14,7 @@ LINNET_INLINE void activate(F (&x)[N]) {
       if (kKind == Activation::kRelu) x[i] = max_f(splat_f(0.0f), x[i]);
       if (kKind == Activation::kGeluTanh) x[i] = gelu_tanh_f(x[i]);
       if (kKind == Activation::kSilu) x[i] = x[i] * sigmoid_f(x[i]);
+      if (kKind == Activation::kRelu6) x[i] = clip_f(x[i], splat_f(0.0f), splat_f(6.0f));
     });
   }
 }
@@ -76,6 +77,8 @@ void finish_block(Activation kind, float* y, const float* residual, int64_t step
       return finish_rows<Activation::kGeluTanh>(y, residual, step, rows, columns);
     case Activation::kSilu:
       return finish_rows<Activation::kSilu>(y, residual, step, rows, columns);
+    case Activation::kRelu6:
+      return finish_rows<Activation::kRelu6>(y, residual, step, rows, columns);
     case Activation::kNone:
       return finish_rows<Activation::kNone>(y, residual, step, rows, columns);
   }
