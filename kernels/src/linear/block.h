@@ -31,10 +31,16 @@ LINNET_INLINE I second_word(I first, const uint8_t* w) {
   return kBits == 4 ? (I)((U)first >> 4) : load_bits(w + 64);
 }
 
-// A template, so that an ISA without byte products need not declare them.
+constexpr bool kDotsOfBytes = kHasDot || kHasDotS8;
+
+// A template, so that an ISA without products of these bytes need not declare them.
 template <class Vector>
 LINNET_INLINE Vector dot_bytes(Vector sum, Vector w, Vector a) {
-  return dot_u8s8(sum, w, a);
+  if constexpr (kHasDot) {
+    return dot_u8s8(sum, w, a);
+  } else {
+    return dot_s8s8(sum, w, a);
+  }
 }
 
 namespace {
@@ -43,7 +49,10 @@ namespace {
 struct ByteRows {
   using Number = int32_t;
   using Sum = I;
-  static constexpr int kPerEight = kHasDot ? 2 : 4;
+  static constexpr int kPerEight = kDotsOfBytes ? 2 : 4;
+  // What products of signed bytes take off weights of 8 bits.
+  template <int kBits>
+  static constexpr int kLess = kBits == 8 && kHasDotS8 ? 128 : 0;
 
   static Sum none() { return splat_i(0); }
 
@@ -51,9 +60,10 @@ struct ByteRows {
   template <int kBits>
   LINNET_INLINE Sum add(Sum sum, I w, const Number* a) {
     constexpr uint32_t kMask = (1u << kBits) - 1;
-    if constexpr (kHasDot) {
+    if constexpr (kDotsOfBytes) {
       const I mask = splat_i(static_cast<int32_t>(kMask * 0x01010101u));
-      return dot_bytes(sum, w & mask, splat_i(a[0]));
+      const I less = splat_i(static_cast<int32_t>(kLess<kBits> * 0x01010101u));
+      return dot_bytes(sum, (w & mask) ^ less, splat_i(a[0]));
     } else {
       const I mask = splat_i(static_cast<int32_t>(kMask * 0x00010001u));
       return sum + madd16(w & mask, splat_i(a[0])) + madd16((I)((U)w >> 8) & mask, splat_i(a[1]));
@@ -71,7 +81,7 @@ struct ByteRows {
       for (int64_t i = k; i < k + p.group; ++i) sum += bytes[i];
       *sums = static_cast<float>(sum);
     }
-    if constexpr (kHasDot) {
+    if constexpr (kDotsOfBytes) {
       memcpy(to, bytes, static_cast<size_t>(p.padded_depth));
     } else {
       int16_t* pairs = reinterpret_cast<int16_t*>(to);
@@ -88,6 +98,8 @@ struct FloatRows {
   using Number = float;
   using Sum = F;
   static constexpr int kPerEight = 8;
+  template <int kBits>
+  static constexpr int kLess = 0;
 
   static Sum none() { return splat_f(0.0f); }
 
@@ -134,6 +146,7 @@ template <class Rows, int kBits, int MR>
 static void block_tile(const BlockLinearParams& p, const BlockOfRows<Rows>& rows, int64_t row,
                        int64_t column) {
   using Sum = typename Rows::Sum;
+  constexpr float kLess = Rows::template kLess<kBits>;
   const int64_t panel = column / kPanel, lane = column % kPanel;
   const int64_t groups = p.padded_depth / p.group;
   const uint8_t* w = p.weights + panel * (p.padded_depth / 8) * 16 * kBits + lane * 4;
@@ -157,8 +170,8 @@ static void block_tile(const BlockLinearParams& p, const BlockOfRows<Rows>& rows
       }
     }
     const F factor = load_f(scale);
-    const F middle =
-        zero != nullptr ? to_f(load_u8(zero + g * kPanel)) : splat_f(kBits == 4 ? 8.0f : 128.0f);
+    const F middle = zero != nullptr ? to_f(load_u8(zero + g * kPanel)) - splat_f(kLess)
+                                     : splat_f((kBits == 4 ? 8.0f : 128.0f) - kLess);
 #pragma GCC unroll 4
     for (int i = 0; i < MR; ++i) {
       // Whole numbers below 2^24 on bytes, so that this is exact.
