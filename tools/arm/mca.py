@@ -13,7 +13,13 @@ import sys
 from pathlib import Path
 
 LLVM = Path("/usr/lib/llvm-19/bin")
-UNITS = ("int8/unit_int8", "depthwise/unit_s8", "depthwise/unit_f32", "float/unit_float")
+UNITS = (
+    "int8/unit_int8",
+    "depthwise/unit_s8",
+    "depthwise/unit_f32",
+    "float/unit_float",
+    "linear/unit_linear",
+)
 # Cores that run an ISA, by LLVM's models (LLVM's Cortex-A76 is its A57; the N1 is of its family).
 # No Raspberry Pi has i8mm; the Neoverse N2 does.
 CORES = {
