@@ -58,8 +58,7 @@ void measure_sums(ConvS8Params& p, const LayoutS8& layout) {
 // Output columns, then rows, of a band within the cache; at least one row of 12 columns, and no
 // fewer than make half of what is copied new (dilated kernels share most of it with the next band).
 template <class T>
-void size_band(ConvParams<T>& p, int64_t weight_bytes, const LayoutS8& layout) {
-  const int64_t budget = budget_for(weight_bytes);
+void size_band(ConvParams<T>& p, int64_t budget, const LayoutS8& layout) {
   const int64_t height = band_height(p, 1);
   p.band_cols = p.out_w;
   const int64_t least = std::max<int64_t>(24, 2 * band_width(p, 1));
@@ -175,12 +174,13 @@ Cost fill_conv(Program& program, ConvParams<T>& p, const ConvCall& call, const L
   const int64_t rows = static_cast<int64_t>(p.batch) * p.out_h * p.out_w;
   const int64_t packed =
       padded(p.out_channels, kPanel) / kPanel * panel_bytes(p.segments, p.segment, layout);
+  const int64_t budget = budget_for(packed, widens(program) && sizeof(T) == 1);
   int64_t scratch = kSlack;
   if (p.source == SourceS8::band) {
-    size_band(p, packed, layout);
+    size_band(p, budget, layout);
     scratch += band_step(p, layout) * band_height(p, p.band_rows);
   } else {
-    p.block = block_rows(rows, p.segment, packed, layout);
+    p.block = block_rows(rows, p.segment, budget, layout);
     scratch += row_bytes(p.segment, layout) * p.block;
   }
   p.offsets = make_offsets(program, p, layout, more);
@@ -201,7 +201,7 @@ void take_lanes(Program& program, ConvS8Params& p, uintptr_t lanes, uintptr_t st
 
 // Scratch for widened weights.
 size_t widened_scratch(const Program& program, int64_t steps) {
-  return program.isa_name() == "avx2" ? static_cast<size_t>(widened_bytes(steps)) : 0;
+  return widens(program) ? static_cast<size_t>(widened_bytes(steps)) : 0;
 }
 
 int conv_s8(Program& program, uintptr_t x, uintptr_t y, uintptr_t weights, uintptr_t bias,
@@ -262,7 +262,7 @@ int matmul_s8(Program& program, uintptr_t a, uintptr_t b, uintptr_t y, uintptr_t
   p.a_zero = zeros[0], p.b_zero = zeros[1];
   const int64_t columns = padded(p.columns, kPanel);
   const int64_t packed = columns / kPanel * panel_bytes(1, p.depth, layout);
-  p.block = block_rows(p.rows, p.depth, packed, layout);
+  p.block = block_rows(p.rows, p.depth, budget_for(packed, widens(program)), layout);
   const double macs = static_cast<double>(p.batch) * p.rows * static_cast<double>(packed);
   const int64_t scratch = offset_bytes(lane_steps(1, p.depth, layout)) +
                           padded(p.block * row_bytes(p.depth, layout) + 64, 64) + packed +

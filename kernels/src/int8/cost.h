@@ -16,8 +16,8 @@ constexpr bool kArm = true;
 constexpr bool kArm = false;
 #endif
 
-// Bytes of copied activations that share the first-level cache with weights, and the same where the
-// weights are so large that every pass over them reads beyond the second level.
+// Bytes of copied activations that share the first-level cache with weights, and the same where
+// every pass over the weights costs more: they are read from beyond the second level, or widened.
 constexpr int64_t kBlockBytes = 24 * 1024;
 constexpr int64_t kWideBlockBytes = 192 * 1024;
 constexpr int64_t kLargeWeights = 512 * 1024;
@@ -46,15 +46,17 @@ inline double rate_of(const Program& program) {
   return isa == "avx512vnni" ? 150.0 : isa == "avx2" ? 45.0 : 14.0;
 }
 
-inline int64_t budget_for(int64_t weight_bytes) {
-  return weight_bytes > kLargeWeights ? kWideBlockBytes : kBlockBytes;
+// Whether weights are widened for all rows of a block; see widened.h.
+inline bool widens(const Program& program) { return program.isa_name() == "avx2"; }
+
+inline int64_t budget_for(int64_t weight_bytes, bool widened) {
+  return widened || weight_bytes > kLargeWeights ? kWideBlockBytes : kBlockBytes;
 }
 
 // Rows copied at a time: whole tiles (12 rows are whole tiles of any height), within the cache.
-inline int32_t block_rows(int64_t rows, int64_t depth, int64_t weight_bytes,
-                          const LayoutS8& layout) {
+inline int32_t block_rows(int64_t rows, int64_t depth, int64_t budget, const LayoutS8& layout) {
   const int64_t bytes = std::max<int64_t>(row_bytes(depth, layout), 1);
-  const int64_t fit = budget_for(weight_bytes) / bytes / 12 * 12;
+  const int64_t fit = budget / bytes / 12 * 12;
   const int64_t block = std::min<int64_t>(std::max<int64_t>(fit, 12), kMaxBlock);
   return static_cast<int32_t>(std::max<int64_t>(std::min(block, rows), 1));
 }

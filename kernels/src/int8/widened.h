@@ -14,6 +14,8 @@ constexpr int kWidenedVectors = kWidenedChannels / kLanes;
 constexpr int kWidenedRows = 3;
 // Fewer rows do not pay for the widening.
 constexpr int kLeastWidened = 12;
+// Widened weights of so many steps leave room for rows in the first-level cache.
+constexpr int64_t kPieceSteps = 224;
 
 // Two panels side by side: all channels of a lane's worth of k, then of the next.
 static void widen(I* to, const BlockS8& block, int vector) {
@@ -52,61 +54,119 @@ LINNET_INLINE void add_widened(I (&sum)[MR][kWidenedVectors], const BlockS8& blo
     int64_t k = offsets[0];
     const int64_t end = k + block.segment_steps * kLaneBytes;
 #pragma GCC unroll 1
-    for (; k + 2 * kLaneBytes <= end; k += 2 * kLaneBytes, w += 2 * kWidenedVectors) {
-      widened_step(sum, a, k, w);
-      widened_step(sum, a, k + kLaneBytes, w + kWidenedVectors);
+    for (; k + 4 * kLaneBytes <= end; k += 4 * kLaneBytes, w += 4 * kWidenedVectors) {
+#pragma GCC unroll 4
+      for (int n = 0; n < 4; ++n) {
+        widened_step(sum, a, k + n * kLaneBytes, w + n * kWidenedVectors);
+      }
     }
-    if (k >= end) continue;
-    widened_step(sum, a, k, w);
-    w += kWidenedVectors;
+#pragma GCC unroll 1
+    for (; k < end; k += kLaneBytes, w += kWidenedVectors) widened_step(sum, a, k, w);
   }
   const int32_t* last = block.offsets + block.steps;
 #pragma GCC unroll 1
   for (; offsets < last; ++offsets, w += kWidenedVectors) widened_step(sum, a, *offsets, w);
 }
 
+// A piece of k: its widened weights, and where sums of the pieces before and behind it lie.
+struct PieceS8 {
+  BlockS8 block;
+  const I* weights;
+  I* sums;
+  bool first, last;
+};
+
 template <int MR>
-static void widened_tiles(const BlockS8& block, const I* w, int row, int count, int vector) {
+static void widened_tiles(const PieceS8& piece, int row, int count, int vector) {
   const int channel = vector * kLanes;
+  I* sums = piece.sums;
 #pragma GCC unroll 1
-  for (const int end = row + count * MR; row < end; row += MR) {
+  for (const int end = row + count * MR; row < end; row += MR, sums += MR * kWidenedVectors) {
     I sum[MR][kWidenedVectors], half[MR][kMaxVectors];
-    start_sums(sum, block, row, channel);
-    add_widened(sum, block, w, row);
+    if (piece.first) {
+      start_sums(sum, piece.block, row, channel);
+    } else {
+#pragma GCC unroll 12
+      for (int n = 0; n < MR * kWidenedVectors; ++n) {
+        sum[n / kWidenedVectors][n % kWidenedVectors] = sums[n];
+      }
+    }
+    add_widened(sum, piece.block, piece.weights, row);
+    if (!piece.last) {
+#pragma GCC unroll 12
+      for (int n = 0; n < MR * kWidenedVectors; ++n) {
+        sums[n] = sum[n / kWidenedVectors][n % kWidenedVectors];
+      }
+      continue;
+    }
 #pragma GCC unroll 4
     for (int j = 0; j < kWidenedVectors; j += kMaxVectors) {
 #pragma GCC unroll 8
       for (int n = 0; n < MR * kMaxVectors; ++n) {
         half[n / kMaxVectors][n % kMaxVectors] = sum[n / kMaxVectors][j + n % kMaxVectors];
       }
-      store_sums(half, block, row, channel + j * kLanes);
+      store_sums(half, piece.block, row, channel + j * kLanes);
     }
   }
 }
 
-static void widened_rows(const BlockS8& block, const I* w, int height, int row, int count,
-                         int vector) {
-  if (height == 3) return widened_tiles<3>(block, w, row, count, vector);
-  if (height == 2) return widened_tiles<2>(block, w, row, count, vector);
-  widened_tiles<1>(block, w, row, count, vector);
+static void widened_rows(const PieceS8& piece, int height, int row, int count, int vector) {
+  if (height == 3) return widened_tiles<3>(piece, row, count, vector);
+  if (height == 2) return widened_tiles<2>(piece, row, count, vector);
+  widened_tiles<1>(piece, row, count, vector);
+}
+
+// One piece of k against rows [0, rows) of every strip.
+static void widened_piece(PieceS8 piece, const StripsS8& strips, int rows, int vector) {
+  const int count = (rows + kWidenedRows - 1) / kWidenedRows;
+  const int height = rows / count, taller = rows % count, done = taller * (height + 1);
+  for (int64_t n = 0; n < strips.count; ++n) {
+    if (taller > 0) widened_rows(piece, height + 1, 0, taller, vector);
+    piece.sums += done * kWidenedVectors;
+    widened_rows(piece, height, done, count - taller, vector);
+    piece.sums += (rows - done) * kWidenedVectors;
+    piece.block.a += strips.a_step;
+    piece.block.y += strips.y_step;
+  }
+}
+
+// Even pieces of k, whole segments where there are several; one where sums have no room to wait.
+LINNET_INLINE int64_t count_pieces(const BlockS8& block, int64_t rows) {
+  if (rows > kMaxBlock || block.steps <= kPieceSteps) return 1;
+  if (block.segments * block.segment_steps < block.steps) return 1;
+  const int64_t most = block.segments > 1 ? block.segments : block.steps;
+  const int64_t count = (block.steps + kPieceSteps - 1) / kPieceSteps;
+  return count < most ? count : most;
+}
+
+LINNET_INLINE BlockS8 piece_of(const BlockS8& whole, int64_t index, int64_t count) {
+  BlockS8 block = whole;
+  if (count == 1) return block;
+  const bool several = whole.segments > 1;
+  const int64_t units = several ? whole.segments : whole.steps;
+  const int64_t unit = several ? whole.segment_steps : 1;
+  const int64_t begin = units * index / count, end = units * (index + 1) / count;
+  block.steps = (end - begin) * unit;
+  block.segments = several ? end - begin : 1;
+  block.segment_steps = several ? unit : end - begin;
+  block.offsets += begin * unit;
+  block.weights += begin * unit * kPanel * kLayout.group;
+  return block;
 }
 
 // Rows [0, rows) of every strip against vectors from `begin` on, as far as four of them are left;
 // returns where it stopped.
-static int widened_strips(BlockS8 block, const StripsS8& strips, int rows, int begin, int end) {
+static int widened_strips(const BlockS8& block, const StripsS8& strips, int rows, int begin,
+                          int end) {
   if (block.widened == nullptr || strips.count * rows < kLeastWidened) return begin;
-  I* w = (I*)block.widened;
-  const uint8_t* a = block.a;
-  Code* y = block.y;
-  const int count = (rows + kWidenedRows - 1) / kWidenedRows;
-  const int height = rows / count, taller = rows % count, done = taller * (height + 1);
+  I sums[kMaxBlock * kWidenedVectors];
+  const int64_t pieces = count_pieces(block, strips.count * rows);
   for (; begin + kWidenedVectors <= end; begin += kWidenedVectors) {
-    widen(w, block, begin);
-    for (int64_t n = 0; n < strips.count; ++n) {
-      block.a = a + n * strips.a_step;
-      block.y = y + n * strips.y_step;
-      if (taller > 0) widened_rows(block, w, height + 1, 0, taller, begin);
-      widened_rows(block, w, height, done, count - taller, begin);
+    for (int64_t n = 0; n < pieces; ++n) {
+      const PieceS8 piece = {piece_of(block, n, pieces), (const I*)block.widened, sums, n == 0,
+                             n + 1 == pieces};
+      widen((I*)block.widened, piece.block, begin);
+      widened_piece(piece, strips, rows, begin);
     }
   }
   return begin;

@@ -35,7 +35,7 @@ int dynamic_linear(Program& program, uintptr_t x, uintptr_t range, uintptr_t wei
     packed += padded(width, kPanel) / kPanel * panel_bytes(1, p.depth, layout);
     columns += width;
   }
-  p.block = block_rows(p.rows, p.depth, packed, layout);
+  p.block = block_rows(p.rows, p.depth, budget_for(packed, false), layout);
   const double macs = static_cast<double>(p.rows) * static_cast<double>(packed);
   const double rest = static_cast<double>(p.rows) * static_cast<double>(p.depth + columns);
   const int64_t scratch = offset_bytes(lane_steps(1, p.depth, layout)) + kSlack +
