@@ -57,11 +57,6 @@ constexpr int ways(int sums) { return sums >= 8 ? 1 : sums >= 4 ? 2 : 4; }
 // Rows whose addresses follow from one register: all have their own where they are few.
 constexpr int kRowsPerPointer = kLanes == 16 ? 3 : 1;
 
-// Whether all of k lies in one piece; lanes never overlap.
-LINNET_INLINE bool in_one_piece(const int32_t* offsets, int64_t steps) {
-  return steps > 0 && offsets[steps - 1] - offsets[0] == (steps - 1) * kLaneBytes;
-}
-
 // What a tile does beside its products every second step: nothing.
 struct NothingBeside {
   __attribute__((always_inline)) void operator()(int64_t) const {}
@@ -105,26 +100,6 @@ LINNET_INLINE void add_products(I (&sum)[MR][NV], const BlockS8& block, int row,
 #pragma GCC unroll 64
     for (int n = 0; n < (kWays - 1) * MR * NV; ++n) {
       more[n / (MR * NV)][n / NV % MR][n % NV] = splat_i(0);
-    }
-    if constexpr (MR == 1 && kByteProducts) {
-      // Bound by reading the weights, which loads of the row hold up: one for four steps.
-      const auto add_one = [&](int64_t step, I x) __attribute__((always_inline)) {
-        I(&to)[MR][NV] = step % kWays == 0 ? sum : more[(step + kWays - 1) % kWays];
-#pragma GCC unroll 4
-        for (int j = 0; j < NV; ++j) {
-          const int8_t* b = w[j] + (k + step) * kPanel * kLayout.group;
-          to[0][j] = multiply_add(to[0][j], x, load_weights(b));
-        }
-      };
-      const int64_t whole = in_one_piece(offsets, steps) ? steps - 3 : 0;
-#pragma GCC unroll 1
-      for (; k < whole; k += 4) {
-        const I four = as_i(repeat4_f((const float*)(a[0] + offsets[0] + k * kLaneBytes)));
-        add_one(0, splat_of_four<0>(four));
-        add_one(1, splat_of_four<1>(four));
-        add_one(2, splat_of_four<2>(four));
-        add_one(3, splat_of_four<3>(four));
-      }
     }
 #pragma GCC unroll 1
     for (; k + kWays <= steps; k += kWays) {

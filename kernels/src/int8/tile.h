@@ -97,6 +97,7 @@ LINNET_INLINE void start_sums(I (&sum)[MR][NV], const BlockS8& block, int row, i
 #else
 #include "int8/finish.h"
 #endif
+#include "int8/row.h"
 #include "int8/widened.h"
 namespace linnet {
 namespace LINNET_ISA {
@@ -157,6 +158,7 @@ static void strip_s8(const BlockS8& block, int rows, int vector, int vectors) {
 // cache meanwhile.
 static void strips_s8(BlockS8 block, const StripsS8& strips, int rows, int begin, int end) {
   begin = strips_by_hand(block, strips, rows, begin, end);
+  begin = row_strips(block, strips, rows, begin, end);
   begin = widened_strips(block, strips, rows, begin, end);
   const uint8_t* a = block.a;
   Code* y = block.y;
