@@ -88,6 +88,16 @@ def test_several_blocks_of_rows(rows, channels):
     dense((rows,), channels, 700)
 
 
+@pytest.mark.parametrize("channels", [63, 64, 65, 2049, 2200])
+def test_one_row_of_many_channels(channels):
+    dense((1,), channels, 91, weight_zero=channels % 2)
+
+
+def test_deep_windows_in_pieces():
+    conv(Conv2D(pads=(1, 1, 1, 1)), (1, 9, 9, 96), (40, 3, 3, 96), 3, 0)
+    conv(Conv2D(), (1, 8, 8, 150), (33, 2, 2, 150), -5, 2)
+
+
 @pytest.mark.parametrize("shape", [(0,), (2, 0), (0, 3), (2, 3), ()])
 def test_leading_axes_and_empty_batches(shape):
     want = dense(shape, 20, 9)
