@@ -27,6 +27,7 @@ _ALIKE: tuple[type[ops.Op], ...] = (
     ops.RMSNormalization,
     ops.RotaryEmbedding,
     ops.Silu,
+    ops.Swish,
     ops.Softmax,
     ops.Tanh,
 )

@@ -113,6 +113,18 @@ class Placed(Encoder):
         self.model = transformers.MPNetModel(config, add_pooling_layer=False)
 
 
+class Tower(nn.Module):
+    """CLIP's side of texts, whose activation is x * sigmoid(1.702 * x)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = transformers.CLIPTextModel(transformers.CLIPTextConfig(**SIZES))
+
+    def forward(self, input_ids: Any) -> Any:
+        """Return the last hidden states."""
+        return self.model(input_ids=input_ids).last_hidden_state
+
+
 def models() -> dict[str, tuple[nn.Module, dict[str, Any], dict[str, Any]]]:
     """Return module, inputs and dynamic axes by name."""
     mask = torch.ones_like(TOKENS)
@@ -124,6 +136,7 @@ def models() -> dict[str, tuple[nn.Module, dict[str, Any], dict[str, Any]]]:
     steps = {"input_ids": {1: rows}} | {name: {2: past} for name in held}
     return {
         **{name: (Decoder(model), tokens, own) for name, model in decoders().items()},
+        "clip": (Tower(), tokens, own),
         "mpnet": (Placed(), encoder, dynamic),
         "bert_eager": (Encoder("eager"), encoder, dynamic),
         "bert_sdpa": (Encoder("sdpa"), encoder, dynamic),

@@ -89,11 +89,7 @@ def swish(node: OnnxNode) -> None:
     """Product of x and sigmoid(alpha * x)."""
     x = node.input(0)
     alpha = node.real("alpha", 1.0 if node.kind == "Swish" else 1.702)
-    if alpha == 1.0:
-        node.finish(ops.Silu(), x)
-        return
-    scaled = node.emit(ops.Mul(), x, node.number(alpha))
-    node.finish(ops.Mul(), x, node.emit(ops.Sigmoid(), scaled))
+    node.finish(ops.Silu() if alpha == 1.0 else ops.Swish(alpha=alpha), x)
 
 
 @handles("Mish")

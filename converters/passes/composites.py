@@ -111,8 +111,8 @@ def _activation(links: Links, x: str, gate: str, total: float) -> Found:
     if maker is None:
         return None
     op = maker.op
-    if isinstance(op, ops.Sigmoid) and maker.inputs == (x,) and near(total, 1.0):
-        return ops.Silu(), (x,)
+    if isinstance(op, ops.Sigmoid) and near(total, 1.0):
+        return _swish(links, x, maker.inputs[0])
     if isinstance(op, ops.HardSigmoid) and maker.inputs == (x,) and near(total, 1.0):
         swish = near(op.alpha, 1 / 6) and near(op.beta, 0.5)
         return (ops.HardSwish(), (x,)) if swish else None
@@ -123,6 +123,15 @@ def _activation(links: Links, x: str, gate: str, total: float) -> Found:
         if split is not None and near(split[1], 1.0):
             return _gelu(links, x, split[0])
     return None
+
+
+def _swish(links: Links, x: str, name: str) -> Found:
+    """Return x * sigmoid(x), or x * sigmoid(alpha * x), of what sigmoid reads."""
+    if name == x:
+        return ops.Silu(), (x,)
+    maker = links.maker(name, ops.Mul)
+    split = split_scalar(links, maker) if maker is not None and _product(links, maker) else None
+    return (ops.Swish(alpha=split[1]), (x,)) if split is not None and split[0] == x else None
 
 
 def _shifted(links: Links, node: Node, x: str) -> bool:

@@ -33,6 +33,7 @@ REAL_UNARY: tuple[type[Op], ...] = (
     ops.Softplus,
     ops.Sqrt,
     ops.Square,
+    ops.Swish,
     ops.Tanh,
 )
 UNARY: tuple[type[Op], ...] = (

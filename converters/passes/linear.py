@@ -12,6 +12,8 @@ from linnet.converters.rewrite import Links, new_constant, remove
 from linnet.graph import Graph, Node
 from linnet.types import Quantization
 
+from .composites import near
+
 INTEGER_LINEAR = (ops.DynamicLinear,)
 _MOST = 4
 
@@ -153,6 +155,8 @@ def _activation(op: ops.Op) -> str:
         return "gelu_tanh" if op.approximate else "gelu"
     if isinstance(op, ops.Silu):
         return "silu"
+    if isinstance(op, ops.Swish) and near(op.alpha, 1.702):
+        return "quick_gelu"
     if op == ops.Clip(minimum=0.0):
         return "relu"
     return "relu6" if op == ops.Clip(minimum=0.0, maximum=6.0) else ""
@@ -163,4 +167,5 @@ _RULES: dict[type[ops.Op], Callable[[Graph, Links, Node], bool]] = {
     ops.Clip: _fuse_activation,
     ops.Gelu: _fuse_activation,
     ops.Silu: _fuse_activation,
+    ops.Swish: _fuse_activation,
 }

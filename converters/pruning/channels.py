@@ -21,7 +21,8 @@ from linnet.types import Array, DType
 _PASSING: tuple[type[ops.Op], ...] = (
     ops.Abs, ops.AveragePool2D, ops.BatchNormalization, ops.Clip, ops.Elu, ops.Gelu,
     ops.HardSigmoid, ops.HardSwish, ops.Identity, ops.LeakyRelu, ops.MaxPool2D, ops.Neg,
-    ops.Resize, ops.Sigmoid, ops.Silu, ops.Softplus, ops.Tanh,
+    ops.Resize, ops.Sigmoid, ops.Silu, ops.Softplus, ops.Swish,
+    ops.Tanh,
 )  # fmt: skip
 _JOINING: tuple[type[ops.Op], ...] = (
     ops.Add, ops.Maximum, ops.Minimum, ops.Mul, ops.PRelu, ops.Sub,

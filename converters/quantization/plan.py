@@ -31,6 +31,7 @@ _FUNCTIONS: tuple[type[ops.Op], ...] = (
     ops.Neg,
     ops.Sigmoid,
     ops.Silu,
+    ops.Swish,
     ops.Softmax,
     ops.Tanh,
 )

@@ -115,7 +115,7 @@ FAMILIES = {
     "trees": "TreeEnsemble",
     "unary": (
         "Abs Ceil Clip Cos Elu Erf Exp Floor Gelu HardSigmoid HardSwish LeakyRelu Log Neg "
-        "Reciprocal Round Rsqrt Sigmoid Sign Silu Sin Softplus Sqrt Square Tanh "
+        "Reciprocal Round Rsqrt Sigmoid Sign Silu Sin Softplus Sqrt Square Swish Tanh "
     ),
 }
 Op.registry.expect(

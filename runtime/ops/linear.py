@@ -16,11 +16,12 @@ from linnet.types import Array, Cost, DType, NodeTypes, TensorType
 from . import bind_linear
 from .base import Op, Step
 from .operands import broadcast_shapes, given
-from .unary import Gelu, Silu
+from .unary import Gelu, Swish
 
 __all__ = ["DynamicLinear", "Embedding"]
 
-ACTIVATIONS = ("", "relu", "gelu", "gelu_tanh", "silu", "relu6")
+ACTIVATIONS = ("", "relu", "gelu", "gelu_tanh", "silu", "relu6", "quick_gelu")
+QUICK_GELU = 1.702
 _MOST_SPLITS = 4
 _SMALLEST_STEP = np.float32(1e-35)
 
@@ -33,7 +34,9 @@ def activate(name: str, x: Array) -> Array:
         return np.clip(x, 0.0, 6.0)
     if name in ("gelu", "gelu_tanh"):
         return Gelu(approximate=name == "gelu_tanh")._function(x)
-    return Silu()._function(x) if name == "silu" else x
+    if name in ("silu", "quick_gelu"):
+        return Swish(alpha=QUICK_GELU if name == "quick_gelu" else 1.0)._function(x)
+    return x
 
 
 def quantized_rows(x: Array, per_tensor: bool) -> tuple[Array, Array, Array]:
@@ -68,7 +71,7 @@ class DynamicLinear(Op, frozen=True):
     Parameters
     ----------
     activation : str
-        "", "relu", "relu6", "gelu", "gelu_tanh" or "silu".
+        "", "relu", "relu6", "gelu", "gelu_tanh", "silu" or "quick_gelu" (Swish with alpha 1.702).
     per_tensor : bool
         Quantize all of x with one scale and zero point, as ONNX DynamicQuantizeLinear does, and
         not every row with its own.

@@ -42,6 +42,7 @@ __all__ = [
     "Softplus",
     "Sqrt",
     "Square",
+    "Swish",
     "Tanh",
 ]
 
@@ -306,6 +307,21 @@ class Silu(_Unary, frozen=True):
 
     def _function(self, x: Array) -> Array:
         return x / (1.0 + np.exp(-x))
+
+
+class Swish(_Unary, frozen=True):
+    """Product of x and the logistic function of alpha * x; OpenAI's CLIP has 1.702 for alpha."""
+
+    since: ClassVar[int] = 2
+    operations: ClassVar[int] = 14
+
+    alpha: float = 1.0
+
+    def _kernel(self) -> tuple[str, float, float]:
+        return "Swish", self.alpha, 0.0
+
+    def _function(self, x: Array) -> Array:
+        return x / (1.0 + np.exp(-self.alpha * x))
 
 
 class Elu(_Unary, frozen=True):

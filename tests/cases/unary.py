@@ -31,6 +31,7 @@ FUNCTIONS: list[tuple[Op, float, float]] = [
     (ops.HardSwish(), 4, 0),
     (ops.HardSigmoid(alpha=0.25, beta=0.375), 2, 1),
     (ops.Silu(), 5, 0),
+    (ops.Swish(alpha=2.0), 5, 0),
     (ops.Elu(alpha=0.7), 5, 0),
     (ops.Softplus(), 5, 0),
     (ops.Sin(), 2, 2),

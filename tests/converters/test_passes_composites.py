@@ -61,6 +61,20 @@ def test_silu() -> None:
     becomes(w, w(ops.Mul(), w(ops.Sigmoid(), "x0"), "x0"), "Silu")
 
 
+@pytest.mark.parametrize("alpha", [1.702, -0.5])
+def test_swish(alpha: float) -> None:
+    w = Writer(("n", 5))
+    gate = w(ops.Sigmoid(), w(ops.Mul(), w.number(alpha), "x0"))
+    graph = becomes(w, w(ops.Mul(), "x0", gate), "Swish")
+    assert graph.nodes[0].op == ops.Swish(alpha=float(np.float32(alpha)))
+
+
+def test_a_sigmoid_of_two_values_stays() -> None:
+    w = Writer((3, 5), (3, 5))
+    gate = w(ops.Sigmoid(), w(ops.Mul(), "x1", "x0"))
+    becomes(w, w(ops.Mul(), "x0", gate), "Mul", "Sigmoid", "Mul")
+
+
 def test_hard_swish_of_a_hard_sigmoid() -> None:
     w = Writer((2, 5))
     becomes(w, w(ops.Mul(), "x0", w(ops.HardSigmoid(alpha=1 / 6), "x0")), "HardSwish")

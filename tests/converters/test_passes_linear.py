@@ -32,6 +32,7 @@ def layer(graph, x, outputs, depth, op=None, name="y"):
         (ops.Gelu(), "gelu"),
         (ops.Gelu(approximate=True), "gelu_tanh"),
         (ops.Silu(), "silu"),
+        (ops.Swish(alpha=1.702), "quick_gelu"),
         (ops.Clip(minimum=0.0), "relu"),
     ],
 )

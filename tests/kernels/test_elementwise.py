@@ -53,6 +53,7 @@ QUANTIZED_UNARY = [
     ops.Gelu(),
     ops.HardSwish(),
     ops.Silu(),
+    ops.Swish(alpha=1.702),
     ops.Sin(),
     ops.Softplus(),
 ]
@@ -236,6 +237,7 @@ FLOAT_UNARY = [
     (ops.HardSwish(), 3, 0),
     (ops.HardSigmoid(alpha=0.2, beta=0.5), 1, 6e-8),
     (ops.Silu(), 4, 1e-42),
+    (ops.Swish(alpha=2.0), 4, 1e-42),
     (ops.Elu(alpha=0.7), 4, 0),
     (ops.Softplus(), 4, 0),
     (ops.Sin(), 1, 2e-7),

@@ -43,7 +43,7 @@ def test_sizes(rows, depth, outputs):
     check(DynamicLinear(), [x, w, bias], q)
 
 
-@pytest.mark.parametrize("activation", ["relu", "relu6", "gelu", "gelu_tanh", "silu"])
+@pytest.mark.parametrize("activation", ["relu", "relu6", "gelu", "gelu_tanh", "silu", "quick_gelu"])
 @pytest.mark.parametrize("per_tensor", [False, True])
 def test_activations_and_residual(activation, per_tensor):
     x, w, q, bias = operands(7, 14, 40, 51)

@@ -41,6 +41,7 @@ FORMULAS = [
     (ops.HardSwish(), lambda v: v * min(max(v / 6 + 0.5, 0), 1)),
     (ops.HardSigmoid(alpha=0.3, beta=0.6), lambda v: min(max(0.3 * v + 0.6, 0), 1)),
     (ops.Silu(), lambda v: v / (1 + math.exp(-v))),
+    (ops.Swish(alpha=1.702), lambda v: v / (1 + math.exp(-1.702 * v))),
     (ops.Elu(alpha=0.5), lambda v: v if v > 0 else 0.5 * math.expm1(v)),
     (ops.Softplus(), lambda v: math.log1p(math.exp(v))),
     (ops.Sin(), math.sin),

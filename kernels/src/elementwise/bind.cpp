@@ -22,6 +22,7 @@ bool is_function(UnaryOp op) {
     case UnaryOp::Gelu:
     case UnaryOp::GeluTanh:
     case UnaryOp::Silu:
+    case UnaryOp::Swish:
     case UnaryOp::Elu:
     case UnaryOp::Softplus:
       return true;

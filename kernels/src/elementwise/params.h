@@ -28,7 +28,7 @@ struct FlipParams {
   X(Clip) X(LeakyRelu) X(Sigmoid) X(Tanh) X(Exp) X(Log) X(Sqrt) X(Rsqrt)        \
   X(Neg) X(Abs) X(Square) X(Erf) X(Gelu) X(GeluTanh) X(HardSwish)               \
   X(HardSigmoid) X(Silu) X(Elu) X(Softplus) X(Floor) X(Ceil) X(Round)           \
-  X(Reciprocal) X(Sign) X(Cube) X(Root) X(Sin) X(Cos)
+  X(Reciprocal) X(Sign) X(Cube) X(Root) X(Sin) X(Cos) X(Swish)
 // clang-format on
 
 enum class UnaryOp : int32_t {

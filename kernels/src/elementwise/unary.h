@@ -81,6 +81,10 @@ struct Silu {
   F a, b;
   F operator()(F x) const { return x * sigmoid_f(x); }
 };
+struct Swish {
+  F a, b;
+  F operator()(F x) const { return x * sigmoid_f(a * x); }
+};
 struct Elu {
   F a, b;
   F operator()(F x) const {

@@ -5,7 +5,7 @@
 
 namespace linnet {
 
-enum class Activation : int32_t { kNone, kRelu, kGelu, kGeluTanh, kSilu, kRelu6 };
+enum class Activation : int32_t { kNone, kRelu, kGelu, kGeluTanh, kSilu, kRelu6, kQuickGelu };
 
 // y[m, n] = activation(step[m] * scale[n] * sum over k of (q[m, k] - zero[m]) * (w[n, k] -
 // weight_zero[n]) + bias[n]) + residual[m, n], sums exact.

@@ -15,6 +15,7 @@ LINNET_INLINE void activate(F (&x)[N]) {
       if (kKind == Activation::kGeluTanh) x[i] = gelu_tanh_f(x[i]);
       if (kKind == Activation::kSilu) x[i] = x[i] * sigmoid_f(x[i]);
       if (kKind == Activation::kRelu6) x[i] = clip_f(x[i], splat_f(0.0f), splat_f(6.0f));
+      if (kKind == Activation::kQuickGelu) x[i] = x[i] * sigmoid_f(splat_f(1.702f) * x[i]);
     });
   }
 }
@@ -79,6 +80,8 @@ void finish_block(Activation kind, float* y, const float* residual, int64_t step
       return finish_rows<Activation::kSilu>(y, residual, step, rows, columns);
     case Activation::kRelu6:
       return finish_rows<Activation::kRelu6>(y, residual, step, rows, columns);
+    case Activation::kQuickGelu:
+      return finish_rows<Activation::kQuickGelu>(y, residual, step, rows, columns);
     case Activation::kNone:
       return finish_rows<Activation::kNone>(y, residual, step, rows, columns);
   }
