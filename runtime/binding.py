@@ -75,12 +75,17 @@ class BoundStep(msgspec.Struct):
 
 
 class NodeSpan(msgspec.Struct, frozen=True):
-    """Which program steps belong to a node; ``host`` where a reference runs among them."""
+    """Which program steps belong to a node.
+
+    ``host`` tells that a reference runs among them, ``joined`` that its kernel goes on with pieces
+    of what the node before makes.
+    """
 
     item: ConcreteNode
     begin: int
     end: int
     host: bool = False
+    joined: bool = False
 
 
 class Plan(msgspec.Struct):
@@ -253,6 +258,8 @@ class Binder:
         self.body = body
         self.offsets = memory.offsets
         self.given: dict[str, int] = {}
+        # Where in the program what one step made alone ends, its address and size.
+        self.made: tuple[int, int, int] | None = None
 
     def buffer(self, name: str) -> BoundBuffer:
         """Return a value's buffer: in the arena, where it was given, or a constant's own memory."""
@@ -303,7 +310,22 @@ class Binder:
         if not item.node.op.bind(step):
             self.frame.hosts[begin] = self._host_step(item, inputs, outputs)
             program.host()
-        return NodeSpan(item, begin, len(program), len(self.frame.hosts) > known)
+        joined = self._join(item, begin, outputs)
+        return NodeSpan(item, begin, len(program), len(self.frame.hosts) > known, joined)
+
+    def _join(self, item: ConcreteNode, begin: int, outputs: tuple[BoundBuffer, ...]) -> bool:
+        """Let an elementwise node's step go on with pieces of what the step before makes.
+
+        Nothing runs between the two and the output takes the place of what the first one makes, so
+        nobody else reads that.
+        """
+        program, (made, *others) = self.frame.program, outputs
+        alone = len(program) == begin + 1 and not others
+        here = begin, made.pointer, made.type.size
+        if alone and item.node.op.elementwise and self.made == here and program.join():
+            return True
+        self.made = (begin + 1, *here[1:]) if alone else None
+        return False
 
     def _nested(self, place: int, item: ConcreteNode) -> list[Binder]:
         nest = self.buffers.nests.get(place)

@@ -121,6 +121,7 @@ def _shared_input(
     op, node = item.node.op, item.node
     if op.alias:
         return result.index.get(node.inputs[0])
+    found = []
     for position in op.in_place:
         if position >= len(node.inputs) or not node.inputs[position]:
             continue
@@ -131,5 +132,6 @@ def _shared_input(
             continue
         readers = [last_use.get(n, -1) for n, b in result.index.items() if b == buffer]
         if max(readers) <= step and type_.nbytes == item.types.outputs[0].nbytes:
-            return buffer
-    return None
+            found.append(buffer)
+    # What was made last may still be in a cache, and kernels that made it can go on with it.
+    return max(found, key=lambda buffer: result.buffers[buffer].first, default=None)

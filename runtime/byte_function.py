@@ -35,6 +35,7 @@ class _ByteFunction(Op, frozen=True):
     """
 
     in_place: ClassVar[tuple[int, ...]] = (0,)
+    elementwise: ClassVar[bool] = True
 
     nodes: tuple[Any, ...]
 

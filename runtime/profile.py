@@ -41,8 +41,9 @@ class Profile:
     ----------
     rows : list of dict
         Per node in running order: ``name``, ``op``, ``kernel`` ("host step" where the NumPy
-        reference ran, "view" where nothing had to run), ``seconds`` per run, ``macs``, ``bytes``,
-        ``threads`` (most that a step of it was split for), ``int8``.
+        reference ran, "view" where nothing had to run, "joined" where the kernel of the node before
+        did it too), ``seconds`` per run, ``macs``, ``bytes``, ``threads`` (most that a
+        step of it was split for), ``int8``.
     total : float
         Seconds per run of plain runs, in turns with the profiled: nothing in them reads clocks.
     call : float
@@ -239,7 +240,7 @@ def _row(span: NodeSpan, plan: Plan, seconds: float) -> dict[str, Any]:
     return {
         "name": node.name,
         "op": node.op.title,
-        "kernel": "+".join(kernels) or "view",
+        "kernel": "+".join(kernels) or ("joined" if span.joined else "view"),
         "seconds": seconds,
         "macs": int(cost.macs),
         "bytes": int(cost.bytes),

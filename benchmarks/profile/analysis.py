@@ -126,7 +126,7 @@ def _node(
     bound = "compute" if computing > moving else "memory"
     if row["kernel"] == "host step":
         bound = "host"
-    elif row["kernel"] == "view":
+    elif row["kernel"] in ("view", "joined"):
         bound = "-"
     efficiency = None
     if single is not None and seconds > 0 and row["threads"] > 1:

@@ -91,6 +91,7 @@ def _describe_node(span: NodeSpan, plan: Plan) -> dict[str, Any]:
         "bytes": int(cost.bytes),
         "kernels": names,
         "host": span.host,
+        "joined": span.joined,
     }
 
 
@@ -124,7 +125,7 @@ def _show(report: dict[str, Any]) -> None:
             _short(node["quantization"][0]),
             f"{node['macs']:,}" if node["macs"] else "-",
             bytes_text(node["bytes"]),
-            "host step" if node["host"] else "+".join(node["kernels"]) or "view",
+            _kernels(node),
         )
         for i, node in enumerate(report["nodes"])
     ]
@@ -138,6 +139,12 @@ def _show(report: dict[str, Any]) -> None:
         f"{bytes_text(report['weight_bytes'])}, arena {bytes_text(report['arena_bytes'])}, "
         f"{report['host_steps']} host steps, {report['isa']}, {report['threads']} threads"
     )
+
+
+def _kernels(node: dict[str, Any]) -> str:
+    if node["host"]:
+        return "host step"
+    return "+".join(node["kernels"]) or ("joined" if node["joined"] else "view")
 
 
 def _short(quantization: dict[str, Any] | None) -> str:

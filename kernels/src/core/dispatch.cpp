@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "core/cpu.h"
+#include "core/params.h"
 
 namespace linnet {
 
@@ -27,6 +28,15 @@ const KernelFn* isa_table(int isa) {
   static const KernelFn* const tables[] = {LINNET_ISA_ROWS};
 #undef LINNET_ISA_ROW
   return tables[isa];
+}
+
+template <class Params>
+auto tails_in(Params* params, int) -> decltype(&params->tails) {
+  return params->takes_tails() ? &params->tails : nullptr;
+}
+template <class Params>
+Tails* tails_in(Params*, long) {
+  return nullptr;
 }
 
 std::string supported_list() {
@@ -70,6 +80,29 @@ int default_isa() {
 
 KernelFn kernel_function(Kernel kernel, int isa) {
   return isa_table(isa)[static_cast<int>(kernel)];
+}
+
+Tails* tails_of(Kernel kernel, void* params) {
+  switch (kernel) {
+#define LINNET_KERNEL(name, Params) \
+  case Kernel::name:                \
+    return tails_in(static_cast<Params*>(params), 0);
+#include "core/kernels.inc"
+#undef LINNET_KERNEL
+    default:
+      return nullptr;
+  }
+}
+
+bool is_tail(Kernel kernel) {
+  switch (kernel) {
+    case Kernel::unary_f32:
+    case Kernel::binary_s8:
+    case Kernel::table_u8:
+      return true;
+    default:
+      return false;
+  }
 }
 
 }  // namespace linnet

@@ -32,4 +32,10 @@ bool isa_supported(int isa);
 
 KernelFn kernel_function(Kernel kernel, int isa);
 
+// The tails among a kernel's parameters, null where it takes none.
+Tails* tails_of(Kernel kernel, void* params);
+
+// Whether a kernel is worth being a tail, and can be: it splits its output by elements.
+bool is_tail(Kernel kernel);
+
 }  // namespace linnet

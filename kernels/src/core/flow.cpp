@@ -16,7 +16,7 @@ int Program::add_flow(const Flow& flow) {
 }
 
 Flow& Program::flow(int step) {
-  return *static_cast<Flow*>(const_cast<void*>(steps_[static_cast<size_t>(step)].params));
+  return *static_cast<Flow*>(steps_[static_cast<size_t>(step)].params);
 }
 
 void Program::add_host() { hosts_.push_back(add_flow({Flow::host, 0, nullptr, nullptr, nullptr})); }
@@ -74,6 +74,9 @@ void bind_flow(Methods& program) {
           +[](Program& p, uintptr_t condition) { p.begin_if(at<const uint8_t>(condition)); })
       .def(
           "begin_else", +[](Program& p) { p.begin_else(); })
+      .def(
+          "join", +[](Program& p) { return static_cast<int64_t>(p.join()); }, {},
+          "Let the last step go on with pieces of what the one before makes; 0 where it cannot.")
       .def("begin_loop",
            +[](Program& p, uintptr_t number, uintptr_t limit) {
              p.begin_loop(at<int64_t>(number), at<const int64_t>(limit));

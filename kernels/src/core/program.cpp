@@ -90,6 +90,19 @@ int Program::add_step(Kernel kernel, AlignedBytes params, Cost cost) {
   return size() - 1;
 }
 
+bool Program::join() {
+  if (size() < 2) return false;
+  const Step last = steps_.back();
+  Step& before = steps_[steps_.size() - 2];
+  Tails* tails = before.function == nullptr ? nullptr : tails_of(before.kernel, before.params);
+  if (tails == nullptr || tails->count == Tails::kMost || !is_tail(last.kernel)) return false;
+  tails->tails[tails->count++] = {last.function, last.params};
+  before.threads = std::max(before.threads, last.threads);
+  before.most = std::max(before.most, last.most);
+  steps_.pop_back();
+  return true;
+}
+
 void Program::run_part(uint32_t index, int part, int thread) noexcept {
   const Step& step = steps_[index];
   const int threads = std::min(trying_ ? step.most : step.threads, active_);

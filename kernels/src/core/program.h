@@ -70,6 +70,9 @@ class Program {
 
   // A step that the caller does: run() stops there.
   void add_host();
+  // Lets the last step go on with each piece of what the one before makes, which it changes in
+  // place, instead of with the whole; false where their kernels cannot.
+  bool join();
   // Steps between begin_if and begin_else (or end_block) run where *condition is not 0, those
   // between begin_else and end_block where it is.
   void begin_if(const uint8_t* condition);
@@ -115,7 +118,7 @@ class Program {
  private:
   struct Step {
     KernelFn function;
-    const void* params;
+    void* params;
     int threads;  // that share the step now
     Kernel kernel;
     int most;  // that its estimated time lets it try

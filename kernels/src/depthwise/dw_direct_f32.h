@@ -159,6 +159,7 @@ static void dw_direct_f32(const DepthwiseF32Params& p, const Worker& w) {
     at += end - begin;
     if (columns != nullptr) {
       columns(p, row, begin, end);
+      finish(p.tails, (at - (end - begin)) * s.outputs, at * s.outputs);
       continue;
     }
     const int left = first < begin ? begin : first < end ? first : end;
@@ -166,6 +167,7 @@ static void dw_direct_f32(const DepthwiseF32Params& p, const Worker& w) {
     dw_border(p, row, begin, left, w.scratch);
     dw_interior(p, row, left, right, w.scratch);
     dw_border(p, row, right, end, w.scratch);
+    finish(p.tails, (at - (end - begin)) * s.outputs, at * s.outputs);
   }
 }
 

@@ -140,6 +140,8 @@ static void dw_square_f32(const DepthwiseF32Params& p, const Worker& w) {
     } else {
       dw_square_rows<1, kSquareRows>(p, row);
     }
+    const int64_t line = (int64_t)s.out_width * s.outputs, first = at / heights * s.out_height + i;
+    finish(p.tails, first * line, (first + rows) * line);
   }
 }
 

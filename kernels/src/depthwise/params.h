@@ -71,6 +71,12 @@ struct DepthwiseF32Params {
   const float* bias;     // [block][unit]
   ptrdiff_t weight_step, y_image, y_row, y_pixel;
   float low, high;
+  Tails tails;
+
+  bool takes_tails() const {
+    return shape.multiplier == 1 && y_pixel == shape.channels &&
+           y_row == shape.out_width * y_pixel && y_image == shape.out_height * y_row;
+  }
 };
 
 }  // namespace linnet

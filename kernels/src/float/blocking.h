@@ -20,6 +20,13 @@ static inline int64_t row_block_f32(int64_t depth, int64_t columns) {
   return rows < least ? least : rows > 480 ? 480 : rows;
 }
 
+// How many of at most `most` rows are made before tails go on with them: 256 KiB.
+static inline int64_t finished_rows_f32(int64_t most, int64_t columns) {
+  const int64_t rows = 65536 / (columns > 0 ? columns : 1);
+  const int64_t fitting = rows < 24 ? 24 : rows;
+  return fitting < most ? fitting : most;
+}
+
 // Distance of gathered rows in floats: never near a multiple of 1024, which would put a column of
 // a tile into one set of the L1 cache.
 static inline int64_t gathered_stride_f32(int64_t depth) {

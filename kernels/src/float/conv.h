@@ -132,6 +132,12 @@ static void conv_panels(const ConvWorkF32& work, const BandF32& band, const Pixe
   }
 }
 
+// The first output channel of one of all groups' panels.
+LINNET_INLINE int64_t first_channel(const ConvF32Params& p, int64_t panel) {
+  const int64_t panels = (p.outputs + kPanelF32 - 1) / kPanelF32;
+  return panel / panels * p.outputs + panel % panels * kPanelF32;
+}
+
 // Output pixels [begin, end) of all images, panels [first, last) of all groups' panels.
 static void conv_part(const ConvWorkF32& work, int64_t begin, int64_t end, int64_t first,
                       int64_t last) {
@@ -139,7 +145,10 @@ static void conv_part(const ConvWorkF32& work, int64_t begin, int64_t end, int64
   const bool inside = windows_inside_f32(p);
   const int64_t channels = static_cast<int64_t>(p.groups) * p.depth;
   const int64_t size = static_cast<int64_t>(p.out_height) * p.out_width;
-  const int64_t height = inside ? p.out_height : band_height_f32(p);
+  const int64_t pixel = static_cast<int64_t>(p.groups) * p.outputs;
+  const int64_t channel = first_channel(p, first), width = first_channel(p, last) - channel;
+  int64_t height = inside ? p.out_height : band_height_f32(p);
+  if (p.tails.count > 0) height = finished_rows_f32(height, p.out_width * width);
   BandF32 band;
   band.pixel = p.stride_w * channels;
   band.row = p.stride_h * (inside ? p.width * channels : band_pitch_f32(p));
@@ -162,6 +171,7 @@ static void conv_part(const ConvWorkF32& work, int64_t begin, int64_t end, int64
       band.first = work.copy;
     }
     conv_panels(work, band, pixels, first, last);
+    finish_rows(p.tails, index * pixel + channel, width, pixels.end - pixels.begin, pixel);
     index += pixels.end - pixels.begin;
   }
 }

@@ -26,7 +26,8 @@ static void gemm_part(const GemmF32Params& p, float* scratch, int64_t entry, int
   float* gathered = scratch + kDepthBlockF32 * kPackColumnsF32;
   product.lda = p.a_columns ? gathered_stride_f32(p.depth) : p.lda;
   // Without a copy of A the block only bounds how often B is packed.
-  const int64_t most = row_block_f32(p.depth, p.columns) * (p.a_columns ? 1 : 4);
+  int64_t most = row_block_f32(p.depth, p.columns) * (p.a_columns ? 1 : 4);
+  if (p.tails.count > 0) most = finished_rows_f32(most, stop - column);
   const int64_t step = even_blocks(end - begin, most);
   for (int64_t row = begin; row < end; row += step) {
     const int64_t rows = end - row < step ? end - row : step;
@@ -36,8 +37,10 @@ static void gemm_part(const GemmF32Params& p, float* scratch, int64_t entry, int
     } else {
       product.a = a + row * p.lda;
     }
-    product.c = p.c + (entry * p.rows + row) * p.columns;
+    const int64_t place = (entry * p.rows + row) * p.columns;
+    product.c = p.c + place;
     multiply(product, rows, column, stop);
+    finish_rows(p.tails, place + column, stop - column, rows, p.columns);
   }
 }
 

@@ -35,6 +35,9 @@ struct GemmF32Params {
   float high;
   LayoutF32 b_layout;
   bool a_columns;
+  Tails tails;
+
+  bool takes_tails() const { return true; }
 };
 
 // y[n, i, j, g * outputs + o] = clamp(bias[g, o] + sum over p, q, c of
@@ -72,6 +75,12 @@ struct ConvF32Params {
   int32_t fold;
   float low;
   float high;
+  Tails tails;
+
+  bool takes_tails() const {
+    return y_pixel == static_cast<int64_t>(groups) * outputs && y_row == out_width * y_pixel &&
+           y_image == out_height * y_row;
+  }
 };
 
 // conv_f32 with a kernel of 3x3, strides and dilations of 1 and one group, y dense. `w` holds, for
@@ -92,6 +101,9 @@ struct WinogradF32Params {
   int32_t left;
   float low;
   float high;
+  Tails tails;
+
+  bool takes_tails() const { return true; }
 };
 
 }  // namespace linnet

@@ -150,13 +150,20 @@ static void winograd_block(const WinogradF32Params& p, int64_t begin, int64_t en
     product.c = products + point * sizes.output_point;
     multiply(product, end - begin, 0, sizes.output_row);
   }
+  const int64_t out_line = static_cast<int64_t>(p.out_width) * p.outputs;
+  float* run = nullptr;  // where the first of this block's tiles lies that are side by side
   for (int64_t t = begin; t < end; ++t) {
     const int64_t row = t % size / sizes.across * 4, column = t % sizes.across * 4;
     WinogradTile tile;
-    tile.y = p.y + ((t / size * p.out_height + row) * p.out_width + column) * p.outputs;
+    tile.y = p.y + (t / size * p.out_height + row) * out_line + column * p.outputs;
     tile.rows = p.out_height - row < 4 ? static_cast<int>(p.out_height - row) : 4;
     tile.columns = p.out_width - column < 4 ? static_cast<int>(p.out_width - column) : 4;
     winograd_output(p, products + (t - begin) * sizes.output_row, sizes.output_point, tile);
+    if (t == begin || column == 0) run = tile.y;
+    if (t + 1 == end || column + 4 >= p.out_width) {
+      const float* stop = tile.y + tile.columns * p.outputs;
+      finish_rows(p.tails, run - p.y, stop - run, tile.rows, out_line);
+    }
   }
 }
 

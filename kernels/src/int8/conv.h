@@ -137,6 +137,10 @@ static void conv_pixels(const ConvHere& p, void* scratch, int64_t group, Span pi
     } else {
       block_s8(block, rows, (int)vectors.begin, (int)vectors.end);
     }
+    const int64_t first = vectors.begin * kLanes;
+    const int64_t end =
+        vectors.end * kLanes < p.out_channels ? vectors.end * kLanes : p.out_channels;
+    finish_rows(p.tails, block.y - p.y + first, end - first, rows, p.y_pixel);
     pixel += rows;
   }
 }
@@ -174,6 +178,8 @@ static void conv_band(const ConvHere& p, void* scratch, const BandS8& band) {
               group * p.out_channels;
     strips_s8(block, {band.rows, step, p.y_row}, (int)band.columns, 0, end);
   }
+  finish_rows(p.tails, band.image * p.y_image + band.i * p.y_row + band.j * p.y_pixel,
+              band.columns * p.y_pixel, band.rows, p.y_row);
 }
 
 // Threads share the output rows; where those are few they share the columns.

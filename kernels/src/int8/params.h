@@ -70,6 +70,12 @@ struct ConvParams {
   const int32_t* starts;
   int32_t block;                 // rows, windows: activation rows at a time
   int32_t band_rows, band_cols;  // band: output rows and columns at a time
+  Tails tails;
+
+  bool takes_tails() const {
+    return y_pixel == static_cast<int64_t>(groups) * out_channels && y_row == out_w * y_pixel &&
+           y_image == out_h * y_row;
+  }
 };
 using ConvS8Params = ConvParams<int8_t>;
 using ConvS16Params = ConvParams<int16_t>;
