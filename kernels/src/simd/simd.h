@@ -114,14 +114,6 @@ LINNET_INLINE F repeat_f(const float* p) {
 #endif
 }
 
-// Lane n of every four lanes in all of these.
-template <int n>
-LINNET_INLINE I splat_of_four(I x) {
-  I lanes;
-  for (int i = 0; i < kLanes; ++i) lanes[i] = i / 4 * 4 + n;
-  return __builtin_shuffle(x, lanes);
-}
-
 // Lane n = lane 2 n + lane 2 n + 1, for the first half of the lanes.
 LINNET_INLINE F pair_sum(F x) {
   I even, odd;
