@@ -16,9 +16,9 @@ _CHUNK = 1 << 20
 class Histogram:
     """Counts of values in 4096 equal bins from -top to top, top a power of two.
 
-    When a value does not fit, ``top`` doubles and neighboring bins merge, so that the result is
-    that of counting everything with the last ``top``. Exact zeros, the least and the greatest
-    value are kept beside.
+    Magnitudes are below ``top``; when a value does not fit, ``top`` doubles and neighboring bins
+    merge, so that the result is that of counting everything with the last ``top``. Exact zeros, the
+    least and the greatest value are kept beside.
 
     Examples
     --------
@@ -53,15 +53,13 @@ class Histogram:
             return
         # A power of two as the factor: the product is exact, so bins never depend on rounding.
         index = np.floor(flat * np.float32(_HALF / self.top)).astype(np.int32) + _HALF
-        np.minimum(index, BINS - 1, out=index)
         self.counts += np.bincount(index, minlength=BINS)
 
     def _reach(self, magnitude: float) -> None:
-        """Grow until a magnitude fits; what came before the first top were zeros."""
-        if magnitude == 0.0 or magnitude <= self.top:
+        """Grow until a magnitude lies below the top; what came before the first top were zeros."""
+        if magnitude == 0.0 or magnitude < self.top:
             return
-        needed = math.ldexp(1.0, math.ceil(math.log2(magnitude)))
-        needed = needed if needed >= magnitude else 2 * needed
+        needed = math.ldexp(1.0, math.frexp(magnitude)[1])
         if not self.top:
             self.top = max(needed, 2.0**-100)
             self.counts[_HALF] = self.count

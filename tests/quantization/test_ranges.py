@@ -38,10 +38,15 @@ def test_order_and_grouping_do_not_matter(parts, random):
 
 def test_values_are_counted_where_they_are():
     histogram = histogram_of([0.0, 0.0], [-1.0, 0.75])
-    assert histogram.top == 1.0 and histogram.zeros == 2
-    assert histogram.counts[0] == 1
+    assert histogram.top == 2.0 and histogram.zeros == 2
+    assert histogram.counts[BINS // 4] == 1
     assert histogram.counts[BINS // 2] == 2
-    assert histogram.counts[int(BINS * 0.875)] == 1
+    assert histogram.counts[int(BINS * 0.6875)] == 1
+
+
+def test_a_power_of_two_that_later_fits_inside_keeps_its_place():
+    split = histogram_of([1.0], [2.0])
+    np.testing.assert_array_equal(split.counts, histogram_of([1.0, 2.0]).counts)
 
 
 def test_growth_keeps_every_count():
